@@ -1,0 +1,58 @@
+# The only door: people and CI call these targets. Each sets everything up by itself (scripts/setup.sh).
+
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+ARGS ?=
+
+# Settings of other Python environments must not leak into this one.
+unexport PYTHONHOME
+unexport PYTHONPATH
+
+.PHONY: help
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  ARGS passes options on:   make certify ARGS="--seed 7"      make test ARGS="-k ledger"'
+	@echo '  make turns every failure into exit 2. For the exit codes themselves (0 PASS, 1 FAIL,'
+	@echo '  2 INCONCLUSIVE, 64 bad input, 69 environment, 70 our own fault, 130 interrupted) call'
+	@echo '  .venv/bin/stormproof certify'
+
+.PHONY: setup
+setup: ## Make or refresh ./.venv; every other target does so by itself
+	@sh scripts/setup.sh
+
+.PHONY: certify
+certify: setup ## Certify the embedded reference stack: load, faults, one verdict
+	@$(BIN)/stormproof certify $(ARGS)
+
+.PHONY: test
+test: lint ## Check format, lint, types and imports, then run all tests but e2e and quality, with coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest --ignore=tests/e2e --ignore=tests/quality $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+.PHONY: e2e
+e2e: setup ## Run the command line end to end, kills and bad input included
+	@$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+.PHONY: lint
+lint: setup ## Check format, lint, types and import directions
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: setup ## Format the code and mend what lint can mend by itself
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+.PHONY: lock
+lock: ## Pin anew what pyproject.toml asks for (needs uv; ARGS=--upgrade for the newest)
+	@sh scripts/lock.sh $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what tools and tests leave; keeps ./.venv and ./runs
+	@rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Plant each defect of the reference target in turn and require that it is found: certify must exit 1
+# and its verdict must name the promise that the defect breaks.
+#
+#     scripts/find-defects.sh [DEFECT...]
+#
+# The runs stay in runs/defects/ for whoever wants to look. Exit codes: 0 all found, 1 one was not.
+
+set -euo pipefail
+cd "$(dirname -- "$0")/.."
+
+# What the verdict must name: the kind of a finding, or a failed objective, as a regular expression.
+declare -rA breach_of=(
+    [lose_message]='^lost$'
+    [no_cache_reconnect]='^recovery_ready_s'
+    [slow_feed]='^http_req_duration\{scenario:feed'
+)
+
+certify_with() {
+    local defect=$1 out=$2 code=0
+    SANCTUM_DEFECTS=$defect .venv/bin/stormproof certify --profile ci-strict --out "$out" || code=$?
+    if [[ $code != 1 ]]; then
+        echo "$defect: certify exited $code, not 1" >&2
+        return 1
+    fi
+}
+
+# certify keeps each run in a folder of its own below --out; here that is exactly one.
+find_defect() {
+    local defect=$1 out=runs/defects/$1
+    if [[ -z ${breach_of[$defect]:-} ]]; then
+        echo "$defect: no such defect; known are: ${!breach_of[*]}" >&2
+        return 1
+    fi
+    rm -rf -- "$out"
+    certify_with "$defect" "$out" || return 1
+    local verdicts=("$out"/*/verdict.json)
+    printf '%s: ' "$defect"
+    .venv/bin/python scripts/require_breach.py "${verdicts[0]}" "${breach_of[$defect]}"
+}
+
+if (($# == 0)); then
+    set -- lose_message no_cache_reconnect slow_feed
+fi
+missed=()
+for defect in "$@"; do
+    find_defect "$defect" || missed+=("$defect")
+done
+if ((${#missed[@]})); then
+    echo "not found: ${missed[*]}" >&2
+    exit 1
+fi
+echo "every planted defect was found: $*"

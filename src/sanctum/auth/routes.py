@@ -1,0 +1,70 @@
+"""Routes for sign-up and log-in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from sanctum.auth.passwords import PasswordsOverloaded
+from sanctum.auth.service import AuthService
+from sanctum.gateway.answers import Refusal, check_storable, json_response, read_body
+
+Username = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{3,64}$")]
+Password = Annotated[str, msgspec.Meta(min_length=8, max_length=128)]
+Untrusted = Annotated[str, msgspec.Meta(max_length=256)]
+
+
+class SignUp(msgspec.Struct, frozen=True):
+    """Ask for an account."""
+
+    username: Username
+    password: Password
+
+
+class LogIn(msgspec.Struct, frozen=True):
+    """Ask for a token; what is not a valid name or password is simply wrong."""
+
+    username: Untrusted
+    password: Untrusted
+
+
+_sign_up = msgspec.json.Decoder(SignUp)
+_log_in = msgspec.json.Decoder(LogIn)
+
+
+def build_router(service: AuthService) -> APIRouter:
+    """Build the routes over the service."""
+    router = APIRouter(prefix="/api/auth")
+
+    @router.post("/signup")
+    async def sign_up(request: Request) -> Response:
+        body = await read_body(request, _sign_up)
+        check_storable(body.password, "password")
+        try:
+            user_id = await service.sign_up(body.username, body.password)
+        except PasswordsOverloaded as error:
+            raise _overloaded() from error
+        if user_id is None:
+            raise Refusal(409, "username_taken", f"the username {body.username} is taken")
+        return json_response({"id": user_id, "username": body.username}, 201)
+
+    @router.post("/login")
+    async def log_in(request: Request) -> Response:
+        body = await read_body(request, _log_in)
+        check_storable(body.username, "username")
+        check_storable(body.password, "password")
+        try:
+            session = await service.log_in(body.username, body.password)
+        except PasswordsOverloaded as error:
+            raise _overloaded() from error
+        if session is None:
+            raise Refusal(401, "invalid_credentials", "username or password is wrong")
+        return json_response(session)
+
+    return router
+
+
+def _overloaded() -> Refusal:
+    return Refusal(503, "overloaded", "too many log-ins at once; try again")

@@ -1,0 +1,1 @@
+"""Backing services: PostgreSQL and Valkey, each bounded in connections and in time."""

@@ -1,0 +1,139 @@
+"""Valkey behind a breaker: after one failure every use fails at once until a probe succeeds.
+
+The cache may be cut off in a way that gives no error: bytes are accepted and held. So every
+operation has a deadline, and only the probe, which does what ticket issuing does, closes the
+breaker again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from valkey.asyncio import BlockingConnectionPool, Connection, Valkey
+from valkey.exceptions import ValkeyError
+
+from sanctum.backing.errors import CacheUnavailable
+from sanctum.defects import Defects
+from sanctum.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+PROBE_TTL_S = 5
+DROP_TIMEOUT_S = 0.2
+
+
+class Cache:
+    """Run cache operations, each within a deadline, while the breaker is closed."""
+
+    def __init__(
+        self, url: str, *, pool_max: int, timeout_s: float, defects: Defects, metrics: Metrics
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._defects = defects
+        self._metrics = metrics
+        self._probe_key = f"sanctum:probe:{secrets.token_hex(8)}"
+        self._pool = BlockingConnectionPool.from_url(
+            _as_valkey(url),
+            max_connections=pool_max,
+            timeout=timeout_s,
+            # Deadlines are kept here: the client's own may swallow a cancellation (wait_for).
+            socket_timeout=None,
+            socket_connect_timeout=timeout_s,
+        )
+        self._client = Valkey(connection_pool=self._pool)
+        self._was_lost = False
+        self.healthy = False
+
+    @property
+    def may_connect(self) -> bool:
+        """Tell whether a connection may be made; only a planted defect forbids it."""
+        return not (self._was_lost and self._defects.no_cache_reconnect)
+
+    def dedicated_connection(self) -> Connection:
+        """Make an unconnected connection outside the pool, for a subscription."""
+        connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        return connection
+
+    async def close(self) -> None:
+        """Drop all connections without waiting for a cache that may be away."""
+        await self._drop_connections(idle_only=False)
+
+    async def put(self, key: str, value: bytes, ttl_s: int) -> None:
+        """Store a value for some seconds; raises CacheUnavailable."""
+        await self._run("set", lambda: self._client.set(key, value, ex=ttl_s))
+
+    async def take(self, key: str) -> bytes | None:
+        """Return a value and delete it in one step, None when absent; raises CacheUnavailable."""
+        value: bytes | None = await self._run("getdel", lambda: self._client.getdel(key))
+        return value
+
+    async def publish(self, topic: str, payloads: Iterable[bytes]) -> None:
+        """Publish payloads in order, in one round trip; raises CacheUnavailable."""
+        pipeline = self._client.pipeline(transaction=False)
+        for payload in payloads:
+            pipeline.publish(topic, payload)
+        await self._run("publish", pipeline.execute)
+
+    async def probe(self) -> None:
+        """Do what tickets need, whatever the breaker says; success closes the breaker.
+
+        Raises:
+            CacheUnavailable: when that fails.
+        """
+        if not self.may_connect:
+            raise CacheUnavailable("the connection was lost")
+        if not self.healthy:
+            # What was idle during the outage may be dead without knowing it.
+            await self._drop_connections(idle_only=True)
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.set(self._probe_key, b"1", ex=PROBE_TTL_S)
+        pipeline.getdel(self._probe_key)
+        await self._guard("probe", pipeline.execute)
+        if not self.healthy:
+            self.healthy = True
+            self._metrics.breaker_transitions["closed"] += 1
+            logger.info("cache is available")
+
+    async def _run(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        if not self.healthy:
+            raise CacheUnavailable("the cache is unavailable")
+        return await self._guard(operation, call)
+
+    async def _guard(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await call()
+        except (ValkeyError, OSError, TimeoutError) as error:
+            self.lose(operation, error)
+            raise CacheUnavailable(f"{operation}: {type(error).__name__}") from error
+
+    def lose(self, operation: str, error: BaseException) -> None:
+        """Open the breaker after a failure, also one of a connection outside the pool."""
+        self._metrics.cache_errors.labels(operation=operation).inc()
+        if not self.healthy:
+            return
+        self.healthy = False
+        self._was_lost = True
+        self._metrics.breaker_transitions["open"] += 1
+        logger.warning(
+            "cache is unavailable",
+            extra={
+                "fields": {"operation": operation, "reason": f"{type(error).__name__}: {error}"}
+            },
+        )
+
+    async def _drop_connections(self, *, idle_only: bool) -> None:
+        try:
+            async with asyncio.timeout(DROP_TIMEOUT_S):
+                await self._pool.disconnect(inuse_connections=not idle_only)
+        except (ValkeyError, OSError, TimeoutError) as error:
+            logger.debug("a connection did not close", extra={"fields": {"reason": str(error)}})
+
+
+def _as_valkey(url: str) -> str:
+    return "valkey" + url[url.index("://") :]

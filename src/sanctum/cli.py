@@ -1,0 +1,133 @@
+"""The command line: migrate, seed, serve, settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+import click
+
+from sanctum.settings import Environment, Settings, SettingsError, describe_settings, read_settings
+
+EXIT_BAD_INPUT = 64
+EXIT_ENVIRONMENT = 69
+EXIT_OUR_FAULT = 70
+EXIT_INTERRUPTED = 130
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Sanctum, the reference service; ``sanctum settings`` lists its environment variables."""
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the newest revision; make the application's role."""
+    settings = _settings()
+    owner_url = _owner_url(settings)
+    from sanctum.migrations.runner import migrate as run
+
+    role = _on_database(lambda: run(owner_url, settings.database_url))
+    click.echo(f"the schema is up to date; the application's role is {role}")
+
+
+@cli.command()
+@click.option("--users", type=click.IntRange(1, 1_000_000), default=200, show_default=True)
+@click.option("--channels", type=click.IntRange(1, 100_000), default=20, show_default=True)
+@click.option("--posts", type=click.IntRange(0, 1_000_000), default=500, show_default=True)
+def seed(users: int, channels: int, posts: int) -> None:
+    """Fill the database with synthetic users, channels and posts; safe to repeat."""
+    settings = _settings()
+    owner_url = _owner_url(settings)
+    if settings.env is Environment.PRODUCTION:
+        _fail(EXIT_BAD_INPUT, "seed: refused in production, its users share a known password")
+    from sanctum.seeding import SeedConflict, SeedSize
+    from sanctum.seeding import seed as run
+
+    size = SeedSize(users=users, channels=channels, posts=posts)
+    try:
+        _on_database(lambda: run(owner_url, size, settings.seed_password))
+    except SeedConflict as error:
+        _fail(EXIT_BAD_INPUT, f"seed: {error}")
+    click.echo(f"seeded {users} users, {channels} channels, {posts} posts")
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True)
+def serve(host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; ready once database and cache are there."""
+    settings = _settings()
+    from sanctum.app import Service
+    from sanctum.server import build_server, listen
+    from sanctum.telemetry.logs import Logs
+
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        _fail(EXIT_ENVIRONMENT, f"serve: cannot listen on {host}:{port}: {error.strerror}")
+    with Logs(settings.log_level) as logs:
+        service = Service(settings, logs)
+        logger.info("listening", extra={"fields": {"host": host, "port": port}})
+        build_server(service, settings).run(sockets=[listener])
+    if service.failed:
+        sys.exit(EXIT_OUR_FAULT)
+
+
+@cli.command("settings")
+def show_settings() -> None:
+    """Print every setting with its value, default and documentation; secrets are masked."""
+    for line in describe_settings(os.environ):
+        click.echo(f"{line.name}={line.value}")
+        click.echo(f"    {line.doc} (default: {line.default or 'empty'})")
+
+
+def main() -> None:
+    """Run the command line and exit as documented: 64 for bad input, 69 for the environment."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_BAD_INPUT)
+    except click.Abort:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _settings() -> Settings:
+    try:
+        return read_settings(os.environ)
+    except SettingsError as error:
+        problems = "\n".join(f"  {problem}" for problem in error.problems)
+        _fail(EXIT_BAD_INPUT, f"bad settings:\n{problems}\nsee: sanctum settings")
+
+
+def _owner_url(settings: Settings) -> str:
+    if not settings.database_owner_url:
+        _fail(
+            EXIT_BAD_INPUT,
+            "bad settings:\n  SANCTUM_DATABASE_OWNER_URL: needed here, as"
+            " postgresql://owner:password@host:port/database",
+        )
+    return settings.database_owner_url
+
+
+def _on_database(work: Callable[[], T]) -> T:
+    import asyncpg  # type: ignore[import-untyped]
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return work()
+    except (OSError, TimeoutError, asyncpg.PostgresError, SQLAlchemyError) as error:
+        reason = str(error) or type(error).__name__
+        _fail(EXIT_ENVIRONMENT, f"the database cannot be used: {reason}")
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(code)

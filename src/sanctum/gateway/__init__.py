@@ -1,0 +1,1 @@
+"""Gateway: what every request passes, whatever its domain."""

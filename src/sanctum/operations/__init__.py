@@ -1,0 +1,1 @@
+"""Operations: health and the routes that operators read."""

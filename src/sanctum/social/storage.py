@@ -1,0 +1,63 @@
+"""Posts in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+import msgspec
+
+from sanctum.backing.database import Database, Row
+
+_COLUMNS = "p.id, u.username, p.text, p.created_at"
+_FEED = f"""
+    SELECT {_COLUMNS} FROM posts p JOIN users u ON u.id = p.author_id
+    WHERE p.id < $1 ORDER BY p.id DESC LIMIT $2
+"""  # noqa: S608 - only constants are interpolated
+_ONE = f"""
+    SELECT {_COLUMNS} FROM posts p JOIN users u ON u.id = p.author_id WHERE p.id = $1
+"""  # noqa: S608
+_INSERT = """
+    INSERT INTO posts (author_id, text) SELECT id, $2 FROM users WHERE id = $1
+    RETURNING id, created_at
+"""
+ID_MAX = 2**63 - 1
+
+
+class Post(msgspec.Struct, frozen=True):
+    """Hold one post as clients see it."""
+
+    id: int
+    author: str
+    text: str
+    created_at: datetime
+
+
+class PostStorage:
+    """Store and find posts; every method raises DatabaseUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, author_id: int, author: str, text: str) -> Post | None:
+        """Add a post and return it, None when its author has no account any more."""
+        row = await self._database.fetch_one("add_post", _INSERT, author_id, text)
+        if row is None:
+            return None
+        created_at = cast(datetime, row[1])
+        return Post(id=cast(int, row[0]), author=author, text=text, created_at=created_at)
+
+    async def find(self, post_id: int) -> Post | None:
+        """Find a post by its id."""
+        row = await self._database.fetch_one("find_post", _ONE, post_id)
+        return None if row is None else _post(row)
+
+    async def before(self, post_id: int, limit: int) -> Sequence[Post]:
+        """List posts with a smaller id, newest first."""
+        rows = await self._database.fetch("feed", _FEED, post_id, limit)
+        return [_post(row) for row in rows]
+
+
+def _post(row: Row) -> Post:
+    return Post(*row)  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""Telemetry: metrics and logs, used by every other package."""

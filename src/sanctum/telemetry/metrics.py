@@ -1,0 +1,193 @@
+"""Metrics of one process, under the names that dashboards and trials know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_LATENCY_MS = (1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 2000, 5000)
+_QUERY_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
+_TOKEN_S = (0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.05, 0.1)
+_SIZE_BYTES = (16, 64, 256, 512, 1024, 2048, 4096, 16_384, 65_536)
+ROUTE_SERIES_MAX = 200
+
+
+class Metrics:
+    """Own the registry of one process and every instrument in it."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every first one, read by nobody
+        self.registry = CollectorRegistry(auto_describe=True)
+        self.breaker_transitions = {"open": 0, "closed": 0}
+        self._logins = 0
+        self._logins_failed = 0
+        self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._queries: dict[str, Histogram] = {}
+        self._define_http()
+        self._define_storage()
+        self._define_sockets()
+        self._define_messaging()
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_BreakerCollector(self.breaker_transitions))
+
+    def _define_http(self) -> None:
+        registry = self.registry
+        labels = ("method", "route", "status")
+        self._requests = Counter(
+            "requests_total", "HTTP requests answered", labels, registry=registry
+        )
+        self._latency = Histogram(
+            "request_latency_ms",
+            "Time to answer an HTTP request",
+            ("method", "route"),
+            buckets=_LATENCY_MS,
+            registry=registry,
+        )
+        self.auth_failures = Counter(
+            "auth_failures_total", "Log-ins and tokens refused", ("reason",), registry=registry
+        )
+        self.security_denied = Counter(
+            "sanctum_security_denied_total", "Access refused", ("what",), registry=registry
+        )
+        rate = Gauge("auth_login_success_rate", "Log-ins that succeeded, 0 to 1", registry=registry)
+        rate.set_function(self._login_success_rate)
+        self.token_latency = Histogram(
+            "auth_token_generation_latency",
+            "Seconds to mint a token once the password was verified",
+            buckets=_TOKEN_S,
+            registry=registry,
+        )
+
+    def _define_storage(self) -> None:
+        registry = self.registry
+        self._query_latency = Histogram(
+            "database_query_seconds",
+            "Time of a statement, with the wait for a connection",
+            ("operation",),
+            buckets=_QUERY_S,
+            registry=registry,
+        )
+        self.storage_errors = Counter(
+            "storage_errors_total", "Failed database operations", ("type",), registry=registry
+        )
+        self.cache_errors = Counter(
+            "cache_errors_total", "Failed cache operations", ("operation",), registry=registry
+        )
+
+    def _define_sockets(self) -> None:
+        registry = self.registry
+        self.ws_active = Gauge("ws_active_connections", "Open WebSockets", registry=registry)
+        self.ws_connects = Counter("ws_connect_total", "WebSockets accepted", registry=registry)
+        self.ws_closes = Counter(
+            "ws_close_total", "WebSockets closed", ("code",), registry=registry
+        )
+        self.ws_overloads = Counter(
+            "ws_overload_total", "WebSockets closed as too slow", registry=registry
+        )
+        self.ws_heartbeat_terminates = Counter(
+            "ws_heartbeat_terminate_total", "WebSockets closed without a pong", registry=registry
+        )
+        self.ws_frames_sent = Counter("ws_frame_sent_total", "Frames sent", registry=registry)
+
+    def _define_messaging(self) -> None:
+        registry = self.registry
+        self.messages = Counter(
+            "messages_total", "Chat messages committed and acknowledged", registry=registry
+        )
+        self.message_size = Histogram(
+            "messaging_message_size_bytes",
+            "Size of a message body",
+            buckets=_SIZE_BYTES,
+            registry=registry,
+        )
+        self.payload_rejects = Counter(
+            "messaging_payload_rejects_total", "Frames refused", ("reason",), registry=registry
+        )
+        self.published = Counter(
+            "messaging_dispatch_published_total", "Messages published", registry=registry
+        )
+        self.unpublished = Counter(
+            "messaging_dispatch_fallback_total",
+            "Messages left to catch-up because they could not be published",
+            registry=registry,
+        )
+        self.delivered = Counter(
+            "messaging_consumer_delivered_total", "Messages sent to a member", registry=registry
+        )
+        self.catch_ups = Counter(
+            "messaging_catch_up_total", "Pages read from the database", registry=registry
+        )
+
+    def observe_request(self, method: str, route: str, status: int, latency_s: float) -> None:
+        """Count a request under its route template."""
+        key = (method, route, status)
+        series = self._routes.get(key)
+        if series is None:
+            if len(self._routes) >= ROUTE_SERIES_MAX:
+                return
+            series = (
+                self._requests.labels(method, route, str(status)),
+                self._latency.labels(method, route),
+            )
+            self._routes[key] = series
+        series[0].inc()
+        series[1].observe(latency_s * 1000)
+
+    def observe_query(self, operation: str, latency_s: float) -> None:
+        """Record the time of a database statement."""
+        histogram = self._queries.get(operation)
+        if histogram is None:
+            histogram = self._queries[operation] = self._query_latency.labels(operation)
+        histogram.observe(latency_s)
+
+    def observe_login(self, *, success: bool) -> None:
+        """Count a log-in."""
+        self._logins += 1
+        if not success:
+            self._logins_failed += 1
+            self.auth_failures.labels("credentials").inc()
+
+    def gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Expose a value that is read when scraped."""
+        Gauge(name, documentation, registry=self.registry).set_function(read)
+
+    def render(self) -> bytes:
+        """Render everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _login_success_rate(self) -> float:
+        return 1.0 if not self._logins else 1.0 - self._logins_failed / self._logins
+
+
+class _BreakerCollector(Collector):
+    """Expose a counter whose required name has no ``_total``."""
+
+    def __init__(self, transitions: dict[str, int]) -> None:
+        self._transitions = transitions
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        name = "storage_circuit_breaker_transitions"
+        family = CounterMetricFamily(name, "Breaker of the cache", labels=("state",))
+        for state, count in self._transitions.items():
+            family.samples.append(_sample(name, state, count))
+        yield family
+
+
+def _sample(name: str, state: str, count: int) -> Sample:
+    return Sample(name, {"state": state}, float(count))

@@ -1,0 +1,23 @@
+"""Prove that a service is ready for production.
+
+The public names are what a trial or journey file needs; everything else is behind the command line.
+"""
+
+from stormproof.journeys.interface import User
+from stormproof.journeys.journey import Journey, check, journey
+from stormproof.model.plan import SignIn
+from stormproof.model.trial import Floors, Trial, TrialFault, TrialProbe
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Floors",
+    "Journey",
+    "SignIn",
+    "Trial",
+    "TrialFault",
+    "TrialProbe",
+    "User",
+    "check",
+    "journey",
+]

@@ -1,0 +1,1 @@
+"""From a record to findings, objectives and one verdict; pure."""

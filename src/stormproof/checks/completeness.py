@@ -1,0 +1,132 @@
+"""Did the run end as planned, and is its record whole?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stormproof.checks.outcome import Outcome
+from stormproof.kernel.limits import FINDINGS_LISTED_MAX
+from stormproof.model.event import (
+    DrainEvent,
+    EndEvent,
+    FaultEvent,
+    PartEvent,
+    Phase,
+    PhaseEvent,
+    WorkerEvent,
+)
+from stormproof.model.finding import Finding, Witness
+from stormproof.model.record import Record
+from stormproof.rules.windows import Windows
+
+COMPLETED = "completed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """How a run ended: `why` is empty when it ended as planned and its record is whole.
+
+    `drain` is set only where every ledger is whole, so that what is missing in it never happened.
+    """
+
+    why: str
+    problems: tuple[str, ...]
+    drain: DrainEvent | None
+    workers_whole: bool
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the record can carry a PASS."""
+        return not self.why
+
+
+def completeness_of(record: Record) -> Completeness:
+    """Return how a run ended."""
+    ends = [event for event in record.events if isinstance(event, EndEvent)]
+    died = any(isinstance(e, WorkerEvent) and e.step == "died" for e in record.events)
+    cut = next((end for end in ends if end.how != COMPLETED), None)
+    problems = list(record.problems)
+    if not record.sealed:
+        problems.append("the record was never sealed")
+    why = ""
+    if cut is not None:
+        told = f": {cut.detail}" if cut.detail else ""
+        why = f"the run did not complete ({cut.how}{told})"
+    elif not ends:
+        why = "the run has no end: it was cut off"
+    elif problems:
+        why = f"the record is not whole: {problems[0]}"
+    whole = record.sealed and not record.problems and not died
+    drain = next((event for event in record.events if isinstance(event, DrainEvent)), None)
+    return Completeness(
+        why=why,
+        problems=tuple(problems),
+        drain=drain if whole else None,
+        workers_whole=whole,
+    )
+
+
+def check_processes(record: Record, windows: Windows) -> Outcome:
+    """Find workers that died and parts of the stack that ended by themselves.
+
+    A part counts from the start of the load to its end, and not while a fault on it is in force.
+    """
+    findings = []
+    died = [e for e in record.events if isinstance(e, WorkerEvent) and e.step == "died"]
+    if died:
+        findings.append(
+            Finding(
+                kind="worker-died",
+                title=f"{len(died)} load worker(s) died",
+                count=len(died),
+                witnesses=[
+                    Witness(what=f"worker {e.worker}: {e.detail}", at_ns=e.at_ns) for e in died
+                ][:FINDINGS_LISTED_MAX],
+                advice="look for the worker's last words in the record's logs, and run again",
+            )
+        )
+    exited = _unplanned_exits(record, windows)
+    if exited:
+        findings.append(
+            Finding(
+                kind="part-died",
+                title=f"{', '.join(sorted({e.part for e in exited}))} ended by itself under load",
+                count=len(exited),
+                witnesses=[
+                    Witness(
+                        what=f"{e.part} at {windows.at_s(e.at_ns):.3f} s: {e.detail}",
+                        at_ns=e.at_ns,
+                    )
+                    for e in exited
+                ][:FINDINGS_LISTED_MAX],
+                advice="read the part's log in the run directory",
+            )
+        )
+    return Outcome(findings=findings)
+
+
+def _unplanned_exits(record: Record, windows: Windows) -> list[PartEvent]:
+    if windows.origin_ns is None:
+        return []
+    stop_ns = next(
+        (e.at_ns for e in record.events if isinstance(e, PhaseEvent) and e.phase is Phase.STOP),
+        None,
+    )
+    broken = {fault.name: fault.part for fault in record.plan.faults}
+    touched: dict[str, tuple[int, int]] = {}  # fault -> first and last event of its life
+    for event in record.events:
+        if isinstance(event, FaultEvent):
+            first_ns, _ = touched.get(event.fault, (event.at_ns, 0))
+            touched[event.fault] = (first_ns, event.at_ns)
+    return [
+        event
+        for event in record.events
+        if isinstance(event, PartEvent)
+        and event.step == "exited"
+        and event.at_ns >= windows.origin_ns
+        and (stop_ns is None or event.at_ns < stop_ns)
+        and not any(
+            broken.get(fault) == event.part and first_ns <= event.at_ns <= last_ns
+            for fault, (first_ns, last_ns) in touched.items()
+        )
+    ]

@@ -1,0 +1,118 @@
+"""Is the target's readiness honest? It says no soon enough, and yes only when it works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stormproof.checks.outage import (
+    CANARY,
+    Streak,
+    answers_of,
+    interval_ns,
+    is_planned,
+    operations_of,
+    silence_of,
+    streaks_of,
+)
+from stormproof.checks.outcome import Key, Measurement, Outcome
+from stormproof.checks.recovery import Outage, worst_of
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.event import Phase, PhaseEvent, ProbeSample
+from stormproof.model.record import Record
+from stormproof.rules.windows import READY_PROBE, Windows
+
+LAG_METRIC, FALSE_METRIC = "health_unready_lag_s", "health_false_ready"
+GRACE_NS = 2 * SECOND_NS  # readiness may learn of a failure this late
+
+
+def check_health(
+    record: Record, windows: Windows, outages: Sequence[Outage], planned: Sequence[str]
+) -> Outcome:
+    """Compare what the probe "ready" said with what operations did at that time.
+
+    What it does: groups the failures of the canary and the 5xx of the load into streaks without a
+    success between them. `health_unready_lag_s` is, over the streaks of each fault, the longest
+    time from the instant the first failure was known to the first not-ready answer, at most to the
+    last failing operation; 0 where readiness said no before. `health_false_ready` counts the ready
+    answers that were asked more than 2 s (and a probe's interval) after a streak began and came
+    (an interval) before an operation was sent that failed in the same streak.
+    Why it matters: a load balancer believes this answer. What a failure looks like: ready, ready,
+    ready, while every ticket is refused. Limits: as fine as the probes' intervals; without a
+    failing operation there is nothing to be honest about, which is INCONCLUSIVE.
+    Source: Kubernetes' readiness contract; Jepsen's rule to trust operations over status pages.
+    """
+    measured: dict[Key, Measurement] = {}
+    every = {one.life.fault: _lag(record, one) for one in outages}
+    for fault in planned:
+        unreached = Measurement(
+            value=None, samples=0, why=f"{fault} was never reached", remedy="run to the end"
+        )
+        measured[LAG_METRIC, fault] = every.get(fault, unreached)
+    failing = [one for one in every.values() if one.samples or one.why != _NOTHING_FAILED]
+    measured[LAG_METRIC, ""] = worst_of(failing or list(every.values()))
+    measured[FALSE_METRIC, ""] = _false_ready(record, windows)
+    return Outcome(measured=measured)
+
+
+_NOTHING_FAILED = "no operation failed under this fault: there was nothing to be honest about"
+
+
+def _lag(record: Record, outage: Outage) -> Measurement:
+    why, remedy = outage.story.doubt()
+    if why:
+        return Measurement(value=None, samples=0, why=why, remedy=remedy)
+    streaks = streaks_of(outage.operations)
+    if not streaks:
+        remedy = "plan a probe `canary` that needs what the fault breaks"
+        return Measurement(value=None, samples=0, why=_NOTHING_FAILED, remedy=remedy)
+    until_ns = min(streaks[-1].end_ns, outage.limit_ns)
+    silence = silence_of(record, READY_PROBE, outage.life.start_ns, until_ns)
+    if silence:
+        return Measurement(value=None, samples=0, why=silence, remedy="run on a quieter machine")
+    lag_ns = max(_lag_ns(streak, outage.ready) for streak in streaks)
+    return Measurement(value=lag_ns / SECOND_NS, samples=len(streaks))
+
+
+def _lag_ns(streak: Streak, ready: Sequence[ProbeSample]) -> int:
+    """Return how long a streak was known before readiness said so; `ready` since the fault."""
+    before = [one for one in ready if one.end_ns <= streak.known_ns]
+    if before and not before[-1].ok:
+        return 0
+    said_ns = next(
+        (one.end_ns for one in ready if not one.ok and one.end_ns >= streak.known_ns),
+        streak.sent_ns,
+    )
+    return max(0, min(said_ns, max(streak.sent_ns, streak.known_ns)) - streak.known_ns)
+
+
+def _false_ready(record: Record, windows: Windows) -> Measurement:
+    if windows.origin_ns is None:
+        return Measurement(value=None, samples=0, why="the load never began", remedy="run again")
+    if not is_planned(record.plan, READY_PROBE) or not is_planned(record.plan, CANARY):
+        why = f"the plan lacks the probe {READY_PROBE!r} or {CANARY!r}"
+        return Measurement(value=None, samples=0, why=why, remedy="plan both")
+    stop_ns = next(
+        (e.at_ns for e in record.events if isinstance(e, PhaseEvent) and e.phase is Phase.STOP),
+        max((sample.end_ns for sample in record.probes), default=windows.origin_ns),
+    )
+    ready = [
+        one
+        for one in answers_of(record, READY_PROBE)
+        if one.start_ns >= windows.origin_ns and one.end_ns <= stop_ns
+    ]
+    streaks = streaks_of(
+        one
+        for one in operations_of(record)
+        if one.start_ns >= windows.origin_ns and one.end_ns <= stop_ns
+    )
+    edge_ns = max(interval_ns(record.plan, READY_PROBE), interval_ns(record.plan, CANARY))
+    false = sum(_is_false(one, streaks, edge_ns) for one in ready if one.ok)
+    return Measurement(value=float(false), samples=len(ready))
+
+
+def _is_false(answer: ProbeSample, streaks: Sequence[Streak], edge_ns: int) -> bool:
+    return any(
+        answer.start_ns > streak.known_ns + GRACE_NS + edge_ns
+        and answer.end_ns + edge_ns < streak.sent_ns
+        for streak in streaks
+    )

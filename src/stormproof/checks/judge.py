@@ -1,0 +1,247 @@
+"""One verdict over one record: a pure function, equal bytes for equal records.
+
+1. how did the run end, and is its record whole?
+2. the windows, and the seconds in which the generator's own work was not valid
+3. the checkers: processes, faults, recovery, health, delivery
+4. the gate's decisions, computed again
+5. each objective: validity, then value against bar
+6. the worst of all that blocks
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from stormproof.checks.completeness import Completeness, check_processes, completeness_of
+from stormproof.checks.delivery import check_delivery
+from stormproof.checks.faults import check_faults, stories_of
+from stormproof.checks.health import check_health
+from stormproof.checks.objectives import Bench, judge_objective
+from stormproof.checks.outcome import Key, Measurement, Outcome
+from stormproof.checks.recovery import check_recovery, instants_of, outages_of
+from stormproof.checks.steady import replay_gate
+from stormproof.model.finding import Finding
+from stormproof.model.objective import Objective, Status
+from stormproof.model.plan import NotJudged
+from stormproof.model.record import Record
+from stormproof.model.verdict import Judged, Recovery, TrialVerdict, Verdict
+from stormproof.rules.catalog import CATALOG
+from stormproof.rules.validity import generator_of, validity_of
+from stormproof.rules.windows import windows_of
+
+SIGNIFICANT_DIGITS = 6
+# One witness of these fails the run, however it ended and whatever the objectives say.
+FAILING = frozenset(
+    {
+        "lost",
+        "duplicated",
+        "foreign",
+        "corrupted",
+        "unexpected",
+        "refused-delivered",
+        "not-undone",
+        "residue",
+        "part-died",
+    }
+)
+MEASURED_BY = {
+    "delivery": ("delivery_", "messages_"),
+    "faults": ("fault_",),
+    "recovery": ("recovery_",),
+    "health": ("health_",),
+}
+Rounded = TypeVar("Rounded", bound=msgspec.Struct)
+
+
+def judge(
+    record: Record,
+    *,
+    objectives: Sequence[Objective] | None = None,
+    not_judged: Sequence[NotJudged] | None = None,
+    profile: str | None = None,
+    version: str,
+) -> Verdict:
+    """Judge a run.
+
+    Args:
+        record: everything observed.
+        objectives: what must hold; the plan's own when None.
+        not_judged: what this scale cannot decide; the plan's own when None.
+        profile: name of the profile that the objectives are from; the plan's when None.
+        version: of stormproof, for the verdict.
+    """
+    plan, windows, completeness = record.plan, windows_of(record), completeness_of(record)
+    validity, stories = validity_of(record, windows), stories_of(record)
+    outages = outages_of(record, windows, stories)
+    names = list(stories)
+    checkers: dict[str, Callable[[], Outcome]] = {
+        "processes": lambda: check_processes(record, windows),
+        "faults": lambda: check_faults(stories, completeness),
+        "recovery": lambda: check_recovery(record, outages, names),
+        "health": lambda: check_health(record, windows, outages, names),
+    }
+    if "delivery" in plan.checkers:
+        checkers["delivery"] = lambda: check_delivery(record, windows, completeness)
+    findings, measured = _run_checkers(checkers)
+    plan_sha256 = plan.digest()
+    bench = Bench(
+        record=record,
+        windows=windows,
+        validity=validity,
+        completeness=completeness,
+        stories=stories,
+        measured=measured,
+        plan_sha256=plan_sha256,
+    )
+    steady, irreproducible = replay_gate(record, completeness)
+    findings += irreproducible
+    asked = plan.objectives if objectives is None else objectives
+    judged = [*steady, *(judge_objective(one, bench) for one in asked)]
+    skipped = list(plan.not_judged if not_judged is None else not_judged)
+    status = worst([*_blocking(judged), *_of_findings(findings), *_of_record(completeness)])
+    if not judged:
+        status = worst([status, Status.INCONCLUSIVE])
+    return Verdict(
+        stormproof=version,
+        verdict=status,
+        scope=plan.scope,
+        headline=headline(status, judged, findings, completeness, skipped, len(names)),
+        run=record.manifest.run_id,
+        plan_sha256=plan_sha256,
+        profile=plan.profile.name if profile is None else profile,
+        seed=plan.seed,
+        scale=plan.scale,
+        objectives=[_rounded_judged(one) for one in judged],
+        findings=findings,
+        trials=[TrialVerdict(name=plan.trial, title=plan.title, status=status)],
+        recovery=[_rounded_recovery(instants_of(record, windows, one)) for one in outages],
+        generator=_rounded(generator_of(record, windows, validity)),
+        not_judged=skipped,
+        problems=list(completeness.problems),
+    )
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """Return the worst answer; PASS of none."""
+    order = [Status.PASS, Status.INCONCLUSIVE, Status.FAIL]
+    return max(statuses, key=order.index, default=Status.PASS)
+
+
+def _run_checkers(
+    checkers: dict[str, Callable[[], Outcome]],
+) -> tuple[list[Finding], dict[Key, Measurement]]:
+    """Run every checker; one that raises leaves its objectives undecided and says why."""
+    findings: list[Finding] = []
+    measured: dict[Key, Measurement] = {}
+    for name, check in checkers.items():
+        try:
+            outcome = check()
+        except Exception as error:  # noqa: BLE001 - a crashed checker is "unknown", never a pass
+            text = f"the checker {name} failed: {type(error).__name__}: {error}"
+            findings.append(Finding(kind="checker-failed", title=text, count=1))
+            measured |= _unknown(name, text)
+        else:
+            findings += outcome.findings
+            measured |= outcome.measured
+    findings.sort(key=lambda finding: finding.kind not in FAILING)
+    return findings, measured
+
+
+def _unknown(checker: str, why: str) -> dict[Key, Measurement]:
+    prefixes = MEASURED_BY.get(checker, ())
+    remedy = "report this with the record: it is a defect of stormproof"
+    unknown = Measurement(value=None, samples=0, why=why, remedy=remedy)
+    return {(metric, ""): unknown for metric in CATALOG if metric.startswith(prefixes)}
+
+
+def _blocking(judged: Iterable[Judged]) -> list[Status]:
+    return [one.status for one in judged if one.blocking]
+
+
+def _of_findings(findings: Iterable[Finding]) -> list[Status]:
+    return [Status.FAIL if one.kind in FAILING else Status.INCONCLUSIVE for one in findings]
+
+
+def _of_record(completeness: Completeness) -> list[Status]:
+    return [] if completeness.is_complete else [Status.INCONCLUSIVE]
+
+
+def headline(
+    status: Status,
+    judged: Sequence[Judged],
+    findings: Sequence[Finding],
+    completeness: Completeness,
+    not_judged: Sequence[NotJudged],
+    faults: int,
+) -> str:
+    """Return the verdict in one sentence: the answer first, then what decided it."""
+    text = f"{status.upper()}: {_reason(status, judged, findings, completeness, faults)}"
+    if not_judged:
+        text += f" (reduced: {_count(len(not_judged), 'objective')} not judged at this scale)"
+    return text
+
+
+def _reason(
+    status: Status,
+    judged: Sequence[Judged],
+    findings: Sequence[Finding],
+    completeness: Completeness,
+    faults: int,
+) -> str:
+    if status is Status.PASS:
+        met = _count(sum(one.status is Status.PASS for one in judged), "objective")
+        survived = f", {_count(faults, 'fault')} survived" if faults else ""
+        return f"{met} met{survived}"
+    deciding = [one for one in judged if one.status is status and one.blocking]
+    if status is Status.FAIL:
+        told = [one.title for one in findings if one.kind in FAILING]
+        told += [f"{one.name} ({one.why})" for one in deciding if not (one.exact and told)]
+    else:
+        told = [completeness.why] if completeness.why else []
+        told += [one.title for one in findings if one.kind not in FAILING]
+        told += [f"{one.name}: {one.why}" for one in deciding if one.why not in told]
+    told = told or ["nothing was judged"]
+    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+    return f"{told[0]}{more}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def round_significant(value: float) -> float:
+    """Round to the digits that a verdict carries; what is not finite stays."""
+    if value == 0 or not math.isfinite(value):
+        return value
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+def _rounded(struct: Rounded) -> Rounded:
+    """Round every float field of a struct."""
+    changed = {
+        name: round_significant(value)
+        for name in struct.__struct_fields__
+        if isinstance(value := getattr(struct, name), float)
+    }
+    return msgspec.structs.replace(struct, **changed)
+
+
+def _rounded_judged(judged: Judged) -> Judged:
+    rounded = _rounded(judged)
+    if rounded.interval is None:
+        return rounded
+    low, high = rounded.interval
+    interval = (round_significant(low), round_significant(high))
+    return msgspec.structs.replace(rounded, interval=interval)
+
+
+def _rounded_recovery(recovery: Recovery) -> Recovery:
+    instants = [
+        msgspec.structs.replace(one, at_s=None if one.at_s is None else round(one.at_s, 6))
+        for one in recovery.instants
+    ]
+    return msgspec.structs.replace(recovery, instants=instants)

@@ -1,0 +1,186 @@
+"""Answer objectives: validity first, then the value against the bar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stormproof.checks.completeness import Completeness
+from stormproof.checks.faults import FaultStory
+from stormproof.checks.outcome import Key, Measurement
+from stormproof.kernel.seeds import derive
+from stormproof.model.objective import Objective, Status
+from stormproof.model.record import Record
+from stormproof.model.verdict import Evidence, Judged
+from stormproof.rules.aggregate import DROPPED, Value, value_of
+from stormproof.rules.catalog import CATALOG, Reading
+from stormproof.rules.gate import holds
+from stormproof.rules.measure import measure
+from stormproof.rules.validity import Validity
+from stormproof.rules.windows import Windows, spans_of
+
+LONGER = "run longer or at a higher rate"
+TO_THE_END = "let the run go to its end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Everything that an objective is judged with."""
+
+    record: Record
+    windows: Windows
+    validity: Validity
+    completeness: Completeness
+    stories: Mapping[str, FaultStory]
+    measured: Mapping[Key, Measurement]
+    plan_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """Why an objective cannot be decided, and what to do about it."""
+
+    why: str
+    remedy: str
+
+
+def judge_objective(objective: Objective, bench: Bench) -> Judged:
+    """Answer one objective.
+
+    Evidence is asked first: was the metric seen, often enough, by a valid generator, under a fault
+    that bit, in a record that is whole? If not, INCONCLUSIVE whatever the value, but for one exact
+    witness, which needs none of this. Then the point estimate counts; the interval is shown.
+    """
+    if CATALOG[objective.metric].reading is Reading.MEASURED:
+        return _judge_measured(objective, bench)
+    seconds = bench.windows.seconds(objective.window)
+    measured = measure(objective, bench.record.frames, bench.record.series, seconds)
+    seed = derive(0, bench.plan_sha256, objective.name)
+    value = value_of(objective, measured.cells, len(seconds), seed)
+    doubt = _doubt_window(objective, bench, seconds) or _doubt_samples(
+        objective, value, seen=measured.seen, hidden=measured.hidden
+    )
+    if objective.exact and value.value is not None and not _meets(objective, value):
+        doubt = None  # it was seen to happen: no validity makes that unseen
+    return _judged(objective, value, doubt, _evidence(objective, value.samples, seconds))
+
+
+def _doubt_samples(objective: Objective, value: Value, *, seen: bool, hidden: bool) -> Doubt | None:
+    if not seen:
+        return Doubt(
+            why=f"{objective.metric} was never seen in window {objective.window}",
+            remedy="check the tags of the objective and what the journey does",
+        )
+    if hidden:
+        why = "some of its samples are in the series `other`: too many names or tag values"
+        return Doubt(why=why, remedy="use templates instead of formatted names")
+    if objective.aggregation != "count" and value.samples < objective.samples_min:
+        why = f"{value.samples} samples, {objective.samples_min} needed"
+        return Doubt(why=why, remedy=LONGER)
+    return None
+
+
+def _doubt_window(objective: Objective, bench: Bench, seconds: set[int]) -> Doubt | None:
+    """Return what speaks against judging a window at all, whatever was measured in it."""
+    if not bench.completeness.is_complete:
+        return Doubt(why=bench.completeness.why, remedy=TO_THE_END)
+    if not seconds:
+        return Doubt(why=f"window {objective.window} is empty", remedy=TO_THE_END)
+    if objective.window in ("fault", "recovery"):
+        for story in bench.stories.values():
+            why, remedy = story.doubt()
+            if why:
+                return Doubt(why=why, remedy=remedy)
+    why, remedy = bench.validity.doubt(seconds)
+    return Doubt(why=why, remedy=remedy) if why else None
+
+
+def _judge_measured(objective: Objective, bench: Bench) -> Judged:
+    fault = objective.tags.get("fault", "")
+    found = bench.measured.get((objective.metric, fault))
+    seconds = bench.windows.seconds(objective.window)
+    if found is None:
+        why, remedy = f"nothing measures {objective.metric} in this run", "name its checker"
+        value = Value(value=None, beyond="", samples=0)
+        doubt: Doubt | None = Doubt(why=why, remedy=remedy)
+        return _judged(objective, value, doubt, _evidence(objective, 0, seconds))
+    value = Value(value=found.value, beyond=found.beyond, samples=found.samples)
+    return _judged(
+        objective,
+        value,
+        _doubt_measured(objective, found, bench),
+        _evidence(objective, found.samples, seconds),
+    )
+
+
+def _doubt_measured(objective: Objective, found: Measurement, bench: Bench) -> Doubt | None:
+    if found.why:
+        return Doubt(why=found.why, remedy=found.remedy)
+    metric = CATALOG[objective.metric]
+    if not metric.exact and not bench.completeness.is_complete:
+        return Doubt(why=bench.completeness.why, remedy=TO_THE_END)
+    if metric.timed:
+        about = bench.windows.seconds("load")
+        if "fault" in metric.tags:
+            about = bench.windows.seconds("fault") | bench.windows.seconds("recovery")
+        why, remedy = bench.validity.doubt(about)
+        if why:
+            return Doubt(why=why, remedy=remedy)
+    unended = found.at_least is not None and holds(
+        found.at_least, objective.operator, objective.bar
+    )
+    if unended:
+        why = f"no end was seen within the {found.at_least:.3g} s that the record shows"
+        return Doubt(why=why, remedy="leave more time between the faults and after the last one")
+    if found.samples < objective.samples_min:
+        why = f"{found.samples} samples, {objective.samples_min} needed"
+        return Doubt(why=why, remedy=LONGER)
+    return None
+
+
+def _judged(objective: Objective, value: Value, doubt: Doubt | None, evidence: Evidence) -> Judged:
+    status, why, remedy = _answer(objective, value, doubt)
+    return Judged(
+        name=objective.name,
+        status=status,
+        value=value.value,
+        beyond=value.beyond,
+        bar=objective.bar,
+        operator=objective.operator,
+        unit=objective.unit,
+        interval=value.interval,
+        evidence=evidence,
+        blocking=objective.blocking,
+        exact=objective.exact,
+        why=why,
+        remedy=remedy,
+    )
+
+
+def _answer(objective: Objective, value: Value, doubt: Doubt | None) -> tuple[Status, str, str]:
+    bar = f"{objective.operator} {objective.bar:g}{f' {objective.unit}' if objective.unit else ''}"
+    if doubt is not None:
+        return Status.INCONCLUSIVE, doubt.why, doubt.remedy
+    if _meets(objective, value):
+        return Status.PASS, "", ""
+    if value.value is None:
+        beyond = "dropped iterations" if value.beyond == DROPPED else value.beyond
+        return Status.FAIL, f"beyond every bar ({beyond}), wanted {bar}", ""
+    return Status.FAIL, f"{value.value:.6g}, wanted {bar}", ""
+
+
+def _meets(objective: Objective, value: Value) -> bool:
+    """Hold a value against the bar; one that is beyond counts as infinite."""
+    number = math.inf if value.value is None else value.value
+    return holds(number, objective.operator, objective.bar)
+
+
+def _evidence(objective: Objective, samples: int, seconds: set[int]) -> Evidence:
+    return Evidence(
+        samples=samples,
+        samples_min=objective.samples_min,
+        seconds=len(seconds),
+        window=objective.window,
+        at_s=[list(span) for span in spans_of(seconds)],
+    )

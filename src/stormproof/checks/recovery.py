@@ -1,0 +1,196 @@
+"""When did each fault hurt, and when was everything back? Instants, never sliding windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stormproof.checks.faults import FaultStory
+from stormproof.checks.outage import (
+    CANARY,
+    STREAK_GAP_NS,
+    Sample,
+    answers_of,
+    interval_ns,
+    operations_of,
+    silence_of,
+)
+from stormproof.checks.outcome import Key, Measurement, Outcome
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.event import FaultStep, PartEvent, ProbeSample
+from stormproof.model.record import Record
+from stormproof.model.verdict import Instant, Recovery
+from stormproof.rules.windows import READY_PROBE, FaultLife, Windows
+
+READY_METRIC, SERVICE_METRIC = "recovery_ready_s", "recovery_service_s"
+NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """One fault with everything that was seen of it; nothing is seen after `limit_ns`."""
+
+    story: FaultStory
+    life: FaultLife
+    limit_ns: int  # the next fault's intent, or the end of what the probes saw
+    operations: Sequence[Sample]  # sent after the intent, known before the limit
+    ready: Sequence[ProbeSample]
+
+    @property
+    def failed(self) -> list[Sample]:
+        """Return the operations that failed."""
+        return [sample for sample in self.operations if sample.failed]
+
+    def served_again_ns(self) -> int | None:
+        """Return when the last failure was known before two seconds without any.
+
+        The undo itself when nothing failed after it; None when no such end was seen.
+        """
+        if self.life.undone_ns is None:
+            return None
+        end_ns = self.life.undone_ns
+        for sample in self.failed:
+            if sample.end_ns - end_ns > STREAK_GAP_NS:
+                break
+            end_ns = max(end_ns, sample.end_ns)
+        return end_ns if self.limit_ns - end_ns >= STREAK_GAP_NS else None
+
+
+def outages_of(record: Record, windows: Windows, stories: Mapping[str, FaultStory]) -> list[Outage]:
+    """Return every fault that was tried, in order, with the operations and answers around it."""
+    seen_ns = max((sample.end_ns for sample in record.probes), default=0)
+    operations, ready = operations_of(record), answers_of(record, READY_PROBE)
+    lives = [life for life in windows.faults if life.fault in stories]
+    limits = [*(life.start_ns for life in lives[1:]), seen_ns]
+    return [
+        Outage(
+            story=stories[life.fault],
+            life=life,
+            limit_ns=limit_ns,
+            operations=[
+                one
+                for one in operations
+                if one.start_ns >= life.start_ns and one.end_ns <= limit_ns
+            ],
+            ready=[one for one in ready if life.start_ns <= one.start_ns < limit_ns],
+        )
+        for life, limit_ns in zip(lives, limits, strict=False)
+    ]
+
+
+def check_recovery(record: Record, outages: Sequence[Outage], planned: Sequence[str]) -> Outcome:
+    """Measure how long after each fault's undo the target was ready and serving again.
+
+    What it does: takes the undo's instant, the first ready answer for good after it, and the last
+    failure before two quiet seconds. Why it matters: a drill shows the time that recovery takes,
+    not the time it should. What a failure looks like: no ready answer for good, or failures that
+    go on. Limits: as fine as the probes' interval; what the next fault cuts short is "never", with
+    the time that was seen. Source: ISO 22301's recovery time, measured as Jepsen measures.
+    """
+    measured: dict[Key, Measurement] = {}
+    for metric in (READY_METRIC, SERVICE_METRIC):
+        every = {one.life.fault: _measure(metric, record, one) for one in outages}
+        for fault in planned:
+            unreached = Measurement(
+                value=None, samples=0, why=f"{fault} was never reached", remedy="run to the end"
+            )
+            measured[metric, fault] = every.get(fault, unreached)
+        measured[metric, ""] = worst_of([measured[metric, fault] for fault in planned])
+    return Outcome(measured=measured)
+
+
+def worst_of(measurements: Sequence[Measurement]) -> Measurement:
+    """Return the measurement that decides the largest of several.
+
+    One that never ended comes first, then one that is in doubt, then the largest value.
+    """
+    if not measurements:
+        return Measurement(value=None, samples=0, why="the plan has no fault", remedy="plan one")
+    unended = [one for one in measurements if one.at_least is not None and not one.why]
+    doubtful = [one for one in measurements if one.why]
+    if unended:
+        return max(unended, key=lambda one: one.at_least or 0.0)
+    if doubtful:
+        return doubtful[0]
+    largest = max(measurements, key=lambda one: one.value or 0.0)
+    samples = sum(one.samples for one in measurements)
+    return Measurement(value=largest.value, samples=samples)
+
+
+def _measure(metric: str, record: Record, outage: Outage) -> Measurement:
+    undone_ns = outage.life.undone_ns
+    why, remedy = outage.story.doubt()
+    if not why and undone_ns is None:
+        why, remedy = f"{outage.life.fault} was not undone in this record", "run to the end"
+    if why or undone_ns is None:
+        return Measurement(value=None, samples=0, why=why, remedy=remedy)
+    probe = READY_PROBE if metric == READY_METRIC else CANARY
+    back_ns = outage.life.back_ns if metric == READY_METRIC else outage.served_again_ns()
+    until_ns = outage.limit_ns if back_ns is None else max(back_ns, undone_ns)
+    silence = silence_of(record, probe, undone_ns, min(until_ns + SECOND_NS, outage.limit_ns))
+    if silence:
+        return Measurement(value=None, samples=0, why=silence, remedy="run on a quieter machine")
+    if back_ns is None:
+        rest_s = max(0.0, (outage.limit_ns - undone_ns) / SECOND_NS)
+        return Measurement(value=None, samples=1, beyond=NEVER, at_least=rest_s)
+    return Measurement(value=(back_ns - undone_ns) / SECOND_NS, samples=1)
+
+
+def instants_of(record: Record, windows: Windows, outage: Outage) -> Recovery:
+    """Return what a fault did and when each thing was back, with how finely it was sampled."""
+    story, life = outage.story, outage.life
+    ready_s = interval_ns(record.plan, READY_PROBE) / SECOND_NS
+    first = next(iter(outage.failed), None)
+    back = outage.served_again_ns()
+    last = [one for one in outage.failed if back is None or one.end_ns <= back]
+    unready = next((one.end_ns for one in outage.ready if not one.ok), None)
+    good = next(
+        (
+            one
+            for one in outage.operations
+            if not one.failed and life.undone_ns is not None and one.start_ns >= life.undone_ns
+        ),
+        None,
+    )
+    injected = story.at(FaultStep.INJECTED)
+    witnessed = story.at(FaultStep.WITNESSED)
+    seen: list[tuple[str, int | None, float]] = [
+        ("fault injected", life.start_ns if injected is None else injected.at_ns, 0.0),
+        ("seen to bite", None if witnessed is None else witnessed.at_ns, 0.0),
+        ("first failed operation", *_known(first)),
+        ("first not-ready answer", unready, ready_s),
+        ("fault undone", life.undone_ns, 0.0),
+        ("part up", _part_up_ns(record, outage), 0.0),
+        ("first success", *_known(good)),
+        ("last failed operation", *_known(last[-1] if last else None)),
+        ("ready again", life.back_ns, ready_s),
+    ]
+    return Recovery(
+        fault=life.fault,
+        instants=[
+            Instant(
+                name=name,
+                at_s=None if at_ns is None else windows.at_s(at_ns),
+                sampling_s=sampling_s,
+            )
+            for name, at_ns, sampling_s in seen
+        ],
+    )
+
+
+def _known(sample: Sample | None) -> tuple[int | None, float]:
+    return (None, 0.0) if sample is None else (sample.end_ns, sample.sampling_ns / SECOND_NS)
+
+
+def _part_up_ns(record: Record, outage: Outage) -> int | None:
+    return next(
+        (
+            event.at_ns
+            for event in record.events
+            if isinstance(event, PartEvent)
+            and event.part == outage.story.planned.part
+            and event.step == "ready"
+            and outage.life.start_ns <= event.at_ns < outage.limit_ns
+        ),
+        None,
+    )

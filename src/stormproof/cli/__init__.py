@@ -1,0 +1,1 @@
+"""The command line, and the one place where implementations are wired to seams."""

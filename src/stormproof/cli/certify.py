@@ -1,0 +1,137 @@
+"""Certify: plan, run, record, verdict, report, in one go."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import signal
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import click
+import psutil
+import uvloop
+
+from stormproof import __version__
+from stormproof.cli.compose import compose_run, split_cores
+from stormproof.cli.judging import EXIT_CODES, judge_run, print_verdict
+from stormproof.cli.live import LiveState
+from stormproof.cli.plans import Order, compile_order, describe
+from stormproof.cli.progress import PanelView, PlainView, open_view
+from stormproof.kernel import clock
+from stormproof.kernel.errors import EnvironmentFailure, Interrupted, StormproofError
+from stormproof.model.plan import Plan
+from stormproof.model.record import Manifest
+from stormproof.run.lifecycle import Run
+from stormproof.store.directory import RunDirectory, new_run_id
+from stormproof.store.segment import SegmentRecorder
+
+REDRAW_S = 0.25
+VERSIONS_OF = ("httptools", "msgspec", "numpy", "picows", "uvloop")
+
+
+def certify(order: Order, out: Path) -> int:
+    """Run what was ordered below `out`, judge it, and return the exit code."""
+    plan, loaded = compile_order(order)
+    for line in describe(plan):
+        click.echo(line, err=True)
+    run_id = new_run_id(plan.trial)
+    directory = RunDirectory.create(
+        out.absolute() / run_id,
+        plan=plan,
+        manifest=_manifest(plan, run_id),
+        journeys={loaded.path.name: loaded.source},
+    )
+    click.echo(f"record {directory.path}", err=True)
+    error = _run(plan, directory, run_id)
+    return _finish(directory, error)
+
+
+def _run(plan: Plan, directory: RunDirectory, run_id: str) -> StormproofError | None:
+    """Carry out the run and seal its record; return what stopped it early."""
+    recorder = SegmentRecorder(directory.record / "controller.seg", writer="controller")
+    view = open_view()
+    state = LiveState(plan=plan, now_ns=clock.monotonic_ns, tell=view.tell)
+    error: StormproofError | None = None
+    try:
+        run = compose_run(plan, directory, recorder, state, run_id=run_id)
+        uvloop.run(_drive(run, state, view))
+    except StormproofError as stopped:
+        error = stopped
+    finally:
+        view.close()
+    directory.release_reserve()
+    how = "completed" if error is None else type(error).__name__
+    recorder.close(how)
+    directory.seal(run_id=run_id, how=how)
+    return error
+
+
+async def _drive(run: Run, state: LiveState, view: PlainView | PanelView) -> None:
+    """Run with the live view; the first signal stops it in order, later ones only say so."""
+    work = asyncio.ensure_future(run.execute())
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        view.tell("already stopping" if stopping else "stopping: undoing, draining, sealing")
+        if not stopping:
+            stopping = True
+            work.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
+    redraw = asyncio.ensure_future(_redraw(state, view))
+    try:
+        await work
+    finally:
+        redraw.cancel()
+
+
+async def _redraw(state: LiveState, view: PlainView | PanelView) -> None:
+    while True:
+        view.refresh(state)
+        await asyncio.sleep(REDRAW_S)
+
+
+def _finish(directory: RunDirectory, error: StormproofError | None) -> int:
+    """Judge what there is, print it, and choose the exit code."""
+    verdict = judge_run(directory)
+    print_verdict(directory, verdict)
+    sys.stdout.flush()
+    if isinstance(error, Interrupted | EnvironmentFailure):
+        click.echo(f"stormproof: {error}", err=True)
+        return error.exit_code
+    if error is not None:
+        raise error
+    return EXIT_CODES[verdict.verdict]
+
+
+def _manifest(plan: Plan, run_id: str) -> Manifest:
+    worker_cores, stack_cores = split_cores(plan)
+    return Manifest(
+        run_id=run_id,
+        stormproof=__version__,
+        python=platform.python_version(),
+        machine=f"{platform.machine()} {_processor()}".strip(),
+        cores=os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        kernel=platform.release(),
+        boot_id=clock.boot_id(),
+        started_monotonic_ns=clock.monotonic_ns(),
+        started_wall_ns=clock.wall_ns(),
+        plan_sha256=plan.digest(),
+        worker_cores=worker_cores,
+        stack_cores=stack_cores,
+        versions={name: metadata.version(name) for name in VERSIONS_OF},
+    )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return ""

@@ -1,0 +1,108 @@
+"""Where implementations are wired to seams, for controller, workers and keeper."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from stormproof.cli.live import LiveState
+from stormproof.cli.locations import index_folder
+from stormproof.faults import keeper
+from stormproof.kernel.clock import SystemClock
+from stormproof.load import worker
+from stormproof.load.fleet import LocalFleet
+from stormproof.model.event import Event
+from stormproof.model.plan import Plan
+from stormproof.model.series import Frame, Series
+from stormproof.observe.probes import Probes
+from stormproof.rules.gate import decide
+from stormproof.run.lifecycle import Frames, Ports, Run
+from stormproof.seams import Recorder, Stack
+from stormproof.stack.embedded import plan_embedded
+from stormproof.stack.kept import KeptStack
+from stormproof.stack.running import RunningTarget
+from stormproof.store.directory import RunDirectory
+from stormproof.store.segment import SegmentRecorder
+
+_SELF = [sys.executable, "-m", "stormproof"]
+
+
+def split_cores(plan: Plan) -> tuple[list[int], list[int]]:
+    """Return the cores of the workers and of the stack, apart where the machine allows it.
+
+    A target on this machine must not take the generator's CPU, nor the reverse; with one core, or
+    a target elsewhere, nobody is bound.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    if plan.stack == "none" or len(cores) < 2:
+        return cores, cores
+    mine = max(1, min(plan.workers, len(cores) // 2))
+    return cores[-mine:], cores[:-mine]
+
+
+def compose_run(
+    plan: Plan,
+    directory: RunDirectory,
+    recorder: Recorder,
+    state: LiveState,
+    *,
+    run_id: str,
+) -> Run:
+    """Wire one run."""
+    worker_cores, stack_cores = split_cores(plan)
+    clock = SystemClock()
+    frames = Frames(frames=[], series={})
+
+    def on_frame(frame: Frame, series: Mapping[int, Series]) -> None:
+        frames.add(frame, series)
+        state.on_frame(frame, series)
+
+    def on_worker_event(event: Event) -> None:
+        recorder.events([event])
+        state.on_event(event)
+
+    fleet = LocalFleet(
+        worker_argv=[*_SELF, "_worker"],
+        plan=plan,
+        run_dir=directory.path,
+        cores=worker_cores,
+        on_frame=on_frame,
+        on_event=on_worker_event,
+    )
+    ports = Ports(
+        stack=_stack(plan, directory, run_id, stack_cores, state),
+        fleet=fleet,
+        watch=Probes(plan.probes, recorder, clock, state.on_sample).watch,
+        recorder=recorder,
+        clock=clock,
+        gate=decide,
+        frames=frames,
+        on_event=state.on_event,
+    )
+    return Run(plan, ports)
+
+
+def _stack(
+    plan: Plan, directory: RunDirectory, run_id: str, cores: list[int], state: LiveState
+) -> Stack:
+    if plan.stack == "none":
+        return RunningTarget(plan.target)
+    stack_plan = plan_embedded(plan, run_id, directory.path, cores)
+    return KeptStack([*_SELF, "_keeper"], stack_plan, plan.faults, state.on_event, index_folder())
+
+
+def record_at(path: Path, writer: str) -> SegmentRecorder:
+    """Open a segment for a worker or the keeper."""
+    return SegmentRecorder(path, writer=writer)
+
+
+def worker_main() -> int:
+    """Run a worker process."""
+    return worker.main(record_at)
+
+
+def keeper_main() -> int:
+    """Run a keeper process."""
+    return keeper.main(record_at, lambda run_dir: RunDirectory(run_dir).release_reserve())

@@ -1,0 +1,134 @@
+"""Judge a record, and write what the verdict looks like: verdict.json, report.html, junit.xml."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from stormproof import __version__
+from stormproof.checks.judge import judge
+from stormproof.cli.locations import profile_folders
+from stormproof.kernel.canonical import readable_json
+from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
+from stormproof.model.objective import Objective, Status
+from stormproof.model.plan import NotJudged
+from stormproof.model.profile import Profile
+from stormproof.model.record import Record
+from stormproof.model.verdict import Verdict
+from stormproof.planning.compiler import read_thresholds
+from stormproof.planning.profiles import find_profile, read_profile
+from stormproof.report.html import render_html
+from stormproof.report.junit import render_junit
+from stormproof.report.text import render_text
+from stormproof.rules.catalog import problems_of
+from stormproof.rules.evidence import decide_not_judged
+from stormproof.store.directory import RunDirectory
+from stormproof.store.reader import load_record
+
+EXIT_CODES = {Status.PASS: 0, Status.FAIL: 1, Status.INCONCLUSIVE: 2}
+
+
+def judge_run(directory: RunDirectory) -> Verdict:
+    """Judge a run by its own plan, write the verdict and its renderings, and return it."""
+    record = load_record(directory)
+    verdict = judge(record, version=__version__)
+    directory.save(directory.verdict, readable_json(verdict))
+    write_reports(directory, verdict, record)
+    return verdict
+
+
+def write_reports(directory: RunDirectory, verdict: Verdict, record: Record) -> None:
+    """Write report.html and junit.xml."""
+    directory.save(directory.report, render_html(verdict, record))
+    directory.save(directory.junit, render_junit(verdict))
+
+
+def print_verdict(directory: RunDirectory, verdict: Verdict) -> None:
+    """Print the verdict on standard output."""
+    width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
+    colour = sys.stdout.isatty()
+    text = render_text(verdict, run_dir=str(directory.path), width=width, colour=colour)
+    click.echo(text, color=colour)
+
+
+def judge_again(path: Path, profile: str | None, out: Path | None) -> int:
+    """Judge a run again, by its own profile or another one."""
+    directory = RunDirectory.open(path)
+    record = load_record(directory)
+    if profile is None:
+        verdict = judge(record, version=__version__)
+        target: Path | None = out or directory.verdict
+    else:
+        other, objectives, not_judged = _other_objectives(record, profile)
+        verdict = judge(
+            record,
+            objectives=objectives,
+            not_judged=not_judged,
+            profile=other.ref.name,
+            version=__version__,
+        )
+        target = out
+    if target is not None:
+        _write(directory, target, verdict)
+    print_verdict(directory, verdict)
+    return EXIT_CODES[verdict.verdict]
+
+
+def _write(directory: RunDirectory, target: Path, verdict: Verdict) -> None:
+    data = readable_json(verdict)
+    if target == directory.verdict:
+        directory.save(target, data)
+        return
+    try:
+        target.write_bytes(data)
+    except OSError as error:
+        what = f"{target} cannot be written: {error.strerror}"
+        raise EnvironmentFailure(what, "choose another --out") from error
+
+
+def _other_objectives(
+    record: Record, name: str
+) -> tuple[Profile, list[Objective], list[NotJudged]]:
+    """Return another profile's objectives for this record, with the trial's exact ones."""
+    profile, problems = read_profile(find_profile(name, profile_folders()))
+    exact = [one for one in record.plan.objectives if one.exact]
+    bars, bad = read_thresholds(profile.thresholds, f"{profile.where}: thresholds", exact=False)
+    problems = [*problems, *bad]
+    problems += [
+        Problem(where=profile.where, what=text)
+        for one in bars
+        for text in problems_of(one, record.plan)
+    ]
+    if problems:
+        raise BadInput(problems)
+    plan = msgspec.structs.replace(record.plan, objectives=(*exact, *bars))
+    kept, not_judged = decide_not_judged(plan, [*exact, *bars])
+    return profile, list(kept), list(not_judged)
+
+
+def report_again(path: Path) -> int:
+    """Render a run's stored verdict anew."""
+    directory = RunDirectory.open(path)
+    if not directory.verdict.is_file():
+        raise BadInput(
+            [
+                Problem(
+                    where=str(directory.verdict),
+                    what="is missing",
+                    fix=f"stormproof judge {directory.path}",
+                )
+            ]
+        )
+    try:
+        verdict = msgspec.json.decode(directory.verdict.read_bytes(), type=Verdict)
+    except msgspec.DecodeError as error:
+        what = f"is no verdict: {error}"
+        fix = f"stormproof judge {directory.path}"
+        raise BadInput([Problem(where=str(directory.verdict), what=what, fix=fix)]) from error
+    write_reports(directory, verdict, load_record(directory))
+    print_verdict(directory, verdict)
+    return EXIT_CODES[verdict.verdict]

@@ -1,0 +1,144 @@
+"""What is known of a run while it runs: the state behind the live view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.event import (
+    DecisionEvent,
+    DrainEvent,
+    Event,
+    FaultEvent,
+    FaultStep,
+    OriginEvent,
+    PartEvent,
+    Phase,
+    PhaseEvent,
+    ProbeSample,
+    WarningEvent,
+    WorkerEvent,
+)
+from stormproof.model.histogram import Histogram
+from stormproof.model.plan import Plan
+from stormproof.model.series import Frame, Series, SeriesKind
+
+KEPT_SECONDS = 60  # of the history that a sparkline shows
+
+_FAULT_WORDS = {
+    FaultStep.INJECTED: "injected",
+    FaultStep.WITNESSED: "seen to bite",
+    FaultStep.NOT_WITNESSED: "does NOT bite",
+    FaultStep.UNDONE: "undone",
+    FaultStep.RESIDUE: "left something behind",
+    FaultStep.FAILED: "failed",
+    FaultStep.SKIPPED: "skipped",
+}
+
+
+@dataclass(slots=True)
+class Second:
+    """One second of load, all workers together."""
+
+    requests: int = 0
+    failed: int = 0
+    dropped: int = 0
+    response: Histogram = field(default_factory=Histogram)
+    delivery: Histogram = field(default_factory=Histogram)
+    users: dict[int, int] = field(default_factory=dict)
+    workers: int = 0
+
+
+@dataclass(slots=True)
+class LiveState:
+    """Take frames, events and probe samples as they come; `tell` gets one line for each event."""
+
+    plan: Plan
+    now_ns: Callable[[], int]
+    tell: Callable[[str], None]
+    phase: Phase | None = None
+    origin_ns: int = 0
+    requests: int = 0
+    failed: int = 0
+    dropped: int = 0
+    ready: bool | None = None
+    faults: dict[str, int] = field(default_factory=dict)  # in force, since
+    seconds: dict[int, Second] = field(default_factory=dict)
+
+    def on_frame(self, frame: Frame, series: Mapping[int, Series]) -> None:
+        """Add one second of one worker."""
+        second = self.seconds.setdefault(frame.second, Second())
+        second.workers += 1
+        second.users[frame.worker] = frame.generator.users
+        for counts in frame.counts:
+            one = series.get(counts.series)
+            if one is None:
+                continue
+            if one.kind is SeriesKind.OPERATION:
+                second.requests += counts.count
+                second.failed += counts.failed
+                self.requests += counts.count
+                self.failed += counts.failed
+                second.response.add(counts.response_index, counts.response_count)
+            elif one.metric == "message_delivery":
+                second.delivery.add(counts.response_index, counts.response_count)
+            elif one.metric == "dropped_iterations":
+                second.dropped += counts.count
+                self.dropped += counts.count
+        for old in [key for key in self.seconds if key < frame.second - KEPT_SECONDS]:
+            del self.seconds[old]
+
+    def on_sample(self, sample: ProbeSample) -> None:
+        """Note what readiness says; a change is told."""
+        if sample.probe != "ready":
+            return
+        if self.ready is not None and sample.ok != self.ready and self.origin_ns:
+            self.tell("target says ready" if sample.ok else "target says not ready")
+        self.ready = sample.ok
+
+    def on_event(self, event: Event) -> None:
+        """Note an event and tell it where a person wants to know."""
+        match event:
+            case PhaseEvent():
+                self.phase = event.phase
+                self.tell(f"phase {event.phase.value}")
+            case OriginEvent():
+                self.origin_ns = event.at_ns
+            case FaultEvent():
+                self._fault(event)
+            case DecisionEvent() if event.status != "pass":
+                self.tell(f"steady state: {event.rule} is {event.status}, {event.action}")
+            case DrainEvent():
+                text = "all arrived" if event.caught_up else f"deadline passed: {event.detail}"
+                self.tell(f"drain: {text}")
+            case PartEvent() if event.step in ("ready", "exited"):
+                self.tell(f"{event.part} {event.step} {event.detail}".rstrip())
+            case WorkerEvent() if event.step == "died":
+                self.tell(f"worker {event.worker} died: {event.detail}")
+            case WarningEvent():
+                self.tell(f"warning: {event.text}")
+            case _:
+                pass
+
+    def _fault(self, event: FaultEvent) -> None:
+        if event.step is FaultStep.INJECTED:
+            self.faults[event.fault] = event.at_ns
+        elif event.step in (FaultStep.UNDONE, FaultStep.FAILED):
+            self.faults.pop(event.fault, None)
+        word = _FAULT_WORDS.get(event.step)
+        if word:
+            self.tell(f"fault {event.fault} {word}" + (f": {event.detail}" if event.detail else ""))
+
+    def last_whole_second(self) -> Second:
+        """Return the newest second that every worker has reported."""
+        for key in sorted(self.seconds, reverse=True):
+            if self.seconds[key].workers >= self.plan.workers:
+                return self.seconds[key]
+        return Second()
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since the start of the load, 0 before it."""
+        if not self.origin_ns:
+            return 0.0
+        return max(0.0, (self.now_ns() - self.origin_ns) / SECOND_NS)

@@ -1,0 +1,34 @@
+"""Where shipped trials and profiles are found, and where runs go."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_CHECKOUT = _PACKAGE.parent.parent
+
+
+def trial_folders() -> list[Path]:
+    """Return the folders of trials: the working directory's, then the shipped ones."""
+    return _folders("trials", "trials")
+
+
+def profile_folders() -> list[Path]:
+    """Return the folders of profiles: the working directory's, then the shipped ones."""
+    return _folders("load/profiles", "profiles")
+
+
+def _folders(in_project: str, in_wheel: str) -> list[Path]:
+    candidates = [
+        Path(in_project),
+        _PACKAGE / "shipped" / in_wheel,
+        _CHECKOUT / in_project,
+    ]
+    return [folder for folder in candidates if folder.is_dir()]
+
+
+def index_folder() -> Path:
+    """Return the per-user index of open runs, below the temporary directory."""
+    return Path(tempfile.gettempdir()) / f"stormproof-{os.getuid()}" / "open"

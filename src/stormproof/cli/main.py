@@ -1,0 +1,144 @@
+"""The commands of stormproof; each imports what it needs when it runs, so that help is instant."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from stormproof import __version__
+from stormproof.kernel.errors import BadInput, StormproofError
+
+BAD_INPUT = 64
+OWN_FAULT = 70
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="stormproof")
+def commands() -> None:
+    """Prove that a service is ready for production: load, faults, evidence, one verdict.
+
+    Exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE, 64 bad input, 69 the environment, 70 our own fault,
+    130 interrupted (undo done, record sealed).
+    """
+
+
+@commands.command()
+@click.argument("plan", default="demonstration")
+@click.option("--profile", help="Profile by name or file; default: the plan's own name.")
+@click.option("--scale", type=click.FloatRange(0.001, 100), default=1.0, show_default=True,
+              help="Multiply rates, users and durations; below 1 it is a rehearsal.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Instead of the profile's.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
+              help="Folder that gets the run's own folder.")  # fmt: skip
+@click.option("--target", default="", metavar="URL",
+              help="A target that runs already, instead of the plan's stack; its faults are "
+                   "not judged.")  # fmt: skip
+def certify(
+    plan: str, profile: str | None, scale: float, seed: int | None, out: Path, target: str
+) -> int:
+    """Run a plan (default: the two-minute demonstration) and issue one verdict."""
+    from stormproof.cli.certify import certify as run
+    from stormproof.cli.plans import Order
+
+    return run(Order(plan=plan, profile=profile, scale=scale, seed=seed, target=target), out)
+
+
+@commands.command()
+@click.argument("plan")
+@click.option("--profile", help="Profile by name or file; default: the plan's own name.")
+@click.option("--scale", type=click.FloatRange(0.001, 100), default=1.0, show_default=True)
+@click.option("--target", default="", metavar="URL")
+def validate(plan: str, profile: str | None, scale: float, target: str) -> int:
+    """Check a plan (or a profile file) and name every problem at once; nothing is run."""
+    from stormproof.cli.plans import Order, validate_order
+
+    return validate_order(Order(plan=plan, profile=profile, scale=scale, target=target))
+
+
+@commands.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--profile", help="Judge by another profile's thresholds.")
+@click.option("--out", type=click.Path(path_type=Path),
+              help="Write the verdict here; default: the run's verdict.json, or only standard "
+                   "output with --profile.")  # fmt: skip
+def judge(run: Path, profile: str | None, out: Path | None) -> int:
+    """Judge a run again from its record alone; the same record gives the same bytes."""
+    from stormproof.cli.judging import judge_again
+
+    return judge_again(run, profile, out)
+
+
+@commands.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def report(run: Path) -> int:
+    """Write report.html and junit.xml of a run anew and print its verdict."""
+    from stormproof.cli.judging import report_again
+
+    return report_again(run)
+
+
+@commands.command()
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+def heal(run: Path | None) -> int:
+    """Undo whatever dead runs left behind: faults, processes, shared memory, folders."""
+    from stormproof.cli.healing import heal_runs
+
+    return heal_runs(run)
+
+
+@commands.command("_worker", hidden=True)
+def worker() -> int:
+    """Drive load for a controller; started by it."""
+    from stormproof.cli.compose import worker_main
+
+    return worker_main()
+
+
+@commands.command("_keeper", hidden=True)
+def keeper() -> int:
+    """Keep a stack for a controller; started by it."""
+    from stormproof.cli.compose import keeper_main
+
+    return keeper_main()
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run_commands(sys.argv[1:]))
+
+
+def run_commands(arguments: list[str]) -> int:
+    """Run one command; return its exit code, with every error told on standard error."""
+    try:
+        result = commands.main(arguments, prog_name="stormproof", standalone_mode=False)
+    except BadInput as error:
+        _tell_bad_input(error)
+        return error.exit_code
+    except StormproofError as error:
+        click.echo(f"stormproof: {error}", err=True)
+        return error.exit_code
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return OWN_FAULT
+    except Exception as error:
+        click.echo(f"stormproof: our own fault: {type(error).__name__}: {error}", err=True)
+        import traceback
+
+        traceback.print_exc()
+        return OWN_FAULT
+    return result if isinstance(result, int) else 0
+
+
+def _tell_bad_input(error: BadInput) -> None:
+    many = len(error.problems)
+    click.echo(f"stormproof: {many} problem{'s' if many != 1 else ''} in the input", err=True)
+    for problem in error.problems:
+        click.echo(f"  {problem}", err=True)

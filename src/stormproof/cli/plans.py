@@ -1,0 +1,81 @@
+"""From what was asked on the command line to a plan."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from stormproof.cli.locations import profile_folders, trial_folders
+from stormproof.journeys.loader import load_journey
+from stormproof.kernel.units import duration_text
+from stormproof.model.plan import Plan
+from stormproof.planning.compiler import Choices, compile_plan
+from stormproof.planning.profiles import find_profile, read_profile
+from stormproof.planning.trials import LoadedTrial, find_trial, load_trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the user asked for."""
+
+    plan: str
+    profile: str | None = None
+    scale: float = 1.0
+    seed: int | None = None
+    target: str = ""
+
+
+def compile_order(order: Order) -> tuple[Plan, LoadedTrial]:
+    """Find trial and profile and compile them.
+
+    Raises:
+        BadInput: with every problem found.
+    """
+    loaded = load_trial(find_trial(order.plan, trial_folders()))
+    path = find_profile(order.profile or loaded.trial.name, profile_folders())
+    profile, problems = read_profile(path)
+    choices = Choices(scale=order.scale, seed=order.seed, target=order.target)
+    plan = compile_plan(loaded, profile, problems, choices=choices, check_journey=load_journey)
+    return plan, loaded
+
+
+def describe(plan: Plan) -> list[str]:
+    """Say what a plan will do, before it does."""
+    faults = ", ".join(f"{fault.name} at {duration_text(fault.at_ns)}" for fault in plan.faults)
+    load = f"{plan.workers} workers, load for {duration_text(plan.duration_ns)}"
+    lines = [
+        plan.title,
+        f"plan {plan.trial}, profile {plan.profile.name}, seed {plan.seed}, {load}",
+        f"faults: {faults or 'none'}",
+        f"{len(plan.objectives)} objectives",
+    ]
+    if plan.scope == "reduced":
+        lines.append(f"rehearsal at scale {plan.scale:g}: it never counts as go-live")
+    lines += [f"not judged at this scale: {one.objective} ({one.why})" for one in plan.not_judged]
+    return lines
+
+
+def validate_order(order: Order) -> int:
+    """Check a plan or a profile file and say what it would do."""
+    if order.plan.endswith(".json"):
+        order = Order(
+            plan=_trial_of(order.plan), profile=order.plan, scale=order.scale, target=order.target
+        )
+    plan, _ = compile_order(order)
+    for line in describe(plan):
+        click.echo(line)
+    click.echo(f"valid; plan {plan.digest()[:12]}")
+    return 0
+
+
+def _trial_of(profile: str) -> str:
+    """Return the trial that a profile file is for: its `trial`, or else the demonstration."""
+    try:
+        value = json.loads(Path(profile).read_bytes())
+    except (OSError, ValueError):
+        return "demonstration"  # what is wrong with the file is told when it is read
+    trial = value.get("trial") if isinstance(value, dict) else None
+    return trial if isinstance(trial, str) else "demonstration"

@@ -1,0 +1,1 @@
+"""What journeys talk through: HTTP, WebSockets, the ledger; an operation is one row of the tape."""

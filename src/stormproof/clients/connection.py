@@ -1,0 +1,283 @@
+"""One HTTP/1.1 connection: at most one request in flight, its end recorded as it is parsed.
+
+The path of a successful request is short on purpose: one write, one read, one packed row, one
+future. Everything that goes wrong leaves it through `_end_failed`, once, with the kind of failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import select
+from typing import Protocol, cast
+
+import httptools
+
+from stormproof.clients.deadlines import NEVER, TICK_NS, Deadlines
+from stormproof.clients.response import Response, parse_headers
+from stormproof.clients.tape import ROW, Actor, Tape
+from stormproof.kernel.clock import monotonic_ns
+from stormproof.kernel.limits import RESPONSE_BYTES_MAX
+
+HEAD_BYTES_MAX = 64 << 10
+INTERRUPTED = "interrupted"  # it was under way when the graceful stop was over
+
+_LOCAL_LIMITS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
+_pack = ROW.pack
+
+
+def connect_error(problem: OSError, tape: Tape) -> str:
+    """Return the kind of a failure to connect; warn when it is this machine that refuses."""
+    if problem.errno in _LOCAL_LIMITS:
+        text = f"a connection could not be opened here: {problem.strerror}"
+        tape.warn("generator-limit", text)
+    if isinstance(problem, ConnectionRefusedError):
+        return "connect refused"
+    if isinstance(problem, ConnectionResetError):
+        return "connect reset"
+    return f"connect {errno.errorcode.get(problem.errno or 0, 'error').lower()}"
+
+
+class Owner(Protocol):
+    """The client that a connection goes back to when it is free, or is taken from when it ends."""
+
+    def release(self, connection: HttpConnection) -> None:
+        """Take the connection back; it can carry another request."""
+        ...
+
+    def discard(self, connection: HttpConnection) -> None:
+        """Forget the connection; it is closed."""
+        ...
+
+
+class HttpConnection(asyncio.Protocol):
+    """A connection of one user."""
+
+    __slots__ = (
+        "_actor",
+        "_body",
+        "_deadlines",
+        "_expected",
+        "_head",
+        "_intended_ns",
+        "_owner",
+        "_parser",
+        "_parts",
+        "_received",
+        "_sent",
+        "_series",
+        "_start_ns",
+        "_tape",
+        "_transport",
+        "_waiter",
+        "armed_tick",
+        "closed",
+        "deadline_ns",
+        "idle_since_ns",
+    )
+
+    def __init__(self, owner: Owner, actor: Actor, deadlines: Deadlines) -> None:
+        self._owner = owner
+        self._actor = actor
+        self._tape: Tape = actor.scope.tape
+        self._deadlines = deadlines
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.WriteTransport | None = None
+        self._waiter: asyncio.Future[Response] | None = None
+        self._parts: list[bytes] = []
+        self._head = self._body = b""
+        self._expected: tuple[int, ...] = ()
+        self._series = self._sent = self._received = self._intended_ns = self._start_ns = 0
+        self.idle_since_ns = self.deadline_ns = 0
+        self.armed_tick = NEVER
+        self.closed = True  # until it is adopted
+
+    def adopt(self) -> None:
+        """Begin to belong to the owner.
+
+        Raises:
+            ConnectionResetError: it was lost again before it could be used.
+        """
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionResetError(errno.ECONNRESET, "closed as soon as it was open")
+        self.closed = False
+
+    def send(
+        self,
+        series: int,
+        data: bytes,
+        intended_ns: int,
+        start_ns: int,
+        deadline_ns: int,
+        expected: tuple[int, ...],
+    ) -> asyncio.Future[Response]:
+        """Send a request; the future has its Response, whatever happens."""
+        self._series = series
+        self._intended_ns = intended_ns
+        self._start_ns = start_ns
+        self._expected = expected
+        self._sent = len(data)
+        self._received = 0
+        self._head = self._body = b""
+        self.deadline_ns = deadline_ns
+        if self.armed_tick == NEVER or deadline_ns < self.armed_tick * TICK_NS - TICK_NS:
+            self._deadlines.arm(self)
+        self._waiter = waiter = self._deadlines.loop.create_future()
+        assert self._transport is not None
+        self._transport.write(data)
+        return waiter
+
+    def is_stale(self) -> bool:
+        """Return whether the idle connection has been closed by the peer, or was written to."""
+        assert self._transport is not None
+        poll = select.poll()
+        handle = self._transport.get_extra_info("socket")
+        poll.register(handle.fileno(), select.POLLIN | select.POLLRDHUP)
+        return bool(poll.poll(0))
+
+    def close(self, kind: str = INTERRUPTED) -> None:
+        """Close at once; a request under way ends as a failure of `kind`."""
+        if self._waiter is not None:
+            self._end_failed(kind)
+        elif not self.closed:
+            self._abandon()
+
+    def expire(self, now_ns: int) -> None:
+        """End the request under way as timed out (see `deadlines.Expirable`)."""
+        self._end_failed("timeout", now_ns)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self._transport = cast("asyncio.WriteTransport", transport)
+        self._tape.sockets += 1
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; a response that is complete ends its operation on the way."""
+        if self._waiter is None:
+            self._take_unasked(0)
+            return
+        self._received += len(data)
+        if not self._head:
+            self._head = data
+        elif len(self._head) < HEAD_BYTES_MAX and b"\r\n\r\n" not in self._head:
+            self._head += data
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError:
+            raise  # our own fault, not the target's
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.close("protocol")
+            return
+        if self.deadline_ns == 0:
+            return  # its operation has ended
+        if self._received > RESPONSE_BYTES_MAX:
+            self._end_failed("response too large")
+        elif len(self._head) >= HEAD_BYTES_MAX and b"\r\n\r\n" not in self._head:
+            self._end_failed("protocol")
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body (called by the parser)."""
+        if self._body:
+            self._parts.append(body)
+        else:
+            self._body = body
+
+    def on_message_complete(self) -> None:
+        """End the operation with its response (called by the parser)."""
+        end_ns = monotonic_ns()
+        parser = self._parser
+        status = parser.get_status_code()
+        waiter = self._waiter
+        if waiter is None or status < 200:
+            self._take_unasked(status)
+            return
+        if self._parts:
+            self._body = b"".join([self._body, *self._parts])
+            self._parts = []
+        actor = self._actor
+        failed = status >= 400 and status not in self._expected
+        self._tape.rows += _pack(
+            self._series,
+            failed,
+            self._sent,
+            self._received,
+            self._intended_ns,
+            self._start_ns,
+            end_ns,
+        )
+        actor.intended_ns = self.idle_since_ns = end_ns
+        self._waiter = None
+        self.deadline_ns = 0
+        if failed:
+            self._keep(f"http {status}", end_ns, status, self._body)
+        if parser.should_keep_alive():
+            self._owner.release(self)
+        else:
+            self._abandon()
+        if not waiter.done():
+            waiter.set_result(
+                Response(status, "", not failed, self._body, self._head, end_ns, actor.scope)
+            )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what was under way; a response without a length ends here as it should."""
+        self._tape.sockets -= 1
+        if self._waiter is not None:
+            if exc is None and self._is_complete_at_eof():
+                self.on_message_complete()
+            else:
+                kind = "closed" if exc is None else "reset"
+                self._end_failed(kind)
+        if not self.closed:
+            self.closed = True
+            self._owner.discard(self)
+
+    def _take_unasked(self, status: int) -> None:
+        """Skip an interim response (1xx); a response that nobody asked for ends the connection."""
+        if self._waiter is not None and status < 200:
+            self._head = self._body = b""
+            self._parts = []
+        elif not self.closed:
+            self._tape.warn("unasked-response", "the target sent a response that was not asked for")
+            self._abandon()
+
+    def _is_complete_at_eof(self) -> bool:
+        """Return whether a response with neither length nor chunks has ended with the stream."""
+        if b"\r\n\r\n" not in self._head:
+            return False
+        headers = parse_headers(self._head)
+        return "content-length" not in headers and "transfer-encoding" not in headers
+
+    def _end_failed(self, kind: str, end_ns: int = 0) -> None:
+        """End the request under way without a response, and the connection with it."""
+        end_ns = end_ns or monotonic_ns()
+        waiter, self._waiter = self._waiter, None
+        self.deadline_ns = 0
+        actor = self._actor
+        self._tape.rows += _pack(
+            self._series,
+            True,
+            self._sent,
+            self._received,
+            self._intended_ns,
+            self._start_ns,
+            end_ns,
+        )
+        self._keep(kind, end_ns, 0, self._head)  # what there is of the answer
+        actor.intended_ns = end_ns
+        if not self.closed:
+            self._abandon()
+        if waiter is not None and not waiter.done():
+            waiter.set_result(Response(0, kind, False, b"", b"", end_ns, actor.scope))
+
+    def _keep(self, kind: str, end_ns: int, status: int, body: bytes) -> None:
+        self._actor.failed(
+            self._series, kind, self._intended_ns, self._start_ns, end_ns, status, body
+        )
+
+    def _abandon(self) -> None:
+        """Close the transport and leave the owner."""
+        self.closed = True
+        self._owner.discard(self)
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,249 @@
+"""What a worker observes between two drains: packed rows, names interned to small integers once.
+
+An operation costs one packed row appended to one buffer; no object lives on. Everything that
+needs thought (names, tags, failures kept whole, warnings) happens on the slow path, under a limit.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Mapping
+
+from stormproof.clients.masking import mask_secrets
+from stormproof.kernel.clock import monotonic_ns
+from stormproof.kernel.limits import (
+    BODY_KEPT_BYTES_MAX,
+    ERROR_KINDS_MAX,
+    FAILURE_BODIES_PER_KIND_MAX,
+    FAILURES_PER_KIND_MAX,
+    SERIES_MAX,
+    TAG_VALUES_MAX,
+)
+from stormproof.model.event import Failure, WarningEvent
+from stormproof.model.series import Series, SeriesKind
+
+ROW = struct.Struct("<HHIIqqq")
+ROW_FIELDS = [
+    ("series", "<u2"),
+    ("failed", "<u2"),
+    ("sent", "<u4"),
+    ("received", "<u4"),
+    ("intended_ns", "<i8"),
+    ("start_ns", "<i8"),
+    ("end_ns", "<i8"),
+]
+LATER_FAILURES_KEPT_ONE_IN = 100  # once a kind has used up its limit
+WARNINGS_MAX = 200
+BODY_SCANNED_BYTES_MAX = 4 * BODY_KEPT_BYTES_MAX  # masked before it is cut: no half secret stays
+ERROR_CHARACTERS_MAX = 200
+
+
+class Tape:
+    """Take what clients and users of one worker observe, until the recorder drains it."""
+
+    __slots__ = (
+        "_bodies",
+        "_failures_seen",
+        "_ids",
+        "_tag_values",
+        "_warned",
+        "check_ends",
+        "check_slots",
+        "failures",
+        "ledger",
+        "recorded",
+        "rows",
+        "series",
+        "sockets",
+        "warnings",
+        "worker",
+    )
+
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
+        self.rows = bytearray()
+        self.check_slots = array("H")  # series << 1 | passed
+        self.check_ends = array("q")
+        self.ledger = bytearray()
+        self.failures: list[Failure] = []
+        self.warnings: list[WarningEvent] = []
+        self.series: list[Series] = []
+        self.sockets = 0
+        self.recorded = 0
+        self._ids: dict[tuple[str, ...], int] = {}
+        self._tag_values: dict[str, set[str]] = {}
+        self._failures_seen: dict[tuple[int, str], int] = {}
+        self._bodies: dict[tuple[int, str], int] = {}
+        self._warned: set[str] = set()
+
+    def intern(self, kind: SeriesKind, metric: str, tags: Mapping[str, str]) -> int:
+        """Return the id of a series, made on its first use; past the limit that of `other`."""
+        key = (metric, *(part for item in sorted(tags.items()) for part in item))
+        known = self._ids.get(key)
+        if known is not None:
+            return known
+        if len(self.series) >= SERIES_MAX and metric != "other":
+            self.warn("series-overflow", f"more than {SERIES_MAX} series; the rest are `other`")
+            return self.intern(kind, "other", {"kind": kind.name.lower()})
+        series = Series(id=len(self.series), kind=kind, metric=metric, tags=dict(tags))
+        self.series.append(series)
+        self._ids[key] = series.id
+        return series.id
+
+    def tag_value(self, tag: str, value: str) -> str:
+        """Return `value`, or `other` once the tag has as many values as are kept."""
+        values = self._tag_values.setdefault(tag, set())
+        if value in values:
+            return value
+        if len(values) >= TAG_VALUES_MAX:
+            text = f"the tag `{tag}` has more than {TAG_VALUES_MAX} values; the rest are `other`"
+            self.warn("tag-overflow", text)
+            return "other"
+        values.add(value)
+        return value
+
+    def fail(
+        self,
+        *,
+        series: int,
+        user: int,
+        kind: str,
+        intended_ns: int,
+        start_ns: int,
+        end_ns: int,
+        status: int = 0,
+        body: bytes = b"",
+    ) -> None:
+        """Keep a failure: all of a kind up to a limit, then one in a hundred."""
+        key = (series, kind[:ERROR_CHARACTERS_MAX])
+        seen = self._failures_seen.get(key, 0)
+        if not seen and len(self._failures_seen) >= ERROR_KINDS_MAX:
+            key = (series, "other")
+            seen = self._failures_seen.get(key, 0)
+        self._failures_seen[key] = seen + 1
+        if seen >= FAILURES_PER_KIND_MAX and seen % LATER_FAILURES_KEPT_ONE_IN:
+            return
+        self.failures.append(
+            Failure(
+                worker=self.worker,
+                user=user,
+                series=series,
+                kind=key[1],
+                intended_ns=intended_ns,
+                start_ns=start_ns,
+                end_ns=end_ns,
+                status=status,
+                body=self._kept_body(key, body),
+            )
+        )
+
+    def warn(self, code: str, text: str) -> None:
+        """Keep a warning, the same text once."""
+        if text in self._warned or len(self._warned) >= WARNINGS_MAX:
+            return
+        self._warned.add(text)
+        self.warnings.append(WarningEvent(at_ns=monotonic_ns(), code=code, text=text))
+
+    def _kept_body(self, key: tuple[int, str], body: bytes) -> str:
+        kept = self._bodies.get(key, 0)
+        if not body or kept >= FAILURE_BODIES_PER_KIND_MAX:
+            return ""
+        self._bodies[key] = kept + 1
+        text = mask_secrets(body[:BODY_SCANNED_BYTES_MAX].decode("utf-8", "replace"))
+        return text[:BODY_KEPT_BYTES_MAX]
+
+
+class Scope:
+    """The part of the tape that belongs to one scenario: its series and its checks."""
+
+    __slots__ = (
+        "_check_end",
+        "_check_slot",
+        "_check_slots",
+        "bytes_received",
+        "bytes_sent",
+        "delivery",
+        "dropped",
+        "iteration",
+        "iterations",
+        "scenario",
+        "tape",
+    )
+
+    def __init__(self, tape: Tape, scenario: str) -> None:
+        tags = {"scenario": scenario}
+        self.tape = tape
+        self.scenario = scenario
+        self.iteration = tape.intern(SeriesKind.TREND, "iteration_duration", tags)
+        self.iterations = tape.intern(SeriesKind.COUNTER, "iterations", tags)
+        self.dropped = tape.intern(SeriesKind.COUNTER, "dropped_iterations", tags)
+        self.delivery = tape.intern(SeriesKind.TREND, "message_delivery", tags)
+        self.bytes_sent = 0  # of WebSocket messages; those of requests are in their rows
+        self.bytes_received = 0
+        self._check_slots: dict[str, int] = {}
+        self._check_slot = tape.check_slots.append
+        self._check_end = tape.check_ends.append
+
+    def operation(self, metric: str, name: str) -> int:
+        """Return the id of an operation's series."""
+        return self.tape.intern(
+            SeriesKind.OPERATION, metric, {"scenario": self.scenario, "name": name}
+        )
+
+    def check(self, name: str, passed: bool, end_ns: int) -> None:
+        """Count a check of an answer that ended at `end_ns`."""
+        slot = self._check_slots.get(name)
+        if slot is None:
+            slot = self._new_check(name)
+        self._check_slot(slot + passed)
+        self._check_end(end_ns)
+
+    def row(self, series: int, failed: bool, intended_ns: int, start_ns: int, end_ns: int) -> None:
+        """Append a row that carried no bytes."""
+        self.tape.rows += ROW.pack(series, failed, 0, 0, intended_ns, start_ns, end_ns)
+
+    def _new_check(self, name: str) -> int:
+        if len(self._check_slots) >= 2 * TAG_VALUES_MAX:
+            name = "other"  # stop remembering names that are never seen again
+        kept = self.tape.tag_value("check", name)
+        tags = {"scenario": self.scenario, "check": kept}
+        slot = self.tape.intern(SeriesKind.RATE, "checks", tags) << 1
+        self._check_slots[name] = slot
+        return slot
+
+
+class Actor:
+    """A virtual user as its clients see it: who acts, and since when it was able to."""
+
+    __slots__ = ("failure", "id", "intended_ns", "scope")
+
+    def __init__(self, id_: int, scope: Scope) -> None:
+        self.id = id_
+        self.scope = scope
+        self.intended_ns = 0
+        self.failure = ""  # the last failed operation, for people
+
+    def failed(
+        self,
+        series: int,
+        kind: str,
+        intended_ns: int,
+        start_ns: int,
+        end_ns: int,
+        status: int = 0,
+        body: bytes = b"",
+    ) -> None:
+        """Keep the failure of an operation whose row has been written."""
+        tape = self.scope.tape
+        self.failure = f"{tape.series[series].tags.get('name', 'journey')}: {kind}"
+        tape.fail(
+            series=series,
+            user=self.id,
+            kind=kind,
+            intended_ns=intended_ns,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            status=status,
+            body=body,
+        )

@@ -1,0 +1,77 @@
+"""What the keeper writes down: the record, the undo journal, and word to the controller."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from stormproof.faults.journal import Journal, Line
+from stormproof.kernel.errors import EnvironmentFailure
+from stormproof.model.event import Event, WarningEvent
+from stormproof.seams import Recorder
+
+_PROBLEMS_MAX = 20
+
+
+class SegmentRecorder(Recorder, Protocol):
+    """A recorder whose segment is closed by its writer."""
+
+    def close(self, how: str) -> None:
+        """Write the end mark and close."""
+        ...
+
+
+class Chronicle:
+    """Write to the record and to the undo journal, and tell the controller.
+
+    `commit` is for what must be on disk before something is broken. `note` is for what has
+    happened: a disk that refuses must not keep us from undoing and stopping, so the refusal is
+    kept in `problems` and told as a warning.
+    """
+
+    def __init__(
+        self, recorder: SegmentRecorder, journal: Journal, tell: Callable[[Event], None]
+    ) -> None:
+        self._recorder = recorder
+        self._journal = journal
+        self._tell = tell
+        self.problems: list[str] = []
+
+    def commit(self, event: Event | None, line: Line) -> None:
+        """Force an intent to disk, in the record and in the journal.
+
+        Raises:
+            EnvironmentFailure: the disk refuses; nothing may be broken then.
+        """
+        if event is not None:
+            self._recorder.events([event], sync=True)
+            self._tell(event)
+        self._journal.append(line)
+
+    def note(self, event: Event | None, line: Line | None = None) -> None:
+        """Write down what has happened, as far as the disk takes it."""
+        try:
+            if line is not None:
+                self._journal.append(line)
+            if event is not None:
+                self._recorder.events([event])
+        except EnvironmentFailure as failure:
+            self.report(str(failure))
+        if event is not None:
+            self._tell(event)
+
+    def report(self, problem: str) -> None:
+        """Keep a problem and warn the controller of it."""
+        if problem in self.problems or len(self.problems) >= _PROBLEMS_MAX:
+            return
+        self.problems.append(problem)
+        self._tell(WarningEvent(at_ns=time.monotonic_ns(), code="keeper", text=problem))
+
+    def close(self, how: str) -> None:
+        """Close the record's segment and the journal."""
+        try:
+            self._recorder.close(how)
+        except EnvironmentFailure as failure:
+            self.report(str(failure))
+        self._journal.close()

@@ -1,0 +1,268 @@
+"""Undo what dead runs left behind, from their undo journals.
+
+A run is left alone while its keeper lives. Everything a journal names is checked before it is
+touched: a process by pid, start time and boot, shared memory by its creator, a folder by its name,
+place and owner. Faults need no undoing here: a link dies with its keeper, and a stopped part is
+among those that are ended.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stormproof.faults import shared_memory
+from stormproof.faults.chronicle import SegmentRecorder
+from stormproof.faults.index import OpenRun, OpenRuns
+from stormproof.faults.journal import (
+    JOURNAL_NAME,
+    Ended,
+    FolderIntended,
+    FolderRemoved,
+    Journal,
+    Leftovers,
+    PartStarted,
+    leftovers,
+)
+from stormproof.faults.processes import is_alive, kill_tree, marked, wait_gone
+from stormproof.kernel.clock import boot_id
+from stormproof.kernel.errors import EnvironmentFailure, StormproofError
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.event import EndEvent, FaultEvent, FaultStep
+
+KEEPER_PATIENCE_NS = 5 * SECOND_NS  # it needs two seconds to undo and stop
+DEATH_SIGNAL_PATIENCE_NS = SECOND_NS  # the kernel has told all parts to end when the keeper died
+KILL_DEADLINE_NS = 2 * SECOND_NS
+SEAL_NAME = "seal.json"
+_SEGMENTS_MAX = 9  # a run is healed once; more only when healing itself was cut short
+
+OpenSegment = Callable[[Path, str], SegmentRecorder]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealReport:
+    """What was done, for people; `is_clean` unless something is left or could not be read."""
+
+    lines: tuple[str, ...]
+    is_clean: bool
+
+
+def heal(index_dir: Path, run_dir: Path | None, open_segment: OpenSegment) -> HealReport:
+    """Undo what is left of one run, or of every open run of this user; safe to repeat.
+
+    Args:
+        index_dir: the index of open runs.
+        run_dir: heal this run only; None: all that are open.
+        open_segment: makes the recorder of a new segment from its path and its writer's name.
+
+    Raises:
+        EnvironmentFailure: the index is not ours.
+    """
+    index = OpenRuns(index_dir)
+    runs, problems = index.entries()
+    if run_dir is not None:
+        runs = [run for run in runs if Path(run.run_dir) == run_dir.resolve()]
+        problems = []
+        if not runs:
+            runs, problems = _from_journal(run_dir.resolve())
+    lines = list(problems)
+    is_clean = not problems
+    for run in runs:
+        healing = _Healing(run, index, open_segment)
+        try:
+            is_clean &= healing.carry_out()
+        except StormproofError as error:
+            healing.say(f"not healed: {error}")
+            is_clean = False
+        lines += healing.lines
+    return HealReport(lines=tuple(lines or ["nothing to do: no run was left open"]),
+                      is_clean=is_clean)  # fmt: skip
+
+
+def _from_journal(run_dir: Path) -> tuple[list[OpenRun], list[str]]:
+    """Find a run that the index does not know, from the run directory itself."""
+    journal = run_dir / JOURNAL_NAME
+    if not journal.exists():
+        return [], [f"{run_dir} has no {JOURNAL_NAME}: it is no run that had a stack"]
+    left = leftovers(journal)
+    if left.ended is not None:
+        return [], []
+    if left.opened is None:
+        return [], [f"{journal} does not say which run it is of", *left.problems]
+    opened = left.opened
+    run = OpenRun(
+        run_id=opened.run_id,
+        run_dir=str(run_dir),
+        boot_id=opened.boot_id,
+        keeper=opened.keeper,
+        controller=opened.controller,
+    )
+    return [run], []
+
+
+class _Healing:
+    """The healing of one run."""
+
+    def __init__(self, run: OpenRun, index: OpenRuns, open_segment: OpenSegment) -> None:
+        self._run = run
+        self._index = index
+        self._open_segment = open_segment
+        self._run_dir = Path(run.run_dir)
+        self._same_boot = run.boot_id == boot_id()
+        self._is_clean = True
+        self._something_left = False
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(f"{self._run.run_id}: {line}")
+
+    def carry_out(self) -> bool:
+        """Heal unless the run lives; say whether nothing is left undone."""
+        if self._keeper_lives():
+            return self._is_clean
+        journal = self._run_dir / JOURNAL_NAME
+        if not journal.exists():
+            self._problem(f"{journal} is gone, so only processes that carry its mark can be ended")
+            self._end_processes(Leftovers())
+            return self._forget()
+        left = leftovers(journal)
+        for problem in left.problems:
+            self._problem(problem)
+        if left.ended is None:
+            self._undo(left, journal)
+        else:
+            self.say("its keeper has undone and stopped everything")
+        return self._forget()
+
+    def _forget(self) -> bool:
+        """Leave the index, unless there is something to heal another time."""
+        if not self._something_left:
+            self._index.remove(self._run.run_id)
+        return self._is_clean
+
+    def _keeper_lives(self) -> bool:
+        """Say whether the run is somebody's: then wait for a keeper that is cleaning up."""
+        run = self._run
+        if not self._same_boot or not is_alive(run.keeper):
+            return False
+        if is_alive(run.controller):
+            self.say(f"is running (process {run.controller.pid}) and is left alone")
+            return True
+        self.say(f"its controller has died; its keeper (process {run.keeper.pid}) is cleaning up")
+        if wait_gone([run.keeper], deadline_ns=time.monotonic_ns() + KEEPER_PATIENCE_NS):
+            self._problem("its keeper has not ended yet: heal again, or kill it and heal again")
+            return True
+        return False
+
+    def _undo(self, left: Leftovers, path: Path) -> None:
+        journal = Journal(path)
+        try:
+            self._end_processes(left)
+            self._remove_shared_memory(left)
+            for folder in left.folders.values():
+                self._remove_folder(folder, journal)
+            if not self._something_left:
+                self._mark_record(left)
+                journal.append(Ended(how="healed"))
+                self.say("healed")
+        finally:
+            journal.close()
+
+    def _end_processes(self, left: Leftovers) -> None:
+        if not self._same_boot:
+            return
+        names = {process: part.part for process, part in left.parts.items()}
+        found = [*names, *marked(self._run.run_id)]
+        patience_ns = time.monotonic_ns() + DEATH_SIGNAL_PATIENCE_NS
+        for process in wait_gone(found, deadline_ns=patience_ns):
+            deadline_ns = time.monotonic_ns() + KILL_DEADLINE_NS
+            name = names.get(process, "a process of the run")
+            if kill_tree(process, deadline_ns=deadline_ns):
+                self._left(f"{name} (process {process.pid}) cannot be killed")
+            else:
+                self.say(f"killed {name} (process {process.pid})")
+
+    def _remove_shared_memory(self, left: Leftovers) -> None:
+        for part in left.parts.values() if self._same_boot else ():
+            for segment in _memory_of(part):
+                try:
+                    shared_memory.remove(segment)
+                    self.say(f"removed shared memory {segment.id} of {part.part}")
+                except OSError as error:
+                    self._left(f"shared memory of {part.part}: {error}")
+
+    def _remove_folder(self, folder: FolderIntended, journal: Journal) -> None:
+        path = Path(folder.path)
+        if not path.exists() and not path.is_symlink():
+            return
+        if reason := _reason_to_keep(path, folder.uid):
+            self._left(f"{path} is not removed: {reason}")
+            return
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            self._left(f"{path} cannot be removed: {error}")
+            return
+        journal.append(FolderRemoved(path=folder.path))
+        self.say(f"removed {path}")
+
+    def _mark_record(self, left: Leftovers) -> None:
+        """Write how the run ended, unless a controller has done so or will."""
+        controller_lives = self._same_boot and is_alive(self._run.controller)
+        if controller_lives or (self._run_dir / SEAL_NAME).exists():
+            return
+        now_ns = time.monotonic_ns()
+        events = [
+            FaultEvent(
+                at_ns=now_ns,
+                fault=name,
+                step=FaultStep.UNDONE,
+                detail="it ended with its keeper, some time before",
+                after_death=True,
+            )
+            for name in left.faults
+        ]
+        recorder = self._open_segment(self._free_segment(), "heal")
+        recorder.events(
+            [*events, EndEvent(at_ns=now_ns, how="healed", detail="; ".join(self.lines))]
+        )
+        recorder.close("healed")
+
+    def _free_segment(self) -> Path:
+        folder = self._run_dir / "record"
+        names = ["heal.seg", *(f"heal-{number}.seg" for number in range(2, _SEGMENTS_MAX + 1))]
+        for name in names:
+            if not (folder / name).exists():
+                return folder / name
+        raise EnvironmentFailure(f"{folder} was healed {_SEGMENTS_MAX} times already")
+
+    def _left(self, line: str) -> None:
+        self._something_left = True
+        self._problem(line)
+
+    def _problem(self, line: str) -> None:
+        self._is_clean = False
+        self.say(line)
+
+
+def _memory_of(part: PartStarted) -> list[shared_memory.SharedMemory]:
+    return shared_memory.left_by(pid=part.process.pid, uid=part.uid, since_ns=part.wall_ns)
+
+
+def _reason_to_keep(path: Path, uid: int) -> str:
+    """Say why a folder named by a journal is not removed; empty when it may be."""
+    status = path.lstat()
+    places = {Path(name).resolve() for name in (tempfile.gettempdir(), "/tmp", "/var/tmp")}  # noqa: S108
+    if not stat.S_ISDIR(status.st_mode):
+        return "it is no folder"
+    if not path.name.startswith("stormproof-") or path.parent.resolve() not in places:
+        return "it is no private folder in a temporary one"
+    if status.st_uid not in (os.geteuid(), uid):
+        return "it belongs to another user"
+    return ""

@@ -1,0 +1,162 @@
+"""The life of each fault in a run: intent, injection, witness, undo, residue."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from stormproof.faults.chronicle import Chronicle
+from stormproof.faults.journal import FaultIntended, FaultUndone
+from stormproof.faults.partition import LinkPartition
+from stormproof.faults.restart import ProcessRestart
+from stormproof.faults.running import RunningStack
+from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
+from stormproof.model.event import FaultEvent, FaultStep
+from stormproof.model.plan import PlannedFault
+from stormproof.seams import Fault
+
+UNDO_AFTER_DEATH_S = 0.3  # of the two seconds in which everything has to be undone and stopped
+
+
+class _InForce:
+    def __init__(self, planned: PlannedFault, fault: Fault) -> None:
+        self.planned = planned
+        self.fault = fault
+        self.turn = asyncio.Lock()  # one step at a time: an undo waits for its injection
+        self.is_undone = False
+
+
+class FaultsInForce:
+    """The faults that a run has planned, and those that are in force now."""
+
+    def __init__(
+        self, planned: Sequence[PlannedFault], stack: RunningStack, chronicle: Chronicle
+    ) -> None:
+        self._planned = {fault.name: fault for fault in planned}
+        self._stack = stack
+        self._chronicle = chronicle
+        self._in_force: dict[str, _InForce] = {}
+        self.after_death = False
+
+    async def inject(self, name: str) -> None:
+        """Inject a fault: intent on disk, broken, witnessed. One that ends by itself (`for_ns` 0)
+        is undone at once.
+
+        Raises:
+            FaultRefused: it is not planned, in force already, or cannot be done there.
+            EnvironmentFailure: its intent cannot be written, or what it broke cannot be mended.
+        """
+        one = self._admit(name)
+        async with one.turn:
+            await self._break(one)
+        if one.planned.for_ns == 0:
+            await self._mend(one)
+
+    async def undo(self, name: str) -> None:
+        """Undo a fault and look for residue; one that is not in force is fine.
+
+        Raises:
+            FaultRefused, EnvironmentFailure: what it broke cannot be mended.
+        """
+        one = self._in_force.get(name)
+        if one is not None:
+            await self._mend(one)
+
+    async def undo_all(self, *, after_death: bool) -> None:
+        """Undo everything in force, as far as it goes; what does not is reported."""
+        self.after_death = after_death
+        await asyncio.gather(*(self._undo_or_report(name) for name in list(self._in_force)))
+
+    async def _undo_or_report(self, name: str) -> None:
+        try:
+            async with asyncio.timeout(UNDO_AFTER_DEATH_S if self.after_death else None):
+                await self.undo(name)
+        except (FaultRefused, EnvironmentFailure) as error:
+            self._chronicle.report(f"{name} was not undone before the stack was stopped: {error}")
+        except TimeoutError:
+            what = "undone" if name in self._in_force else "searched for residue"
+            self._chronicle.report(f"{name} could not be {what} in time; the stack was stopped")
+
+    def _admit(self, name: str) -> _InForce:
+        """Build a planned fault, unless something speaks against it."""
+        planned = self._planned.get(name)
+        if planned is None:
+            raise FaultRefused(f"no fault {name} is planned")
+        try:
+            for other in self._in_force.values():
+                if other.planned.part == planned.part:
+                    raise FaultRefused(
+                        f"{other.planned.name} is in force on {planned.part}; "
+                        "a part suffers one fault at a time"
+                    )
+            fault = self._build(planned)
+        except FaultRefused as refusal:
+            self._note(planned, FaultStep.FAILED, str(refusal))
+            raise
+        one = _InForce(planned, fault)
+        self._in_force[name] = one
+        return one
+
+    def _build(self, planned: PlannedFault) -> Fault:
+        match planned.kind:
+            case "link-partition":
+                return LinkPartition(self._stack.link(planned.part))
+            case "process-restart":
+                return ProcessRestart(self._stack.part(planned.part))
+
+    async def _break(self, one: _InForce) -> None:
+        planned = one.planned
+        line = FaultIntended(fault=planned.name, kind=planned.kind, part=planned.part)
+        try:
+            self._chronicle.commit(self._event(planned, FaultStep.INTENT), line)
+        except EnvironmentFailure as failure:
+            del self._in_force[planned.name]
+            self._note(planned, FaultStep.FAILED, f"not injected: {failure}")
+            raise
+        try:
+            self._note(planned, FaultStep.INJECTED, await one.fault.inject())
+        except FaultRefused as refusal:
+            self._note(planned, FaultStep.FAILED, str(refusal))
+            self._forget(one)
+            raise
+        evidence = await one.fault.witness()
+        if evidence is None:
+            self._note(planned, FaultStep.NOT_WITNESSED, "nothing showed that it bites")
+        else:
+            self._note(planned, FaultStep.WITNESSED, evidence)
+
+    async def _mend(self, one: _InForce) -> None:
+        async with one.turn:
+            if one.is_undone:
+                return
+            planned = one.planned
+            self._note(planned, FaultStep.UNDOING)
+            try:
+                self._note(planned, FaultStep.UNDONE, await one.fault.undo())
+            except (FaultRefused, EnvironmentFailure) as error:
+                self._note(planned, FaultStep.FAILED, str(error))
+                raise
+            self._forget(one)
+            left = await one.fault.residue()
+            if left is None:
+                self._note(planned, FaultStep.CLEAN)
+            else:
+                self._note(planned, FaultStep.RESIDUE, left)
+
+    def _forget(self, one: _InForce) -> None:
+        one.is_undone = True
+        self._in_force.pop(one.planned.name, None)
+        self._chronicle.note(None, FaultUndone(fault=one.planned.name))
+
+    def _note(self, planned: PlannedFault, step: FaultStep, detail: str = "") -> None:
+        self._chronicle.note(self._event(planned, step, detail))
+
+    def _event(self, planned: PlannedFault, step: FaultStep, detail: str = "") -> FaultEvent:
+        return FaultEvent(
+            at_ns=time.monotonic_ns(),
+            fault=planned.name,
+            step=step,
+            detail=detail,
+            after_death=self.after_death,
+        )

@@ -1,0 +1,105 @@
+"""The index of open runs: one file a run, per user, so that leftovers are found wherever
+`--out` was."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from stormproof.faults.processes import ProcessId
+from stormproof.kernel.errors import EnvironmentFailure
+
+_ENTRY_BYTES_MAX = 64 << 10
+_ENTRIES_MAX = 1_000
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class OpenRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run whose stack may be up."""
+
+    run_id: str
+    run_dir: str
+    boot_id: str
+    keeper: ProcessId
+    controller: ProcessId
+
+
+def default_index_dir() -> Path:
+    """Return this user's index below the temporary directory."""
+    return Path(tempfile.gettempdir()) / f"stormproof-{os.geteuid()}" / "open"
+
+
+class OpenRuns:
+    """The index in one folder, which only its user may read.
+
+    Raises:
+        EnvironmentFailure: the folder is a symbolic link, another user's, or cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        _own_folder(folder.parent)
+        _own_folder(folder)
+
+    def add(self, run: OpenRun) -> None:
+        """Enter a run; the entry appears whole or not at all."""
+        path = self._path(run.run_id)
+        draft = path.with_suffix(f".draft-{os.getpid()}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            handle = os.open(draft, flags, 0o600)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(msgspec.json.encode(run))
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(path)
+        except OSError as error:
+            raise EnvironmentFailure(
+                f"the index of open runs {self._folder} cannot be written: {error.strerror}",
+                "free space in the temporary directory",
+            ) from error
+
+    def remove(self, run_id: str) -> None:
+        """Drop a run; one that is not there is fine."""
+        self._path(run_id).unlink(missing_ok=True)
+
+    def entries(self) -> tuple[list[OpenRun], list[str]]:
+        """Return the open runs and what is wrong with entries that cannot be read."""
+        runs: list[OpenRun] = []
+        problems: list[str] = []
+        for path in sorted(self._folder.glob("*.json"))[:_ENTRIES_MAX]:
+            try:
+                with path.open("rb") as stream:
+                    runs.append(msgspec.json.decode(stream.read(_ENTRY_BYTES_MAX), type=OpenRun))
+            except FileNotFoundError:
+                continue  # its keeper ended just now
+            except (OSError, msgspec.DecodeError) as error:
+                problems.append(f"{path} cannot be read and is left; remove it: {error}")
+        return runs, problems
+
+    def _path(self, run_id: str) -> Path:
+        if not _RUN_ID.fullmatch(run_id):
+            raise EnvironmentFailure(f"{run_id!r} is no id of a run")
+        return self._folder / f"{run_id}.json"
+
+
+def _own_folder(folder: Path) -> None:
+    """Make `folder` for this user alone, or refuse the one that is there."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"{folder} cannot be made: {error.strerror}", "set TMPDIR to a folder of yours"
+        ) from error
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise EnvironmentFailure(
+            f"{folder} is not a folder of this user", "remove it, or set TMPDIR elsewhere"
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise EnvironmentFailure(f"{folder} is open to others", f"chmod 700 {folder}")

@@ -1,0 +1,219 @@
+"""The stack while it runs: the plan's steps carried out in order and taken back in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+from stormproof.faults.children import Child, gid_of, reap_orphans, spawn, uid_of
+from stormproof.faults.chronicle import Chronicle
+from stormproof.faults.journal import FolderIntended, FolderRemoved
+from stormproof.faults.links import TcpLink
+from stormproof.faults.part_logs import log_path
+from stormproof.faults.parts import RunningPart, ending, enter, failure_with_log, stop_child
+from stormproof.faults.processes import descendants, identify_self, kill, wait_gone
+from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
+from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS, duration_text
+from stormproof.model.event import PartEvent
+from stormproof.model.part import Copy, File, Link, Part, StackPlan, Step, Task
+
+HURRIED_STOP_NS = 800 * MILLISECOND_NS
+TASK_STOP_NS = SECOND_NS
+ORPHANS_STOP_NS = SECOND_NS
+
+
+class RunningStack:
+    """The parts and links of one run, and its private folder."""
+
+    def __init__(self, plan: StackPlan, *, logs: Path, chronicle: Chronicle) -> None:
+        self._plan = plan
+        self._logs = logs
+        self._chronicle = chronicle
+        self._private = Path(plan.private_dir)
+        self._links: dict[str, TcpLink] = {}
+        self._parts: dict[str, RunningPart] = {}  # in the order they were started
+        self._keeper = identify_self()
+        self.is_gone = False  # whether nothing is left of it
+        self._breakable_links = {
+            step.name for step in plan.steps if isinstance(step, Link) and step.breakable
+        }
+
+    async def start(self) -> None:
+        """Make the private folder and carry out the plan's steps in order.
+
+        Raises:
+            EnvironmentFailure: a step failed; what was started still runs, `stop` takes it back.
+        """
+        self._make_private_folder()
+        for step in self._plan.steps:
+            await self._carry_out(step)
+
+    def link(self, name: str) -> TcpLink:
+        """Return the link `name` to break it.
+
+        Raises:
+            FaultRefused: there is none, or the plan does not let it be broken.
+        """
+        if name not in self._links or name not in self._breakable_links:
+            raise FaultRefused(f"{name} is no link of this stack that may be broken")
+        return self._links[name]
+
+    def part(self, name: str) -> RunningPart:
+        """Return the part `name` to break it.
+
+        Raises:
+            FaultRefused: there is none, or the plan does not let it be broken.
+        """
+        part = self._parts.get(name)
+        if part is None or not part.breakable:
+            raise FaultRefused(f"{name} is no part of this stack that may be broken")
+        return part
+
+    def close(self) -> None:
+        """Start nothing any more."""
+        for part in self._parts.values():
+            part.is_closing = True
+
+    async def stop(self, *, hurry: bool) -> None:
+        """Stop all parts, last started first, then the links, and remove the private folder.
+
+        In a hurry all are told at once and get `HURRIED_STOP_NS`.
+        """
+        self.close()
+        parts = list(reversed(self._parts.values()))
+        if hurry:
+            await asyncio.gather(*(part.stop(deadline_ns=HURRIED_STOP_NS) for part in parts))
+        else:
+            for part in parts:
+                await part.stop()
+        for link in self._links.values():
+            await link.close()
+            self._note(link.name, "stopped")
+        self._end_orphans()
+        self._remove_private_folder()
+        self.is_gone = not self._private.exists() and not descendants(self._keeper)
+
+    async def _carry_out(self, step: Step) -> None:
+        match step:
+            case Part():
+                part = RunningPart(
+                    step, run_id=self._plan.run_id, logs=self._logs, chronicle=self._chronicle
+                )
+                self._parts[step.name] = part
+                await part.start()
+            case Task():
+                await self._run_task(step)
+            case Link():
+                link = TcpLink(step)
+                await link.open()
+                self._links[step.name] = link
+                self._note(step.name, "ready")
+            case Copy():
+                self._copy(step)
+            case File():
+                self._write(step)
+
+    async def _run_task(self, task: Task) -> None:
+        log = log_path(self._logs, task.name)
+        child = spawn(task, run_id=self._plan.run_id, log=log)
+        began_ns = time.monotonic_ns()
+        try:
+            enter(child, self._chronicle)
+            await asyncio.wait([child.exited], timeout=task.deadline_ns / SECOND_NS)
+            if not child.exited.done():
+                limit = duration_text(task.deadline_ns)
+                raise failure_with_log(task.name, f"did not end within {limit}", log)
+        finally:
+            await self._take_back(child)
+        code = child.exited.result()
+        if code != 0:
+            raise failure_with_log(task.name, f"failed ({ending(code)})", log)
+        took = duration_text(time.monotonic_ns() - began_ns)
+        self._note(task.name, "stopped", f"done in {took}", pid=child.process.pid)
+
+    async def _take_back(self, child: Child) -> None:
+        await stop_child(child, signal.SIGTERM, TASK_STOP_NS, self._chronicle)
+
+    def _end_orphans(self) -> None:
+        """End what parts left behind without a parent; the keeper has adopted it."""
+        orphans = descendants(self._keeper)
+        kill(orphans)
+        for process in wait_gone(orphans, deadline_ns=time.monotonic_ns() + ORPHANS_STOP_NS):
+            self._chronicle.report(f"process {process.pid}, left by a part, cannot be ended")
+        reap_orphans()
+
+    def _make_private_folder(self) -> None:
+        uid, gid = uid_of(self._plan.user), gid_of(self._plan.user)
+        self._chronicle.commit(None, FolderIntended(path=self._plan.private_dir, uid=uid))
+        try:
+            self._private.mkdir(mode=0o700)
+            os.chown(self._private, uid, gid)
+        except OSError as error:
+            raise EnvironmentFailure(
+                f"the private folder {self._private} cannot be made: {error.strerror}",
+                "set TMPDIR to a folder that can be written",
+            ) from error
+
+    def _remove_private_folder(self) -> None:
+        try:
+            shutil.rmtree(self._private)
+        except FileNotFoundError:
+            pass  # stopped before it was made
+        except OSError as error:
+            self._chronicle.report(f"{self._private} cannot be removed: {error}")
+            return
+        self._chronicle.note(None, FolderRemoved(path=self._plan.private_dir))
+
+    def _copy(self, step: Copy) -> None:
+        """Copy for the stack's user, which may not be able to read where the source is."""
+        source, target = Path(step.source), self._below_private(step.destination)
+        try:
+            if source.is_dir():
+                shutil.copytree(source, target, symlinks=True)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
+            self._give_to_user(target)
+        except (OSError, shutil.Error) as error:
+            raise EnvironmentFailure(
+                f"{source} cannot be copied to {target}: {error}", "free space, or set TMPDIR"
+            ) from error
+
+    def _write(self, step: File) -> None:
+        path = self._below_private(step.path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            handle = os.open(path, flags, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                os.fchown(handle, uid_of(self._plan.user), gid_of(self._plan.user))
+                stream.write(step.text)
+        except OSError as error:
+            raise EnvironmentFailure(f"{path} cannot be written: {error.strerror}") from error
+
+    def _below_private(self, path: str) -> Path:
+        target = Path(os.path.normpath(path))
+        if self._private not in target.parents:
+            raise EnvironmentFailure(f"{path} is not below the private folder {self._private}")
+        return target
+
+    def _give_to_user(self, top: Path) -> None:
+        uid, gid = uid_of(self._plan.user), gid_of(self._plan.user)
+        if uid == os.geteuid():
+            return
+        paths = [top, *top.rglob("*")] if top.is_dir() else [top]
+        for parent in top.parents:
+            if parent == self._private:
+                break
+            paths.append(parent)
+        for path in paths:
+            os.lchown(path, uid, gid)
+
+    def _note(self, part: str, step: str, detail: str = "", *, pid: int = 0) -> None:
+        event = PartEvent(
+            at_ns=time.monotonic_ns(), part=part, step=step, pid=pid or os.getpid(), detail=detail
+        )
+        self._chronicle.note(event)

@@ -1,0 +1,1 @@
+"""What users of stormproof write against: `@journey`, `check` and the `user` that is handed in."""

@@ -1,0 +1,340 @@
+"""The `user` of a journey, as types: annotate with them for help from your editor and mypy.
+
+    async def read_feed(user: User) -> None: ...
+
+What the target does wrong is data here: a Response without an answer, a Socket that is not open, a
+Reply that is not ok. Only `Response.json()` of an answer that is no JSON ends the iteration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random
+from types import SimpleNamespace
+from typing import Any, NoReturn, Protocol
+
+from stormproof.journeys.fake import Fake
+
+Scalar = str | int | float | bool
+Query = Mapping[str, Scalar]
+
+
+class Response(Protocol):
+    """An answer over HTTP; `status` is 0 when there was none and `error` says why."""
+
+    @property
+    def status(self) -> int:
+        """The status code; 0 without an answer."""
+        ...
+
+    @property
+    def error(self) -> str:
+        """Empty, or the kind of failure: `timeout`, `connect refused`, `reset`, `protocol`, ..."""
+        ...
+
+    @property
+    def ok(self) -> bool:
+        """Whether the operation counts as successful (below 400, or an expected status)."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, by lower-case name; repeated ones joined by a comma."""
+        ...
+
+    def json(self) -> Any:
+        """Decode the body; ends the iteration as failed when it is no JSON."""
+        ...
+
+    def record_check(self, name: str, passed: bool) -> None:
+        """Count a check; call `check(response, ...)` instead."""
+        ...
+
+
+class Http(Protocol):
+    """Requests over HTTP/1.1 on connections that stay open.
+
+    The path is a template, `/api/posts/{id}`: its values are keyword arguments. Method and
+    template name the operation. `auth` is a bearer token. `timeout` (seconds) counts from the
+    operation's intended start. A status in `expected` is no failure.
+    """
+
+    def get(
+        self,
+        path: str,
+        *,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: str | None = None,
+        timeout: float = ...,
+        expected: tuple[int, ...] = (),
+        **values: Scalar,
+    ) -> Awaitable[Response]:
+        """Send a GET request."""
+        ...
+
+    def post(
+        self,
+        path: str,
+        *,
+        json: object = ...,
+        body: bytes = b"",
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: str | None = None,
+        timeout: float = ...,
+        expected: tuple[int, ...] = (),
+        **values: Scalar,
+    ) -> Awaitable[Response]:
+        """Send a POST request."""
+        ...
+
+    def put(
+        self,
+        path: str,
+        *,
+        json: object = ...,
+        body: bytes = b"",
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: str | None = None,
+        timeout: float = ...,
+        expected: tuple[int, ...] = (),
+        **values: Scalar,
+    ) -> Awaitable[Response]:
+        """Send a PUT request."""
+        ...
+
+    def patch(
+        self,
+        path: str,
+        *,
+        json: object = ...,
+        body: bytes = b"",
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: str | None = None,
+        timeout: float = ...,
+        expected: tuple[int, ...] = (),
+        **values: Scalar,
+    ) -> Awaitable[Response]:
+        """Send a PATCH request."""
+        ...
+
+    def delete(
+        self,
+        path: str,
+        *,
+        json: object = ...,
+        body: bytes = b"",
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: str | None = None,
+        timeout: float = ...,
+        expected: tuple[int, ...] = (),
+        **values: Scalar,
+    ) -> Awaitable[Response]:
+        """Send a DELETE request."""
+        ...
+
+
+class Reply(Protocol):
+    """The answer to `Socket.exchange`; without one `ok` is False and `error` says why."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the exchange was resolved in time."""
+        ...
+
+    @property
+    def value(self) -> Any:
+        """What `Socket.resolve` was given."""
+        ...
+
+    @property
+    def error(self) -> str:
+        """Empty, `timeout` or `closed`."""
+        ...
+
+    def record_check(self, name: str, passed: bool) -> None:
+        """Count a check; call `check(reply, ...)` instead."""
+        ...
+
+
+class Socket(Protocol):
+    """A WebSocket; when it could not be opened `is_open` is False and `status`, `error` say why."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        ...
+
+    @property
+    def status(self) -> int:
+        """The status of the handshake, 101 when it was accepted, 0 without an answer."""
+        ...
+
+    @property
+    def error(self) -> str:
+        """Empty, or the kind of failure of the handshake or of the connection."""
+        ...
+
+    @property
+    def close_code(self) -> int:
+        """The code it was closed with; 0 while it is open, 1006 when there was none."""
+        ...
+
+    def send(self, text: str) -> bool:
+        """Send a text message; return whether the socket was open."""
+        ...
+
+    def exchange(
+        self, name: str, text: str, key: object, *, timeout: float = ...
+    ) -> Awaitable[Reply]:
+        """Send `text` and wait until the message callback resolves `key`; an operation `name`."""
+        ...
+
+    def resolve(self, key: object, value: object) -> bool:
+        """Answer the exchange that waits for `key`; return whether one did."""
+        ...
+
+    async def close(self) -> None:
+        """Close it, and wait until it is closed."""
+        ...
+
+    def record_check(self, name: str, passed: bool) -> None:
+        """Count a check; call `check(socket, ...)` instead."""
+        ...
+
+
+class WebSockets(Protocol):
+    """Opens WebSockets; they stay open until the journey closes them or the run ends."""
+
+    def connect(
+        self,
+        path: str,
+        *,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_message: Callable[[str], None] | None = None,
+        timeout: float = ...,
+        **values: Scalar,
+    ) -> Awaitable[Socket]:
+        """Open a WebSocket; `on_message` is called with the text of each message."""
+        ...
+
+
+class Message(Protocol):
+    """A message that was announced to the ledger; say what became of it, or it stays unknown."""
+
+    @property
+    def body(self) -> str:
+        """What to send: a stamp and the text."""
+        ...
+
+    @property
+    def key(self) -> int:
+        """The key that names it in the whole run."""
+        ...
+
+    def ok(self, number: int) -> None:
+        """Say that it was acknowledged under `number`."""
+        ...
+
+    def refused(self) -> None:
+        """Say that it certainly did not happen."""
+        ...
+
+    def unknown(self) -> None:
+        """Say that it may have happened: a timeout, a lost connection, a server error."""
+        ...
+
+
+class Ledger(Protocol):
+    """Writes down what must not be lost, doubled or leaked; `scope` is a channel's number."""
+
+    def sent(self, scope: int, text: str) -> Message:
+        """Announce a message before it is sent."""
+        ...
+
+    def received(self, body: str, scope: int, number: int) -> None:
+        """Take a message that arrived."""
+        ...
+
+    def joined(self, scope: int, after: int) -> None:
+        """Say that this user is owed every message of `scope` above the number `after`."""
+        ...
+
+    def left(self, scope: int) -> None:
+        """Say that the membership's connection ended; the next `joined` resumes it."""
+        ...
+
+
+class User(Protocol):
+    """A virtual user: who it is, what it can do, and room for the journey's own state.
+
+    Wait only by its operations and by `think`: both keep the instants that response times run from.
+    """
+
+    @property
+    def id(self) -> int:
+        """Its number in the whole run, from 1."""
+        ...
+
+    @property
+    def index(self) -> int:
+        """Its number within the scenario, from 0."""
+        ...
+
+    @property
+    def scenario(self) -> str:
+        """The scenario's name."""
+        ...
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The scenario's settings."""
+        ...
+
+    @property
+    def random(self) -> Random:
+        """A random stream of its own; the same in every run with the same seed."""
+        ...
+
+    @property
+    def fake(self) -> Fake:
+        """Synthetic text from that stream."""
+        ...
+
+    @property
+    def state(self) -> SimpleNamespace:
+        """Room for what the journey wants to keep."""
+        ...
+
+    @property
+    def http(self) -> Http:
+        """Requests over HTTP."""
+        ...
+
+    @property
+    def ws(self) -> WebSockets:
+        """WebSockets."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """What must not be lost."""
+        ...
+
+    async def think(self, seconds: float) -> None:
+        """Pause; the next operation is intended when the pause ends."""
+        ...
+
+    def fail(self, why: str) -> NoReturn:
+        """End this iteration as failed."""
+        ...

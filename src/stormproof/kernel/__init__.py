@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, clock, seeds, units, limits, canonical bytes."""

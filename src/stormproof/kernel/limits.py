@@ -1,0 +1,22 @@
+"""Bounds on everything that can grow, in one place."""
+
+SERIES_MAX = 1_000  # a run; what comes later goes to the series `other`
+TAG_VALUES_MAX = 64
+NAMES_PER_CALL_SITE_MAX = 200
+ERROR_KINDS_MAX = 200
+FAILURES_PER_KIND_MAX = 10_000
+FAILURE_BODIES_PER_KIND_MAX = 20
+BODY_KEPT_BYTES_MAX = 4_096
+RESPONSE_BYTES_MAX = 64 << 20
+WS_MESSAGE_BYTES_MAX = 16 << 20
+SEGMENT_FRAME_BYTES_MAX = 16 << 20
+PROFILE_BYTES_MAX = 1 << 20
+JOURNEY_BYTES_MAX = 1 << 20
+RECORD_RESERVE_BYTES = 4 << 20  # preallocated, so that a full disk still seals
+WORKERS_MAX = 64
+USERS_MAX = 50_000
+RATE_PER_S_MAX = 100_000
+DURATION_NS_MAX = 24 * 3600 * 1_000_000_000
+FINDINGS_LISTED_MAX = 100  # of a kind; all are counted
+EVENTS_MAX = 100_000
+LOG_BYTES_MAX = 64 << 20

@@ -1,0 +1,47 @@
+"""The worker's heartbeat: measure the loop's lag, empty the tape, write what is due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import count
+
+from stormproof.clients.tape import ROW, Tape
+from stormproof.kernel.clock import monotonic_ns
+from stormproof.load.health import HealthMonitor
+from stormproof.load.recording import Recording
+from stormproof.model.event import WarningEvent
+
+BEAT_NS = 20_000_000
+LEDGER_EVERY = 5  # beats: ten times a second
+ROWS_AT_ONCE_BYTES = 1_000 * ROW.size  # binned without waiting for more
+
+
+async def beat(
+    tape: Tape,
+    recording: Recording,
+    health: HealthMonitor,
+    warn: Callable[[WarningEvent], None],
+) -> None:
+    """Beat until cancelled.
+
+    Rows are binned in small portions, because the loop stands still meanwhile: at 40,000 operations
+    a second a portion takes about half a millisecond.
+
+    Raises:
+        EnvironmentFailure: the record cannot be written.
+    """
+    for number in count(1):
+        due_ns = monotonic_ns() + BEAT_NS
+        await asyncio.sleep(BEAT_NS / 1e9)
+        now_ns = monotonic_ns()
+        health.note_lag(max(0, now_ns - due_ns))
+        ledger_due = number % LEDGER_EVERY == 0
+        if ledger_due or len(tape.rows) > ROWS_AT_ONCE_BYTES:
+            recording.drain()
+        if ledger_due:
+            recording.write_ledger()
+            recording.write_frames(now_ns)
+            warnings, tape.warnings = tape.warnings, []
+            for warning in warnings:
+                warn(warning)

@@ -1,0 +1,148 @@
+"""What controller and worker say to each other, over one socket pair: length and msgpack.
+
+    controller                                 worker
+    Assignment (who you are)             ->
+                                         <-    Progress ...   users are being prepared
+                                         <-    Prepared
+    Drive (origin)                       ->
+                                         <-    NewFrame ...   one a second
+                                         <-    Driven         every scenario has ended
+    Settle                               ->
+                                         <-    Settled
+    AskDelivered ...                     ->
+                                         <-    Delivered
+    Finish                               ->
+                                         <-    (end of file)
+
+A worker that meets something it cannot go on with says GivenUp before its end of file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+
+import msgspec
+
+from stormproof.kernel.errors import OwnFault
+from stormproof.model.event import WarningEvent
+from stormproof.model.series import Frame, Series
+
+MESSAGE_BYTES_MAX = 16 << 20
+UNSENT_BYTES_MAX = 8 << 20  # of live frames for a controller that does not listen
+_LENGTH = struct.Struct("<I")
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Who the worker is and what it works on."""
+
+    worker: int
+    workers: int
+    run_dir: str
+    base_url: str
+    cores: list[int]
+
+
+class Drive(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Run the load from an instant on."""
+
+    origin_ns: int
+
+
+class Settle(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Let every user settle."""
+
+
+class AskDelivered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Tell what has been acknowledged and received so far."""
+
+
+class Finish(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Close everything and end."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How many of the worker's users have been prepared."""
+
+    done: int
+    users: int
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The preparation has ended; `reasons` counts why users failed."""
+
+    users: int
+    failed: int
+    reasons: dict[str, int]
+
+
+class NewFrame(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A frame as it was recorded, and the series that it is the first to mention."""
+
+    frame: Frame
+    series: list[Series]
+
+
+class Warned(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Something that a reader of the verdict should know."""
+
+    event: WarningEvent
+
+
+class Driven(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Every scenario has ended."""
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Every user has settled, or failed to."""
+
+    failed: int
+    reasons: dict[str, int]
+
+
+class Delivered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The highest number acknowledged in each scope; of its members here the one furthest behind.
+
+    `behind` maps a scope to (user, highest number received).
+    """
+
+    acknowledged: dict[int, int]
+    behind: dict[int, tuple[int, int]]
+
+
+class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The worker cannot go on; `kind` says who must act: "input" or "environment"."""
+
+    kind: str
+    text: str
+
+
+Order = Assignment | Drive | Settle | AskDelivered | Finish
+Report = Progress | Prepared | NewFrame | Warned | Driven | Settled | Delivered | GivenUp
+
+_encode = msgspec.msgpack.Encoder().encode
+decode_order = msgspec.msgpack.Decoder(Order).decode
+decode_report = msgspec.msgpack.Decoder(Report).decode
+
+
+def pack(message: Order | Report) -> bytes:
+    """Return the bytes of one message.
+
+    Raises:
+        OwnFault: it is too long.
+    """
+    payload = _encode(message)
+    if len(payload) > MESSAGE_BYTES_MAX:
+        raise OwnFault(f"a message of {len(payload)} bytes is over {MESSAGE_BYTES_MAX}")
+    return _LENGTH.pack(len(payload)) + payload
+
+
+async def receive(reader: asyncio.StreamReader) -> bytes | None:
+    """Return the payload of the next message; None when the other side is gone."""
+    try:
+        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+        if length > MESSAGE_BYTES_MAX:
+            raise OwnFault(f"a message claims {length} bytes; the limit is {MESSAGE_BYTES_MAX}")
+        return await reader.readexactly(length)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None

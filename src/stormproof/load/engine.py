@@ -1,0 +1,169 @@
+"""The engine of one worker: its users, from their preparation to the end of their scenarios."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stormproof.clients.deadlines import Deadlines
+from stormproof.clients.http import HttpSite
+from stormproof.clients.ledger import Deliveries
+from stormproof.clients.tape import Scope, Tape
+from stormproof.clients.target import Target
+from stormproof.clients.websocket import WsSite
+from stormproof.journeys.journey import Journey
+from stormproof.load.executors import ClosedExecutor, Executor, OpenExecutor
+from stormproof.load.pacer import Pacer
+from stormproof.load.preparation import FAILED_SHARE_MAX, Tally, each, step
+from stormproof.load.user import Site, VirtualUser
+from stormproof.model.plan import Plan, Scenario
+from stormproof.workload.population import first_ids, indices_of
+
+COLLECTIONS = (50_000, 50, 50)  # young objects before a collection; little here forms cycles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Which of how many workers this is."""
+
+    worker: int
+    workers: int
+
+
+class _Crew:
+    """One scenario's users in this worker."""
+
+    def __init__(self, site: Site, first_id: int, place: Place) -> None:
+        scenario = site.scenario
+        self.site = site
+        self._first_id = first_id
+        self._spare = iter(
+            indices_of(max(scenario.vus, scenario.max_vus), place.worker, place.workers)
+        )
+        own = len(indices_of(scenario.vus, place.worker, place.workers))
+        self.users = [self._next() for _ in range(own)]
+        self.executor: Executor | None = None
+
+    async def grow(self) -> VirtualUser | None:
+        """Make and prepare one more user; None when there may be no more."""
+        for index in self._spare:
+            user = self._make(index)
+            prepare = self.site.journey.prepare
+            if prepare is None or not await step(user, prepare):
+                return user
+        return None
+
+    def _next(self) -> VirtualUser:
+        return self._make(next(self._spare))
+
+    def _make(self, index: int) -> VirtualUser:
+        return VirtualUser(self.site, self._first_id + index, index)
+
+
+class Engine:
+    """Prepare, drive and settle this worker's share of a plan's users."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        journeys: Sequence[Journey],
+        place: Place,
+        *,
+        target: Target,
+        tape: Tape,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._place = place
+        self._pacer = Pacer(loop)
+        self._deadlines = Deadlines(loop)
+        self.deliveries = Deliveries()
+        self.tally = Tally()
+        self._crews = [
+            _Crew(self._site(plan, scenario, journey, target, tape), first_id, place)
+            for scenario, journey, first_id in zip(
+                plan.scenarios, journeys, first_ids(plan.scenarios), strict=True
+            )
+        ]
+
+    @property
+    def sites(self) -> list[Site]:
+        """The scenarios, in the plan's order."""
+        return [crew.site for crew in self._crews]
+
+    @property
+    def users(self) -> int:
+        """How many users there are."""
+        return sum(len(crew.users) for crew in self._crews)
+
+    @property
+    def busy(self) -> int:
+        """How many users are inside an iteration."""
+        return sum(crew.executor.busy for crew in self._crews if crew.executor is not None)
+
+    async def prepare(self) -> None:
+        """Prepare all users; those that fail take no part. `tally` says how it went.
+
+        Gives up early when so many have failed that the run makes no sense.
+        """
+        total = self.users
+
+        def hopeless(tally: Tally) -> bool:
+            return tally.failed > max(1, total * FAILED_SHARE_MAX)
+
+        for crew in self._crews:
+            prepare = crew.site.journey.prepare
+            crew.users = await each(crew.users, prepare, self.tally, hopeless=hopeless)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECTIONS)
+
+    async def drive(self, origin_ns: int) -> None:
+        """Run every scenario to its end."""
+        async with asyncio.TaskGroup() as group:
+            for crew in self._crews:
+                crew.executor = self._executor(crew)
+                group.create_task(crew.executor.run(origin_ns + crew.site.scenario.start_ns))
+
+    async def settle(self) -> Tally:
+        """Let every user settle; return how it went."""
+        tally = Tally()
+        for crew in self._crews:
+            await each(crew.users, crew.site.journey.settle, tally, hopeless=lambda _: False)
+        return tally
+
+    def close(self) -> None:
+        """Close every connection and stop the timers."""
+        for crew in self._crews:
+            for user in crew.users:
+                user.close()
+        self._deadlines.close()
+        self._pacer.close()
+
+    def _site(
+        self, plan: Plan, scenario: Scenario, journey: Journey, target: Target, tape: Tape
+    ) -> Site:
+        scope = Scope(tape, scenario.name)
+        return Site(
+            scenario=scenario,
+            journey=journey,
+            scope=scope,
+            http=HttpSite(target, scope, self._deadlines),
+            ws=WsSite(target, scope, self._deadlines),
+            deliveries=self.deliveries,
+            pacer=self._pacer,
+            seed=plan.seed,
+        )
+
+    def _executor(self, crew: _Crew) -> Executor:
+        site, scenario = crew.site, crew.site.scenario
+        if scenario.executor == "constant-vus":
+            return ClosedExecutor(site, crew.users)
+        return OpenExecutor(
+            site,
+            crew.users,
+            segment=self._place.worker,
+            segments=self._place.workers,
+            grow=crew.grow if scenario.max_vus > scenario.vus else None,
+        )

@@ -1,0 +1,1 @@
+"""Data only: what travels from plan to report."""

@@ -1,0 +1,162 @@
+"""Events: what happened once, at an instant; instants are CLOCK_MONOTONIC nanoseconds."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Phase(StrEnum):
+    """The story of a run, in order."""
+
+    START_STACK = "start-stack"
+    PREPARE = "prepare"
+    WARMUP = "warmup"
+    LOAD = "load"
+    DRAIN = "drain"
+    STOP = "stop"
+    SEALED = "sealed"
+
+
+class FaultStep(StrEnum):
+    """The life of a fault, in order; INTENT is on disk before anything is done."""
+
+    INTENT = "intent"
+    INJECTED = "injected"
+    WITNESSED = "witnessed"
+    NOT_WITNESSED = "not-witnessed"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    CLEAN = "clean"
+    RESIDUE = "residue"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class PhaseEvent(msgspec.Struct, frozen=True, kw_only=True, tag="phase"):
+    """A phase began. The LOAD phase of the lifecycle begins at `origin` + warm-up."""
+
+    at_ns: int
+    phase: Phase
+
+
+class OriginEvent(msgspec.Struct, frozen=True, kw_only=True, tag="origin"):
+    """The load starts at `at_ns`; written before it does."""
+
+    at_ns: int
+
+
+class FaultEvent(msgspec.Struct, frozen=True, kw_only=True, tag="fault"):
+    """A step in the life of a fault. `detail` says what was seen."""
+
+    at_ns: int
+    fault: str
+    step: FaultStep
+    detail: str = ""
+    after_death: bool = False  # the keeper did it because the controller died
+
+
+class PartEvent(msgspec.Struct, frozen=True, kw_only=True, tag="part"):
+    """A part of the stack was started, became ready, ended by itself, or was stopped."""
+
+    at_ns: int
+    part: str
+    step: str  # "started", "ready", "exited", "stopped"
+    pid: int = 0
+    detail: str = ""
+
+
+class DecisionEvent(msgspec.Struct, frozen=True, kw_only=True, tag="decision"):
+    """A live decision: the rule, the seconds [from_second, to_second) it looked at, what it did.
+
+    `judge` computes it again from the same frames.
+    """
+
+    at_ns: int
+    rule: str  # the objective's name
+    from_second: int
+    to_second: int
+    status: str
+    value: float | None
+    action: str  # "proceed", "skip-faults", "abort"
+
+
+class DrainEvent(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
+    """The drain ended: everything acknowledged had arrived, or its deadline passed."""
+
+    at_ns: int
+    caught_up: bool
+    detail: str = ""
+
+
+class WorkerEvent(msgspec.Struct, frozen=True, kw_only=True, tag="worker"):
+    """A worker became ready, finished, or died."""
+
+    at_ns: int
+    worker: int
+    step: str  # "ready", "finished", "died"
+    detail: str = ""
+
+
+class ClockEvent(msgspec.Struct, frozen=True, kw_only=True, tag="clock"):
+    """The monotonic and the wall clock, read together."""
+
+    at_ns: int
+    wall_ns: int
+
+
+class EndEvent(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
+    """How the run ended: "completed", "interrupted", "controller-died", "aborted", "healed"."""
+
+    at_ns: int
+    how: str
+    detail: str = ""
+
+
+class WarningEvent(msgspec.Struct, frozen=True, kw_only=True, tag="warning"):
+    """Something a reader of the verdict should know; `code` is a stable word."""
+
+    at_ns: int
+    code: str
+    text: str
+
+
+Event = (
+    PhaseEvent
+    | OriginEvent
+    | FaultEvent
+    | PartEvent
+    | DecisionEvent
+    | DrainEvent
+    | WorkerEvent
+    | ClockEvent
+    | EndEvent
+    | WarningEvent
+)
+
+
+class ProbeSample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One answer of a probe; `status` 0 when there was none, `error` says why."""
+
+    probe: str
+    start_ns: int
+    end_ns: int
+    status: int
+    ok: bool
+    error: str = ""
+    body: str = ""  # kept when the answer changed, at most 1 KiB
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """One failed operation, kept whole for the first of a kind."""
+
+    worker: int
+    user: int
+    series: int
+    kind: str  # family and detail: "http 503", "connect refused", "timeout"
+    intended_ns: int
+    start_ns: int
+    end_ns: int
+    status: int = 0
+    body: str = ""

@@ -1,0 +1,85 @@
+"""Parts of a stack as data: what the keeper starts, in order, and what it may break."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """When a part counts as up: its port accepts, its URL answers 200, or (PostgreSQL accepts
+    before it serves) it asks a client to authenticate."""
+
+    kind: Literal["tcp", "http", "postgres"]
+    host: str = "127.0.0.1"
+    port: int
+    path: str = ""
+    deadline_ns: int = 30_000_000_000
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, tag="part"):
+    """A long-running foreground child of the keeper."""
+
+    name: str
+    argv: list[str]
+    env: dict[str, str] = {}  # added to the caller's environment
+    cwd: str
+    user: str = ""  # run as this user (only when the keeper is root)
+    ready: Readiness
+    stop_signal: int = 15
+    stop_deadline_ns: int = 5_000_000_000
+    death_signal: int = 9  # the kernel sends it when the keeper dies (PDEATHSIG)
+    cores: list[int] = []  # CPU affinity; empty: any
+    breakable: bool = False
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, tag="task"):
+    """A command that must end with 0 before the next step."""
+
+    name: str
+    argv: list[str]
+    env: dict[str, str] = {}
+    cwd: str
+    user: str = ""
+    deadline_ns: int = 60_000_000_000
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True, tag="link"):
+    """A TCP forwarder of ours between two parts, on which faults can be put."""
+
+    name: str
+    listen_port: int
+    upstream_port: int
+    host: str = "127.0.0.1"
+    breakable: bool = True
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True, tag="copy"):
+    """A folder or file copied to `destination` below the private folder, owned by its user."""
+
+    source: str
+    destination: str
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
+    """A file written to `path` below the private folder, readable by its user only."""
+
+    path: str
+    text: str
+
+
+Step = Part | Task | Link | Copy | File
+
+
+class StackPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the keeper needs to run a stack: ordered steps and the private folder, which it makes
+    before the first step and deletes after the last part has stopped."""
+
+    run_id: str
+    run_dir: str
+    private_dir: str  # outside the run directory, in the temporary one, named `stormproof-..`
+    user: str = ""  # owns the private folder (only when the keeper is root)
+    base_url: str
+    cores: list[int] = []  # CPU affinity of the keeper and so of its links; empty: any
+    steps: list[Step]

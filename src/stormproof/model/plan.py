@@ -1,0 +1,132 @@
+"""The plan: frozen data that says everything a run will do; it has a digest."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from stormproof.kernel.canonical import canonical_json, sha256_hex
+from stormproof.model.objective import Objective
+
+Executor = Literal["constant-arrival-rate", "constant-vus"]
+FaultKind = Literal["link-partition", "process-restart"]
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Name user code: a function of a file that is copied into the record."""
+
+    file: str  # below the record's `journeys/`
+    function: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.function}"
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """A journey under an executor.
+
+    `constant-arrival-rate` starts `rate` iterations per `time_unit_ns` on `vus` users prepared
+    beforehand, up to `max_vus`; `constant-vus` keeps `vus` users in a closed loop.
+    """
+
+    name: str
+    journey: Source
+    executor: Executor
+    duration_ns: int
+    vus: int
+    max_vus: int
+    rate: float = 0.0
+    time_unit_ns: int = 1_000_000_000
+    start_ns: int = 0
+    graceful_stop_ns: int = 30_000_000_000
+    env: dict[str, str] = {}
+
+
+class PlannedFault(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault on the timeline; `at_ns` counts from the start of the load."""
+
+    name: str
+    kind: FaultKind
+    part: str  # the link or the part of the stack that it breaks
+    at_ns: int
+    for_ns: int = 0  # how long it stays; a restart's part is down that long
+
+
+class SignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """How a probe gets its bearer token: a JSON body posted to `path`, `token` of the answer."""
+
+    path: str
+    body: str
+    token: str = "token"  # noqa: S105 - the name of a field
+
+
+class PlannedProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """A question that the controller asks the target again and again; 2xx is ok.
+
+    "ready" asks for readiness; "canary" is an operation that needs what the faults break.
+    """
+
+    name: str
+    path: str
+    method: str = "GET"
+    body: str = ""  # JSON
+    sign_in: SignIn | None = None
+    interval_ns: int
+    timeout_ns: int
+
+
+class NotJudged(msgspec.Struct, frozen=True, kw_only=True):
+    """An objective whose evidence cannot exist at this scale, decided before the run."""
+
+    objective: str
+    why: str
+
+
+class ProfileRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The profile that gave the numbers."""
+
+    name: str
+    sha256: str
+
+
+class Population(msgspec.Struct, frozen=True, kw_only=True):
+    """Synthetic data that the stack is seeded with."""
+
+    users: int
+    channels: int
+    posts: int
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a run will do. Times on the timeline count from the start of the load."""
+
+    format: int = 1
+    trial: str
+    title: str
+    profile: ProfileRef
+    scope: Literal["full", "reduced"]
+    scale: float
+    seed: int
+    stack: Literal["embedded", "none"]
+    target: str = ""  # base URL when `stack` is "none"
+    ports: dict[str, int] = {}  # part -> port; absent: a free one
+    population: Population
+    workers: int
+    warmup_ns: int
+    duration_ns: int  # from the start of the load to the start of the drain
+    ready_deadline_ns: int  # for the target to become ready
+    drain_deadline_ns: int
+    recovery_bar_ns: int  # a recovery window never lasts longer than this
+    scenarios: tuple[Scenario, ...]
+    faults: tuple[PlannedFault, ...]
+    probes: tuple[PlannedProbe, ...]
+    checkers: tuple[str, ...]
+    gate: tuple[Objective, ...]  # the steady state, asked once after the warm-up
+    objectives: tuple[Objective, ...]
+    not_judged: tuple[NotJudged, ...] = ()
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the plan's canonical bytes."""
+        return sha256_hex(canonical_json(self))

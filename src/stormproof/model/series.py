@@ -1,0 +1,88 @@
+"""Series: a metric with its tags, and the counts of one second of it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+
+class SeriesKind(IntEnum):
+    """What the counts of a series mean.
+
+    OPERATION  count, failed, response and service histograms, bytes; `metric` is its base name
+    TREND      count and one histogram
+    COUNTER    count
+    RATE       count, failed
+    """
+
+    OPERATION = 1
+    TREND = 2
+    COUNTER = 3
+    RATE = 4
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """Give an id (unique within one worker's segment) to a metric and its tags.
+
+    Metrics: `http_req` and `ws_connect`, `ws_send` (operations), `iteration_duration`,
+    `message_delivery` (trends), `iterations`, `dropped_iterations`, `data_sent`, `data_received`
+    (counters), `checks` (rate). Tags: `scenario`, `name` (the operation's template), `check`, ...
+    """
+
+    id: int
+    kind: SeriesKind
+    metric: str
+    tags: dict[str, str]
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What one series saw in one second.
+
+    `response_*` and `service_*` are parallel lists of bucket indices and counts
+    (`model.histogram`); service only for operations. Sums are in microseconds.
+    """
+
+    series: int
+    count: int
+    failed: int = 0
+    response_index: list[int] = []
+    response_count: list[int] = []
+    response_sum_us: int = 0
+    service_index: list[int] = []
+    service_count: list[int] = []
+    service_sum_us: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
+class GeneratorHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a worker did its own work in one second."""
+
+    cpu_ns: int  # CPU time used by the process
+    wait_ns: int  # time it was runnable and had no CPU (/proc/self/schedstat)
+    loop_lag_ns_max: int  # lateness of a periodic timer on its event loop
+    gc_pause_ns: int
+    schedule_lag_index: list[int]  # actual - intended start of scheduled iterations, buckets
+    schedule_lag_count: list[int]
+    core_idle_share: float  # idle share of the cores it may run on, 0..1; -1 unknown
+    core_steal_share: float
+    users: int
+    users_busy: int
+    sockets: int
+    rss_bytes: int
+    recorded: int  # operations recorded since the start
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """The deltas of one worker in the second [origin + second, origin + second + 1).
+
+    A sample belongs to the second in which it ended, a drop to the second it was intended for.
+    Seconds before the origin (the preparation) are negative.
+    """
+
+    worker: int
+    second: int
+    at_ns: int  # when it was written
+    counts: list[Counts]
+    generator: GeneratorHealth

@@ -1,0 +1,1 @@
+"""Watching the target from outside, on the common clock."""

@@ -1,0 +1,193 @@
+"""Read a JSON object field by field, collecting every problem instead of stopping at the first."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from stormproof.kernel.errors import Problem
+from stormproof.kernel.units import duration_text, parse_duration_ns
+
+JsonObject = Mapping[str, object]
+
+
+def read_object(data: bytes, where: str, problems: list[Problem]) -> JsonObject:
+    """Parse JSON that must be an object; a repeated key is a problem, never silently the last."""
+    repeated: list[str] = []
+
+    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
+        seen: dict[str, object] = {}
+        for key, value in items:
+            if key in seen:
+                repeated.append(key)
+            seen[key] = value
+        return seen
+
+    try:
+        text = data.decode()
+        value = json.loads(text, object_pairs_hook=pairs)
+    except UnicodeDecodeError as error:
+        problems.append(Problem(where=where, what=f"is not UTF-8 at byte {error.start}"))
+        return {}
+    except json.JSONDecodeError as error:
+        place = f"{where}:{error.lineno}:{error.colno}"
+        problems.append(Problem(where=place, what=f"is not JSON: {error.msg}"))
+        return {}
+    except RecursionError:
+        problems.append(Problem(where=where, what="is nested too deeply"))
+        return {}
+    problems += [
+        Problem(
+            where=f"{where}:{_lines_of(text, key)}",
+            what=f"the key {key!r} is repeated",
+            fix="keep one of them",
+        )
+        for key in repeated
+    ]
+    if not isinstance(value, dict):
+        problems.append(Problem(where=where, what="must be a JSON object", fix='such as {"a": 1}'))
+        return {}
+    return value
+
+
+def _lines_of(text: str, key: str) -> str:
+    """Return the numbers of the lines that hold `key` as a JSON string."""
+    quoted = json.dumps(key, ensure_ascii=False)
+    return ",".join(str(n) for n, line in enumerate(text.splitlines(), 1) if quoted in line)
+
+
+@dataclass(slots=True)
+class Fields:
+    """Take typed fields out of one JSON object; what is not taken is unknown."""
+
+    value: JsonObject
+    where: str
+    problems: list[Problem]
+    _taken: set[str] = field(default_factory=set)
+
+    def problem(self, key: str, what: str, fix: str = "") -> None:
+        """Note a problem with the field `key`."""
+        place = f"{self.where} {key}" if key else self.where
+        self.problems.append(Problem(where=place, what=what, fix=fix))
+
+    def has(self, key: str) -> bool:
+        """Tell whether the field is there."""
+        return key in self.value
+
+    def _take(self, key: str, *, required: bool) -> object:
+        self._taken.add(key)
+        if key not in self.value and required:
+            self.problem(key, "is missing")
+        return self.value.get(key)
+
+    def text(self, key: str, default: str) -> str:
+        """Take a string."""
+        value = self._take(key, required=False)
+        if value is None or isinstance(value, str):
+            return default if value is None else value
+        self.problem(key, f"must be a string, not {value!r}")
+        return default
+
+    def choice(self, key: str, choices: tuple[str, ...]) -> str:
+        """Take one of `choices`; required."""
+        value = self._take(key, required=True)
+        if isinstance(value, str) and value in choices:
+            return value
+        if key in self.value:
+            self.problem(key, f"{value!r} is unknown", _suggest(str(value), choices))
+        return choices[0]
+
+    def number(
+        self, key: str, *, default: float | None, low: float, high: float, unit: str = ""
+    ) -> float:
+        """Take a number in [low, high]; required when `default` is None."""
+        value = self._take(key, required=default is None)
+        fallback = low if default is None else default
+        if value is None:
+            return fallback
+        in_range = isinstance(value, int | float) and not isinstance(value, bool)
+        if in_range and low <= float(str(value)) <= high:
+            return float(str(value))
+        span = f"a number from {low:g} to {high:g} {unit}".rstrip()
+        self.problem(key, f"must be {span}, not {value!r}")
+        return fallback
+
+    def whole(self, key: str, *, default: int | None, low: int, high: int) -> int:
+        """Take a whole number in [low, high]; required when `default` is None."""
+        value = self._take(key, required=default is None)
+        fallback = low if default is None else default
+        if value is None:
+            return fallback
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        self.problem(key, f"must be a whole number from {low} to {high}, not {value!r}")
+        return fallback
+
+    def duration_ns(self, key: str, *, default: str | None, low: str, high: str) -> int:
+        """Take a duration such as "90s" in [low, high]; required when `default` is None."""
+        value = self._take(key, required=default is None)
+        low_ns, high_ns = parse_duration_ns(low), parse_duration_ns(high)
+        fallback = low_ns if default is None else parse_duration_ns(default)
+        if value is None:
+            return fallback
+        if not isinstance(value, str):
+            self.problem(
+                key, f"must be a duration, not {value!r}", 'write it like "90s" or "1m30s"'
+            )
+            return fallback
+        try:
+            duration_ns = parse_duration_ns(value)
+        except ValueError as error:
+            self.problem(key, str(error))
+            return fallback
+        if low_ns <= duration_ns <= high_ns:
+            return duration_ns
+        span = f"{duration_text(low_ns)} to {duration_text(high_ns)}"
+        self.problem(key, f"{value!r} is out of range", f"from {span}")
+        return fallback
+
+    def inner(self, key: str, *, required: bool = False) -> Fields:
+        """Take an object."""
+        value = self._take(key, required=required)
+        place = f"{self.where} {key}"
+        if value is not None and not isinstance(value, dict):
+            self.problem(key, f"must be an object, not {value!r}")
+        return Fields(value if isinstance(value, dict) else {}, place, self.problems)
+
+    def objects(self) -> Iterator[tuple[str, Fields]]:
+        """Take every field as an object, by name."""
+        for key in self.value:
+            yield key, self.inner(key)
+
+    def texts(self) -> dict[str, str]:
+        """Take every field as a string."""
+        return {key: self.text(key, "") for key in self.value}
+
+    def wholes(self, *, low: int, high: int) -> dict[str, int]:
+        """Take every field as a whole number."""
+        return {key: self.whole(key, default=None, low=low, high=high) for key in self.value}
+
+    def thresholds(self) -> dict[str, tuple[str, ...]]:
+        """Take every field as a list of threshold texts (one string counts as a list of one)."""
+        found: dict[str, tuple[str, ...]] = {}
+        for key in self.value:
+            value = self._take(key, required=False)
+            listed = [value] if isinstance(value, str) else value
+            if isinstance(listed, list) and listed and all(isinstance(t, str) for t in listed):
+                found[key] = tuple(listed)
+            else:
+                self.problem(key, "must be a list of thresholds", 'such as ["p(95)<300"]')
+        return found
+
+    def done(self) -> None:
+        """Note every field that nobody took."""
+        for key in self.value:
+            if key not in self._taken:
+                self.problem(key, "is unknown", _suggest(key, tuple(sorted(self._taken))))
+
+
+def _suggest(word: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"

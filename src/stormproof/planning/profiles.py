@@ -1,0 +1,157 @@
+"""Read a profile: the JSON file that owns every number and bar of a trial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from stormproof.kernel.canonical import sha256_hex
+from stormproof.kernel.errors import BadInput, Problem
+from stormproof.kernel.limits import (
+    PROFILE_BYTES_MAX,
+    RATE_PER_S_MAX,
+    USERS_MAX,
+    WORKERS_MAX,
+)
+from stormproof.model.plan import Executor, Population, ProfileRef
+from stormproof.model.profile import FaultNumbers, ProbeNumbers, Profile, ScenarioNumbers
+from stormproof.planning.fields import Fields, read_object
+
+EXECUTORS = ("constant-arrival-rate", "constant-vus")
+
+
+def find_profile(name: str, folders: list[Path]) -> Path:
+    """Find a profile by its name in `folders`, or take it as a path.
+
+    Raises:
+        BadInput: there is none; the message names those there are.
+    """
+    if name.endswith(".json") or "/" in name:
+        path = Path(name)
+        if path.is_file():
+            return path
+        raise BadInput([Problem(where=name, what="is no file", fix="name a profile or a file")])
+    for folder in folders:
+        if (folder / f"{name}.json").is_file():
+            return folder / f"{name}.json"
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.json")})
+    raise BadInput(
+        [Problem(where=f"profile {name!r}", what="is unknown", fix=f"known: {', '.join(known)}")]
+    )
+
+
+def read_profile(path: Path) -> tuple[Profile, list[Problem]]:
+    """Read a profile with all that is wrong with it; the profile is whole even then.
+
+    Raises:
+        BadInput: the file cannot be read at all.
+    """
+    where = str(path)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(PROFILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise BadInput([Problem(where=where, what=f"cannot be read: {error.strerror}")]) from error
+    if len(data) > PROFILE_BYTES_MAX:
+        raise BadInput([Problem(where=where, what=f"is over {PROFILE_BYTES_MAX} bytes")])
+    problems: list[Problem] = []
+    fields = Fields(read_object(data, where, problems), f"{where}:", problems)
+    if problems and not fields.value:
+        raise BadInput(problems)
+    ref = ProfileRef(name=path.stem, sha256=sha256_hex(data))
+    return _profile(fields, ref, where), problems
+
+
+def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
+    scenarios = {name: _scenario(one) for name, one in fields.inner("scenarios").objects()}
+    profile = Profile(
+        where=where,
+        ref=ref,
+        description=fields.text("description", ""),
+        seed=fields.whole("seed", default=1, low=0, high=2**63 - 1),
+        trial=fields.text("trial", ""),
+        workers=fields.whole("workers", default=1, low=1, high=WORKERS_MAX),
+        warmup_ns=fields.duration_ns("warmup", default="5s", low="1s", high="1h"),
+        duration_ns=fields.duration_ns("duration", default=None, low="5s", high="24h"),
+        ready_ns=fields.duration_ns("ready", default="60s", low="1s", high="10m"),
+        drain_ns=fields.duration_ns("drain", default="20s", low="1s", high="10m"),
+        recovery_ns=fields.duration_ns("recovery", default="10s", low="1s", high="10m"),
+        population=_population(fields.inner("population")),
+        ports=_ports(fields.inner("ports")),
+        scenarios=scenarios,
+        faults={name: _fault(one) for name, one in fields.inner("faults").objects()},
+        probes={name: _probe(one) for name, one in fields.inner("probes").objects()},
+        gate=fields.inner("gate").thresholds(),
+        thresholds=fields.inner("thresholds", required=True).thresholds(),
+    )
+    fields.done()
+    return profile
+
+
+def _scenario(fields: Fields) -> ScenarioNumbers:
+    executor = fields.choice("executor", EXECUTORS)
+    is_open = executor == "constant-arrival-rate"
+    rate, unit_ns, vus, max_vus = 0.0, 1_000_000_000, 1, 1
+    if is_open:
+        rate = fields.number("rate", default=None, low=0.01, high=RATE_PER_S_MAX)
+        unit_ns = fields.duration_ns("timeUnit", default="1s", low="1ms", high="24h")
+        vus = fields.whole("preAllocatedVUs", default=None, low=1, high=USERS_MAX)
+        max_vus = fields.whole("maxVUs", default=vus, low=1, high=USERS_MAX)
+        if max_vus < vus:
+            fields.problem("maxVUs", f"{max_vus} is less than preAllocatedVUs ({vus})")
+    else:
+        vus = max_vus = fields.whole("vus", default=None, low=1, high=USERS_MAX)
+    numbers = ScenarioNumbers(
+        executor=cast("Executor", executor),
+        rate=rate,
+        time_unit_ns=unit_ns,
+        vus=vus,
+        max_vus=max_vus,
+        start_ns=fields.duration_ns("startTime", default="0s", low="0s", high="24h"),
+        duration_ns=fields.duration_ns("duration", default="1s", low="1s", high="24h")
+        if fields.has("duration")
+        else None,
+        graceful_stop_ns=fields.duration_ns("gracefulStop", default="10s", low="0s", high="10m"),
+        env=fields.inner("env").texts(),
+    )
+    fields.done()
+    return numbers
+
+
+def _fault(fields: Fields) -> FaultNumbers:
+    numbers = FaultNumbers(
+        at_ns=fields.duration_ns("at", default=None, low="0s", high="24h"),
+        for_ns=fields.duration_ns("for", default="0s", low="0s", high="24h"),
+    )
+    fields.done()
+    return numbers
+
+
+def _probe(fields: Fields) -> ProbeNumbers:
+    numbers = ProbeNumbers(
+        interval_ns=fields.duration_ns("interval", default="100ms", low="20ms", high="1m"),
+        timeout_ns=fields.duration_ns("timeout", default="1s", low="20ms", high="1m"),
+    )
+    fields.done()
+    return numbers
+
+
+def _population(fields: Fields) -> Population:
+    population = Population(
+        users=fields.whole("users", default=100, low=1, high=100_000),
+        channels=fields.whole("channels", default=10, low=1, high=100_000),
+        posts=fields.whole("posts", default=1_000, low=0, high=1_000_000),
+    )
+    fields.done()
+    return population
+
+
+def _ports(fields: Fields) -> dict[str, int]:
+    """Take the fixed ports of parts; one of 0 is as good as absent: any free port."""
+    known = ("postgres", "cache", "cache-link", "api")
+    ports = {}
+    for part in known:
+        if fields.has(part):
+            ports[part] = fields.whole(part, default=0, low=0, high=65_535)
+    fields.done()
+    return {part: port for part, port in ports.items() if port}

@@ -1,0 +1,113 @@
+"""What was run, on what, with which versions: as far as it may be shown.
+
+Values that a scenario gets from its environment may be secrets and are never shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stormproof.kernel.units import SECOND_NS, duration_text
+from stormproof.model.plan import PlannedFault, Scenario
+from stormproof.model.record import Record
+from stormproof.model.verdict import Verdict
+from stormproof.report.number import bytes_text, clock, counted, figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A fact; `code` when it is to be read letter by letter."""
+
+    name: str
+    value: str
+    code: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingGroup:
+    """Facts that belong together."""
+
+    title: str
+    settings: Sequence[Setting]
+
+
+def settings_of(record: Record, verdict: Verdict) -> list[SettingGroup]:
+    """Return all settings, grouped."""
+    return [
+        SettingGroup(title="Plan", settings=_plan(record, verdict)),
+        SettingGroup(
+            title="Load", settings=[_scenario(scenario) for scenario in record.plan.scenarios]
+        ),
+        SettingGroup(title="Faults", settings=[_fault(fault) for fault in record.plan.faults]),
+        SettingGroup(title="Machine", settings=_machine(record)),
+        SettingGroup(title="Versions", settings=_versions(record, verdict)),
+    ]
+
+
+def _plan(record: Record, verdict: Verdict) -> list[Setting]:
+    plan = record.plan
+    people = plan.population
+    return [
+        Setting(name="trial", value=plan.trial),
+        Setting(name="profile", value=f"{plan.profile.name} ({plan.profile.sha256[:12]})"),
+        Setting(name="judged with", value=verdict.profile),
+        Setting(name="scope", value=f"{plan.scope}, scale {figure(plan.scale)}"),
+        Setting(name="seed", value=str(plan.seed)),
+        Setting(name="target", value=plan.target or f"{plan.stack} stack"),
+        Setting(
+            name="seeded with",
+            value=", ".join(
+                (
+                    counted(people.users, "user"),
+                    counted(people.channels, "channel"),
+                    counted(people.posts, "post"),
+                )
+            ),
+        ),
+        Setting(name="warm-up", value=duration_text(plan.warmup_ns)),
+        Setting(name="length of the load", value=duration_text(plan.duration_ns)),
+        Setting(name="checkers", value=", ".join(plan.checkers) or "none"),
+        Setting(name="plan digest", value=verdict.plan_sha256, code=True),
+    ]
+
+
+def _scenario(scenario: Scenario) -> Setting:
+    if scenario.executor == "constant-arrival-rate":
+        per_s = scenario.rate * SECOND_NS / scenario.time_unit_ns
+        load = f"{figure(per_s)} starts a second, {scenario.vus:,} to {scenario.max_vus:,} users"
+    else:
+        load = f"{counted(scenario.vus, 'user')} in a closed loop"
+    return Setting(name=scenario.name, value=f"{scenario.executor}: {load}, {scenario.journey}")
+
+
+def _fault(fault: PlannedFault) -> Setting:
+    length = f" for {duration_text(fault.for_ns)}" if fault.for_ns else ""
+    at = clock(fault.at_ns / SECOND_NS)
+    return Setting(name=fault.name, value=f"{fault.kind} of {fault.part} at {at}{length}")
+
+
+def _machine(record: Record) -> list[Setting]:
+    manifest = record.manifest
+    return [
+        Setting(name="machine", value=manifest.machine),
+        Setting(name="cores", value=str(manifest.cores)),
+        Setting(name="memory", value=bytes_text(manifest.memory_bytes)),
+        Setting(name="kernel", value=manifest.kernel),
+        Setting(name="cores of the workers", value=_cores(manifest.worker_cores)),
+        Setting(name="cores of the stack", value=_cores(manifest.stack_cores)),
+    ]
+
+
+def _cores(cores: Sequence[int]) -> str:
+    return ", ".join(map(str, cores)) or "any"
+
+
+def _versions(record: Record, verdict: Verdict) -> list[Setting]:
+    manifest = record.manifest
+    own = [
+        Setting(name="stormproof (run)", value=manifest.stormproof),
+        Setting(name="stormproof (judged)", value=verdict.stormproof),
+        Setting(name="Python", value=manifest.python),
+    ]
+    return own + [Setting(name=name, value=one) for name, one in sorted(manifest.versions.items())]

@@ -1,0 +1,114 @@
+"""What an objective asks, in words: its grammar is exact, but not what a reader starts with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stormproof.model.verdict import Judged
+from stormproof.report.number import SHARE, figure, quantity
+from stormproof.rules.catalog import CATALOG, Metric, Reading
+from stormproof.rules.grammar import Threshold, parse_metric, parse_threshold, split_objective
+
+STEADY_STATE = "steady state: "  # the gate's objectives carry it before their name
+_WINDOWS = {
+    "warmup": "during the warm-up",
+    "load": "over the whole load",
+    "steady": "before the first fault",
+    "calm": "outside faults and recovery",
+    "fault": "while a fault was in force",
+    "recovery": "while recovering",
+    "run": "over the whole run",
+}
+_AGGREGATIONS = {"avg": "mean", "min": "shortest", "med": "median", "max": "longest"}
+_TIMES = {
+    "message_delivery": "delivery time of messages",
+    "iteration_duration": "length of an iteration",
+}
+
+
+class Asked(NamedTuple):
+    """An objective's name, read back."""
+
+    metric: str
+    tags: dict[str, str]
+    threshold: Threshold
+
+
+def read_name(name: str) -> Asked | None:
+    """Read an objective's name; None for one that does not follow the grammar."""
+    try:
+        metric_text, threshold_text = split_objective(name.removeprefix(STEADY_STATE))
+        metric, tags = parse_metric(metric_text)
+        return Asked(metric, tags, parse_threshold(threshold_text))
+    except ValueError:
+        return None
+
+
+def unit_of(judged: Judged) -> str:
+    """Return the unit to show: `share` for a rate that is no rate per second."""
+    asked = read_name(judged.name)
+    if not judged.unit and asked is not None and asked.threshold.aggregation == "rate":
+        return SHARE
+    return judged.unit
+
+
+def value_text(judged: Judged) -> str:
+    """Write an objective's value; without one, say what it is beyond."""
+    if judged.value is not None:
+        return quantity(judged.value, unit_of(judged))
+    return f"∞ ({judged.beyond})" if judged.beyond else "no value"
+
+
+def bar_text(judged: Judged) -> str:
+    """Write an objective's bar: `< 300 ms`, `== 0`."""
+    return f"{judged.operator} {quantity(judged.bar, unit_of(judged))}"
+
+
+def window_text(judged: Judged) -> str:
+    """Say in words which part of the run an objective looks at."""
+    return _WINDOWS.get(judged.evidence.window, judged.evidence.window)
+
+
+def title_of(judged: Judged) -> str:
+    """Say in words what an objective asks: `95th percentile response time of GET /api/feed`."""
+    asked = read_name(judged.name)
+    metric = None if asked is None else CATALOG.get(asked.metric)
+    if asked is None or metric is None:
+        return judged.name
+    steady = STEADY_STATE if judged.name.startswith(STEADY_STATE) else ""
+    title = steady + _title(asked, metric)
+    return title[0].upper() + title[1:]
+
+
+def _title(asked: Asked, metric: Metric) -> str:
+    subject = _subject(asked.tags, metric)
+    aggregation = _aggregation(asked.threshold)
+    match metric.reading:
+        case Reading.RESPONSE if metric.name in _TIMES:
+            return f"{aggregation} {_TIMES[metric.name]}"
+        case Reading.RESPONSE:
+            return f"{aggregation} response time of {subject}"
+        case Reading.SERVICE:
+            return f"{aggregation} service time of {subject}"
+        case Reading.FAILED_SHARE:
+            return f"share of {subject} that failed"
+        case _:
+            return metric.doc.split(";")[0].rstrip(".")
+
+
+def _subject(tags: dict[str, str], metric: Metric) -> str:
+    everything = {
+        "http_req": "HTTP requests",
+        "ws_connect": "WebSocket handshakes",
+        "ws_send": "WebSocket exchanges",
+    }
+    subject = tags.get("name") or everything.get(metric.base, metric.base)
+    return f"{subject} in {tags['scenario']}" if "scenario" in tags else subject
+
+
+def _aggregation(threshold: Threshold) -> str:
+    if threshold.aggregation != "p":
+        return _AGGREGATIONS.get(threshold.aggregation, threshold.aggregation)
+    rank = figure(threshold.percentile)
+    ending = {"1": "st", "2": "nd", "3": "rd"}.get(rank[-1], "th")
+    return f"{rank}{'th' if rank in ('11', '12', '13') else ending} percentile"

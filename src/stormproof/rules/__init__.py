@@ -1,0 +1,1 @@
+"""Pure folds over frames: thresholds, windows, values, evidence, validity."""

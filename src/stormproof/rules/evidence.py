@@ -1,0 +1,143 @@
+"""How much evidence an objective needs, and whether a plan can give it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.objective import Aggregation, Objective, Operator
+from stormproof.model.plan import NotJudged, Plan, Scenario
+from stormproof.rules.catalog import CATALOG, Reading
+
+TAIL_SAMPLES: Final = 10  # that must lie beyond a percentile before it means something
+RULE_OF_THREE: Final = 3.0  # n trials without an event bound its rate by 3/n at 95 %
+MEAN_SAMPLES: Final = 30
+HEADROOM: Final = 1.2  # a plan must promise this much more than is needed
+RESTART_S: Final = 1.0  # what a fault that ends by itself is taken to last
+EDGE_S: Final = 2.0  # seconds that a fault touches besides those it lasts
+
+
+def samples_needed(
+    aggregation: Aggregation,
+    percentile: float,
+    operator: Operator,
+    bar: float,
+    *,
+    share: bool = True,
+) -> int:
+    """Return how many samples a threshold needs before its answer means something.
+
+    A percentile needs ten samples beyond it. A share that must stay under `bar` needs 3/bar: with
+    fewer, even no event at all would not show it (the rule of three); over `bar`, 3/(1 - bar).
+    `share` False: the rate is a count per second, where one sample will do.
+
+    Source: Hanley and Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 1983.
+    """
+    if aggregation in ("p", "med"):
+        beyond = 1 - (percentile if aggregation == "p" else 50.0) / 100
+        return _ceil(TAIL_SAMPLES / beyond) if beyond > 0 else 1
+    if aggregation == "avg":
+        return MEAN_SAMPLES
+    if aggregation == "rate" and share:
+        room = 1 - bar if operator in (">", ">=") else bar
+        return _ceil(RULE_OF_THREE / room) if 0 < room < 1 else 1
+    return 1
+
+
+def _ceil(quotient: float) -> int:
+    """Round up what is not already whole but for the last bits of a float."""
+    return max(1, math.ceil(round(quotient, 6)))
+
+
+def expected_samples(plan: Plan, objective: Objective) -> int | None:
+    """Return how many samples `plan` promises an objective; None when the plan cannot say.
+
+    One operation an iteration is promised. A closed scenario paces itself when its environment
+    gives `pace_s`, the seconds from one iteration of a user to the next.
+    """
+    known = CATALOG[objective.metric]
+    window_s = planned_window_s(plan, objective)
+    if known.reading is Reading.MEASURED or window_s is None:
+        return None
+    named = objective.tags.get("scenario")
+    scenarios = [one for one in plan.scenarios if named in (None, one.name)]
+    if named is None and "name" in objective.tags:
+        return None  # which scenario does this operation is the journey's business
+    rates = [iterations_per_s(one) for one in scenarios]
+    known_rates = [rate for rate in rates if rate is not None]
+    if len(known_rates) < len(rates):
+        return None
+    return int(sum(known_rates) * window_s)
+
+
+def iterations_per_s(scenario: Scenario) -> float | None:
+    """Return how many iterations a scenario starts a second, None when nothing paces it."""
+    if scenario.executor == "constant-arrival-rate":
+        return scenario.rate * SECOND_NS / scenario.time_unit_ns
+    try:
+        pace_s = float(scenario.env["pace_s"])
+    except (KeyError, ValueError):
+        return None
+    return scenario.vus / pace_s if pace_s > 0 else None
+
+
+def planned_window_s(plan: Plan, objective: Objective) -> float | None:
+    """Return how long the window of an objective will last; None when only the run can tell."""
+    load_s = max(0.0, (plan.duration_ns - plan.warmup_ns) / SECOND_NS)
+    fault_s = sum(one.for_ns / SECOND_NS or RESTART_S for one in plan.faults)
+    first_ns = min((one.at_ns for one in plan.faults), default=plan.duration_ns)
+    lengths = {
+        "warmup": plan.warmup_ns / SECOND_NS,
+        "load": load_s,
+        "run": plan.duration_ns / SECOND_NS,
+        "steady": max(0.0, (first_ns - plan.warmup_ns) / SECOND_NS),
+        "fault": fault_s,
+        "calm": max(0.0, load_s - fault_s - EDGE_S * len(plan.faults)),
+        "recovery": None if plan.faults else 0.0,
+    }
+    return lengths[objective.window]
+
+
+def decide_not_judged(
+    plan: Plan, objectives: Iterable[Objective]
+) -> tuple[list[Objective], list[NotJudged]]:
+    """Split objectives into those that `plan` can decide and those that it cannot, with why.
+
+    Pure over the plan, so that nothing joins the list after the run. What the plan cannot foresee
+    is kept: the run decides whether its evidence was enough.
+    """
+    kept: list[Objective] = []
+    not_judged: list[NotJudged] = []
+    for objective in objectives:
+        why = _why_not(plan, objective)
+        if why:
+            not_judged.append(NotJudged(objective=objective.name, why=why))
+        else:
+            kept.append(objective)
+    return kept, not_judged
+
+
+def _why_not(plan: Plan, objective: Objective) -> str:
+    about_faults = (
+        objective.window in ("fault", "recovery") or "fault" in CATALOG[objective.metric].tags
+    )
+    if about_faults and not plan.faults:
+        return "the plan has no fault"
+    expected = expected_samples(plan, objective)
+    out_of_reach = expected is None or expected < objective.bar
+    if plan.scope == "reduced" and _is_floor(objective) and out_of_reach:
+        return f"a reduced run is not meant to reach {objective.bar:g}"
+    if expected is None or objective.exact:
+        return ""
+    if expected < objective.samples_min * HEADROOM:
+        return (
+            f"about {expected} samples expected in window {objective.window},"
+            f" {objective.samples_min} needed"
+        )
+    return ""
+
+
+def _is_floor(objective: Objective) -> bool:
+    return objective.aggregation == "count" and objective.operator in (">", ">=")

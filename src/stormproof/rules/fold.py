@@ -1,0 +1,93 @@
+"""Fold frames into one cell a second, merged over workers and series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from stormproof.model.histogram import Histogram
+from stormproof.model.record import Record
+from stormproof.model.series import Counts, Frame, Series
+
+SeriesById = Mapping[int, Mapping[int, Series]]  # worker -> id -> series
+
+
+@dataclass(slots=True, kw_only=True)
+class Cell:
+    """What all matching series saw together; a trend has its samples in `response`."""
+
+    count: int = 0
+    failed: int = 0
+    response: Histogram = field(default_factory=Histogram)
+    service: Histogram = field(default_factory=Histogram)
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+    def add(self, counts: Counts) -> None:
+        """Count what one series saw in one second."""
+        self.count += counts.count
+        self.failed += counts.failed
+        self.response.add(counts.response_index, counts.response_count)
+        self.response.sum_us += counts.response_sum_us
+        self.service.add(counts.service_index, counts.service_count)
+        self.service.sum_us += counts.service_sum_us
+        self.bytes_sent += counts.bytes_sent
+        self.bytes_received += counts.bytes_received
+
+    def merge(self, other: Cell) -> None:
+        """Count everything that `other` counts."""
+        self.count += other.count
+        self.failed += other.failed
+        self.response.merge(other.response)
+        self.service.merge(other.service)
+        self.bytes_sent += other.bytes_sent
+        self.bytes_received += other.bytes_received
+
+
+def matching_ids(series: SeriesById, metric: str, tags: Mapping[str, str]) -> dict[int, set[int]]:
+    """Return, for each worker, the ids of the series of `metric` that carry all of `tags`."""
+    wanted = tags.items()
+    return {
+        worker: {
+            one.id for one in known.values() if one.metric == metric and wanted <= one.tags.items()
+        }
+        for worker, known in series.items()
+    }
+
+
+def fold_frames(
+    frames: Iterable[Frame], series: SeriesById, metric: str, tags: Mapping[str, str]
+) -> dict[int, Cell]:
+    """Return second -> cell over all series of `metric` that carry all of `tags`.
+
+    A second in which none of them saw anything is absent.
+    """
+    ids = matching_ids(series, metric, tags)
+    cells: dict[int, Cell] = {}
+    for frame in frames:
+        wanted = ids.get(frame.worker)
+        if not wanted:
+            continue
+        for counts in frame.counts:
+            if counts.series in wanted:
+                cells.setdefault(frame.second, Cell()).add(counts)
+    return cells
+
+
+def per_second(record: Record, metric_base: str, tags: Mapping[str, str]) -> dict[int, Cell]:
+    """Return second -> cell of a series' metric (`http_req`, `message_delivery`, ...).
+
+    Args:
+        record: the run.
+        metric_base: the name that series carry, see `model.series.Series`.
+        tags: a series counts when its tags include all of these.
+    """
+    return fold_frames(record.frames, record.series, metric_base, tags)
+
+
+def merge_cells(cells: Iterable[Cell]) -> Cell:
+    """Return one cell that counts everything in `cells`."""
+    whole = Cell()
+    for cell in cells:
+        whole.merge(cell)
+    return whole

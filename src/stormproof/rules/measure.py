@@ -1,0 +1,73 @@
+"""The cells that an objective looks at: its series, its seconds, its drops."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from stormproof.model.objective import Objective
+from stormproof.model.series import Frame
+from stormproof.rules.catalog import CATALOG
+from stormproof.rules.fold import Cell, SeriesById, fold_frames
+
+DROPS = "dropped_iterations"
+ITERATIONS = "iterations"
+OVERFLOW = "other"  # the metric, or a tag's value, that series beyond the limits go to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What an objective looks at: second -> cell, and whether the metric showed at all.
+
+    `hidden`: some of its samples may be in the series `other`.
+    """
+
+    cells: dict[int, Cell]
+    seen: bool
+    hidden: bool
+
+
+def measure(
+    objective: Objective, frames: Sequence[Frame], series: SeriesById, seconds: Collection[int]
+) -> Measured:
+    """Return the cells of an objective over `seconds`, dropped iterations as +infinity.
+
+    A drop of any scenario whose series the objective looks at counts once. The counter of drops
+    is seen, and zero, where its scenario had iterations and none was dropped.
+    """
+    metric = CATALOG[objective.metric]
+    wanted = set(seconds)
+    inside = [frame for frame in frames if frame.second in wanted]
+    cells = fold_frames(inside, series, metric.base, objective.tags)
+    if metric.counts_drops:
+        for scenario in sorted(_scenarios(objective, series)):
+            drops = fold_frames(inside, series, DROPS, {"scenario": scenario})
+            for second, dropped in drops.items():
+                cells.setdefault(second, Cell()).response.beyond += dropped.count
+    seen = any(cell.count or cell.response.beyond for cell in cells.values())
+    if metric.name == DROPS and not seen:
+        iterations = fold_frames(inside, series, ITERATIONS, objective.tags)
+        seen = any(cell.count for cell in iterations.values())
+    return Measured(cells=cells, seen=seen, hidden=_is_hidden(objective, series))
+
+
+def _scenarios(objective: Objective, series: SeriesById) -> set[str]:
+    """Return the scenarios whose drops count against an objective."""
+    base, wanted = CATALOG[objective.metric].base, objective.tags.items()
+    found = {
+        one.tags["scenario"]
+        for known in series.values()
+        for one in known.values()
+        if one.metric == base and wanted <= one.tags.items() and "scenario" in one.tags
+    }
+    return found | ({objective.tags["scenario"]} if "scenario" in objective.tags else set())
+
+
+def _is_hidden(objective: Objective, series: SeriesById) -> bool:
+    base = CATALOG[objective.metric].base
+    return any(
+        one.metric == OVERFLOW
+        or (one.metric == base and any(one.tags.get(tag) == OVERFLOW for tag in objective.tags))
+        for known in series.values()
+        for one in known.values()
+    )

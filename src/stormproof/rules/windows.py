@@ -1,0 +1,240 @@
+"""The windows of a run: which whole seconds since the origin belong to what.
+
+    warmup    [0, warm-up)
+    load      [warm-up, end of the load) = calm + fault + recovery
+    steady    the load before the first fault's intent
+    fault     seconds that overlap [intent, undone] of any fault
+    recovery  seconds that overlap [undone, ready again], at most the plan's bar, and no fault
+    calm      the rest of the load
+    run       every second that was seen, preparation and drain included
+
+A second belongs to a fault as soon as it touches it, so that calm seconds are wholly calm. What a
+truncated record does not say lasts until the end of what was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.event import (
+    FaultEvent,
+    FaultStep,
+    OriginEvent,
+    Phase,
+    PhaseEvent,
+    ProbeSample,
+)
+from stormproof.model.objective import Window
+from stormproof.model.plan import Plan
+from stormproof.model.record import Record
+
+READY_PROBE = "ready"
+READY_STABLE_NS = SECOND_NS  # "ready again" must hold this long (or until the next fault)
+
+
+class FaultSpan(NamedTuple):
+    """When a fault was in force, in seconds since the origin; `back_s` None: not seen."""
+
+    fault: str
+    inject_s: float
+    undone_s: float
+    back_s: float | None
+
+
+class FaultLife(NamedTuple):
+    """The instants of one fault in nanoseconds; it starts at its intent."""
+
+    fault: str
+    start_ns: int
+    undone_ns: int | None  # None: not undone in this record
+    end_ns: int  # `undone_ns`, at most the end of what was seen (healers come hours later)
+    back_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """Which whole seconds belong to which window; empty before the load began."""
+
+    origin_ns: int | None
+    faults: tuple[FaultLife, ...]
+    by_window: dict[Window, frozenset[int]]
+
+    def seconds(self, window: Window) -> set[int]:
+        """Return the seconds since the origin that belong to `window`."""
+        return set(self.by_window[window])
+
+    def spans(self, window: Window) -> list[tuple[int, int]]:
+        """Return the window as spans [from, to) of whole seconds since the origin."""
+        return spans_of(self.by_window[window])
+
+    def fault_spans(self) -> list[FaultSpan]:
+        """Return each fault that was tried, in order, in seconds since the origin."""
+        return [
+            FaultSpan(
+                life.fault,
+                self.at_s(life.start_ns),
+                self.at_s(life.end_ns),
+                None if life.back_ns is None else self.at_s(life.back_ns),
+            )
+            for life in self.faults
+        ]
+
+    def at_s(self, at_ns: int) -> float:
+        """Return an instant in seconds since the origin (the instant itself without one)."""
+        return (at_ns - (self.origin_ns or 0)) / SECOND_NS
+
+    def second_of(self, at_ns: int) -> int:
+        """Return the whole second since the origin that holds an instant."""
+        return (at_ns - (self.origin_ns or 0)) // SECOND_NS
+
+
+def spans_of(seconds: Iterable[int]) -> list[tuple[int, int]]:
+    """Return whole seconds as maximal spans [from, to), rising."""
+    spans: list[tuple[int, int]] = []
+    for second in sorted(seconds):
+        if spans and spans[-1][1] == second:
+            spans[-1] = (spans[-1][0], second + 1)
+        else:
+            spans.append((second, second + 1))
+    return spans
+
+
+def windows_of(record: Record) -> Windows:
+    """Return the windows of a run, complete or truncated."""
+    origin_ns = next((e.at_ns for e in record.events if isinstance(e, OriginEvent)), None)
+    seen_ns = _end_of_seen_ns(record, origin_ns)
+    faults = _fault_lives(record, seen_ns)
+    seen = {frame.second for frame in record.frames}
+    run = frozenset(range(min(seen), max(seen) + 1)) if seen else frozenset[int]()
+    if origin_ns is None:
+        return Windows(origin_ns=None, faults=faults, by_window=_nothing_but(run))
+    end_ns = min(record.plan.duration_ns, _load_end_ns(record, seen_ns) - origin_ns)
+    return Windows(
+        origin_ns=origin_ns,
+        faults=faults,
+        by_window=_share_out(record.plan, origin_ns, end_ns, faults, run),
+    )
+
+
+def _nothing_but(run: frozenset[int]) -> dict[Window, frozenset[int]]:
+    empty: frozenset[int] = frozenset()
+    return {
+        "warmup": empty,
+        "load": empty,
+        "steady": empty,
+        "calm": empty,
+        "fault": empty,
+        "recovery": empty,
+        "run": run,
+    }
+
+
+def _share_out(
+    plan: Plan, origin_ns: int, end_ns: int, faults: Sequence[FaultLife], run: frozenset[int]
+) -> dict[Window, frozenset[int]]:
+    warm = -(-plan.warmup_ns // SECOND_NS)
+    end = max(0, -(-end_ns // SECOND_NS))
+    load = frozenset(range(warm, end))
+    in_force: set[int] = set()
+    after: set[int] = set()
+    for life in faults:
+        start_ns, until_ns = life.start_ns - origin_ns, life.end_ns - origin_ns
+        in_force.update(_touching(start_ns, until_ns))
+        if life.undone_ns is not None:
+            bar_ns = until_ns + plan.recovery_bar_ns
+            back_ns = bar_ns if life.back_ns is None else min(life.back_ns - origin_ns, bar_ns)
+            after.update(_touching(until_ns, back_ns))
+    first_fault = min((life.start_ns - origin_ns for life in faults), default=end * SECOND_NS)
+    fault = load & in_force
+    recovery = (load & after) - fault
+    return {
+        "warmup": frozenset(range(min(warm, end))),
+        "load": load,
+        "steady": frozenset(s for s in load if (s + 1) * SECOND_NS <= first_fault),
+        "calm": load - fault - recovery,
+        "fault": fault,
+        "recovery": recovery,
+        "run": run,
+    }
+
+
+def _touching(from_ns: int, to_ns: int) -> range:
+    first = from_ns // SECOND_NS
+    return range(first, max(first + 1, -(-to_ns // SECOND_NS)))
+
+
+def _load_end_ns(record: Record, seen_ns: int) -> int:
+    ends = (Phase.DRAIN, Phase.STOP)
+    marks = (e.at_ns for e in record.events if isinstance(e, PhaseEvent) and e.phase in ends)
+    return min(marks, default=seen_ns)
+
+
+def _end_of_seen_ns(record: Record, origin_ns: int | None) -> int:
+    """Return the end of steady observation; events written by the healer may be hours later."""
+    seen = [sample.end_ns for sample in record.probes]
+    if origin_ns is not None and record.frames:
+        seen.append(origin_ns + (max(f.second for f in record.frames) + 1) * SECOND_NS)
+    return max(seen, default=max((event.at_ns for event in record.events), default=0))
+
+
+def _fault_lives(record: Record, seen_ns: int) -> tuple[FaultLife, ...]:
+    steps: dict[str, list[FaultEvent]] = {}
+    for event in record.events:
+        if isinstance(event, FaultEvent):
+            steps.setdefault(event.fault, []).append(event)
+    tried = [
+        (name, start_ns, events)
+        for name, events in steps.items()
+        if (start_ns := _first(events, FaultStep.INTENT, FaultStep.INJECTED)) is not None
+    ]
+    tried.sort(key=lambda one: (one[1], one[0]))
+    ready = [sample for sample in record.probes if sample.probe == READY_PROBE]
+    lives = []
+    for position, (name, start_ns, events) in enumerate(tried):
+        undone_ns = _undone_ns(events)
+        next_ns = tried[position + 1][1] if position + 1 < len(tried) else None
+        back_ns = None if undone_ns is None else ready_again_ns(ready, undone_ns, next_ns)
+        end_ns = max(start_ns, seen_ns if undone_ns is None else min(undone_ns, seen_ns))
+        lives.append(FaultLife(name, start_ns, undone_ns, end_ns, back_ns))
+    return tuple(lives)
+
+
+def _first(events: Iterable[FaultEvent], *steps: FaultStep) -> int | None:
+    return next((event.at_ns for event in events if event.step in steps), None)
+
+
+def _undone_ns(events: Sequence[FaultEvent]) -> int | None:
+    """Return when the fault was over; one that could not be injected was over when it failed."""
+    over_ns = _first(events, FaultStep.UNDONE, FaultStep.CLEAN)
+    if over_ns is None and _first(events, FaultStep.INJECTED) is None:
+        return _first(events, FaultStep.FAILED)
+    return over_ns
+
+
+def ready_again_ns(
+    ready: Sequence[ProbeSample], undone_ns: int, next_fault_ns: int | None
+) -> int | None:
+    """Return when readiness was back for good after a fault was undone.
+
+    It is the start of the first ready answer after `undone_ns` that only ready answers follow for
+    `READY_STABLE_NS`, or until the next fault. None when none was seen, also because the samples
+    end before that is known.
+    """
+    after = [
+        sample
+        for sample in ready
+        if sample.start_ns >= undone_ns
+        and (next_fault_ns is None or sample.start_ns < next_fault_ns)
+    ]
+    back_ns: int | None = None
+    for sample in after:
+        if back_ns is not None and sample.start_ns - back_ns >= READY_STABLE_NS:
+            return back_ns
+        if not sample.ok:
+            back_ns = None
+        elif back_ns is None:
+            back_ns = sample.start_ns
+    return back_ns if next_fault_ns is not None else None

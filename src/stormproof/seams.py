@@ -1,0 +1,140 @@
+"""The seams: where one implementation can stand in for another. Open this file first.
+
+    cli wires them -> run drives a Stack and a Fleet -> workers follow a Schedule into a Recorder
+    -> the keeper breaks things with Faults -> Checkers read the record
+
+Each has at most four methods; each is wired in `stormproof.cli.compose` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from stormproof.model.event import Event, Failure, ProbeSample
+from stormproof.model.finding import Finding
+from stormproof.model.plan import PlannedFault
+from stormproof.model.record import Record
+from stormproof.model.series import Frame, Series
+
+
+class Clock(Protocol):
+    """Tell the time; replaced by `stormproof.testing.ManualClock` in tests."""
+
+    def now_ns(self) -> int:
+        """Return CLOCK_MONOTONIC in nanoseconds."""
+        ...
+
+    def wall_ns(self) -> int:
+        """Return the wall clock in nanoseconds since the epoch."""
+        ...
+
+
+class Schedule(Protocol):
+    """The intended instants of an open executor: pure, without time or threads."""
+
+    def instants_ns(self, segment: int, segments: int) -> Iterator[int]:
+        """Yield offsets from the scenario's start, rising; the union over all segments of
+        `segments` is exactly the one-process schedule."""
+        ...
+
+
+class Recorder(Protocol):
+    """A batch sink for what one process observed; what it took survives the process's death.
+
+    Raises EnvironmentFailure when the disk is full.
+    """
+
+    def events(self, events: Sequence[Event], *, sync: bool = False) -> None:
+        """Append events; with `sync` return only once they are on disk."""
+        ...
+
+    def frame(self, frame: Frame, series: Sequence[Series], failures: Sequence[Failure]) -> None:
+        """Append one second of a worker, after the series it mentions for the first time."""
+        ...
+
+    def ledger(self, entries: bytes) -> None:
+        """Append packed ledger entries (`model.ledger.ENTRY`), a whole number of them."""
+        ...
+
+    def probes(self, samples: Sequence[ProbeSample]) -> None:
+        """Append answers of probes."""
+        ...
+
+
+class Fault(Protocol):
+    """Break one thing and make it whole again; run by the keeper, which journals the intent first.
+
+    Each returns what it saw, for people. Raises FaultRefused when it cannot do its work.
+    """
+
+    async def inject(self) -> str:
+        """Break it; return once it is broken."""
+        ...
+
+    async def witness(self) -> str | None:
+        """Return evidence that it bites; None when there is none."""
+        ...
+
+    async def undo(self) -> str:
+        """Make it whole; safe to call twice."""
+        ...
+
+    async def residue(self) -> str | None:
+        """Return what is left of it; None when nothing is."""
+        ...
+
+
+class Checker(Protocol):
+    """Read a record and return what is wrong with what the target did."""
+
+    def check(self, record: Record) -> list[Finding]:
+        """Return findings, worst first; raises when the record lacks what it needs."""
+        ...
+
+
+class Stack(Protocol):
+    """Where the target runs; everything it starts is stopped by somebody else if we die."""
+
+    async def start(self) -> str:
+        """Start all parts in order; return the target's base URL once they are up.
+
+        Raises EnvironmentFailure when a part does not come up in time.
+        """
+        ...
+
+    async def inject(self, fault: PlannedFault) -> None:
+        """Inject a fault and return once it is witnessed (or known not to bite)."""
+        ...
+
+    async def undo(self, fault: PlannedFault) -> None:
+        """Undo a fault and check for residue; safe to call twice."""
+        ...
+
+    async def stop(self) -> None:
+        """Undo what is left, stop all parts, remove what was theirs; safe to call twice."""
+        ...
+
+
+class Fleet(Protocol):
+    """The workers that drive the load."""
+
+    async def prepare(self, base_url: str) -> None:
+        """Start the workers and have every user log in and connect; return when all are ready.
+
+        Raises EnvironmentFailure when a worker dies or the target refuses everybody.
+        """
+        ...
+
+    async def drive(self, origin_ns: int) -> None:
+        """Run the load from `origin_ns` on; return when every scenario has ended."""
+        ...
+
+    async def drain(self, deadline_ns: int) -> tuple[bool, str]:
+        """Wait until all that was acknowledged has arrived everywhere, or until `deadline_ns`;
+        return (caught up, what is missing)."""
+        ...
+
+    async def stop(self) -> None:
+        """End all workers, their segments closed; safe to call twice."""
+        ...

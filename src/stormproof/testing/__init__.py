@@ -1,0 +1,17 @@
+"""Stand-ins for the seams, and kits that hold any implementation of one to its promises.
+
+Shipped, so that whoever writes a clock, a schedule or a recorder can test it as we test ours.
+"""
+
+from stormproof.testing.clock import ManualClock
+from stormproof.testing.kits import check_clock, check_recorder, check_schedule
+from stormproof.testing.recorder import Recorded, ScriptedRecorder
+
+__all__ = [
+    "ManualClock",
+    "Recorded",
+    "ScriptedRecorder",
+    "check_clock",
+    "check_recorder",
+    "check_schedule",
+]

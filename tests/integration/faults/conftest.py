@@ -1,0 +1,26 @@
+"""The small stack as a fixture; whatever a test leaves of it is a failure of the test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration.faults.small_stack import SmallStack
+
+from stormproof.faults.processes import identify_self, kill_tree, marked
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[SmallStack]:
+    """Offer a stack of its own to a test, and end what the test has left of it."""
+    stack = SmallStack(root=tmp_path)
+    try:
+        yield stack
+    finally:
+        left = [process for process in marked(stack.run_id) if process != identify_self()]
+        for process in left:
+            kill_tree(process, deadline_ns=2**63)
+        shutil.rmtree(stack.private_dir, ignore_errors=True)
+    assert not left, f"processes of the stack were left: {left}"

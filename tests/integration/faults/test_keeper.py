@@ -1,0 +1,346 @@
+"""The keeper as a process: it starts, breaks, mends and stops a stack, whatever becomes of us."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.integration.faults.small_stack import (
+    CUT,
+    KEEPER_ARGV,
+    RESTART,
+    SmallStack,
+    accepts,
+    until,
+    until_async,
+)
+
+from stormproof.faults.index import OpenRun
+from stormproof.faults.journal import JOURNAL_NAME, Ended, leftovers
+from stormproof.faults.processes import identify, is_alive
+from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
+from stormproof.model.event import EndEvent, FaultEvent, FaultStep, PartEvent, WarningEvent
+from stormproof.model.part import Copy, File, Part, Readiness, Task
+from stormproof.model.plan import PlannedFault
+
+STEPS_OF_A_FAULT = [
+    FaultStep.INTENT,
+    FaultStep.INJECTED,
+    FaultStep.WITNESSED,
+    FaultStep.UNDOING,
+    FaultStep.UNDONE,
+    FaultStep.CLEAN,
+]
+
+
+async def talk(small: SmallStack) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Exchange a word with the server through the link, and keep the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", small.ports["wire"])
+    writer.write(b"ping")
+    assert await reader.readexactly(4) == b"ping"
+    return reader, writer
+
+
+def fault_steps(small: SmallStack, fault: PlannedFault) -> list[FaultStep]:
+    events = small.keeper_segment().events
+    return [one.step for one in events if isinstance(one, FaultEvent) and one.fault == fault.name]
+
+
+def pid_of(small: SmallStack, part: str) -> int:
+    started = [
+        one.pid
+        for one in small.events
+        if isinstance(one, PartEvent) and one.part == part and one.step == "started"
+    ]
+    return started[-1]
+
+
+def open_run(small: SmallStack) -> OpenRun:
+    (entry,) = small.index_dir.glob("*.json")
+    return msgspec.json.decode(entry.read_bytes(), type=OpenRun)
+
+
+async def test_stack_comes_up_and_goes_without_a_trace(small: SmallStack) -> None:
+    """A started stack serves through its link; a stopped one leaves no process, port, folder or
+    index entry, and a closed journal and segment."""
+    stack = small.kept()
+    assert await stack.start() == small.plan.base_url
+    _, writer = await talk(small)
+    keeper = open_run(small).keeper
+    assert small.private_dir.stat().st_mode & 0o777 == 0o700
+    await stack.stop()
+    await stack.stop()
+    writer.close()
+    assert small.is_gone()
+    assert not is_alive(keeper)
+    assert leftovers(small.run_dir / JOURNAL_NAME).ended == Ended(how="completed")
+    segment = small.keeper_segment()
+    assert segment.problem == ""
+    steps = [(one.part, one.step) for one in segment.events if isinstance(one, PartEvent)]
+    assert steps == [
+        ("server", "started"), ("server", "ready"), ("wire", "ready"),
+        ("server", "stopped"), ("wire", "stopped"),
+    ]  # fmt: skip
+    assert segment.events == small.events
+
+
+async def test_partition_holds_traffic_and_lets_it_go(small: SmallStack) -> None:
+    """A cut link keeps what is sent until it is undone, is witnessed by that, and leaves no
+    residue; undoing twice changes nothing."""
+    stack = small.kept(CUT)
+    await stack.start()
+    reader, writer = await talk(small)
+    injecting = asyncio.ensure_future(stack.inject(CUT))
+    await until_async(lambda: any(isinstance(one, FaultEvent) and one.step is FaultStep.INJECTED
+                                  for one in small.events))  # fmt: skip
+    writer.write(b"held")
+    await injecting
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await reader.readexactly(4)
+    await stack.undo(CUT)
+    assert await reader.readexactly(4) == b"held"
+    await stack.undo(CUT)
+    writer.close()
+    await stack.stop()
+    assert fault_steps(small, CUT) == STEPS_OF_A_FAULT
+
+
+async def test_partition_without_traffic_is_not_witnessed(small: SmallStack) -> None:
+    """A cut that held nothing back is recorded as without effect."""
+    stack = small.kept(CUT)
+    await stack.start()
+    await stack.inject(CUT)
+    await stack.undo(CUT)
+    await stack.stop()
+    assert fault_steps(small, CUT)[2] is FaultStep.NOT_WITNESSED
+
+
+async def test_restart_replaces_the_process(small: SmallStack) -> None:
+    """A restart ends the old process, brings up a new one that serves, and ends by itself."""
+    stack = small.kept(RESTART)
+    await stack.start()
+    old = pid_of(small, "server")
+    await stack.inject(RESTART)
+    assert pid_of(small, "server") != old
+    assert identify(old) is None
+    _, writer = await talk(small)
+    await stack.undo(RESTART)
+    writer.close()
+    await stack.stop()
+    assert fault_steps(small, RESTART) == STEPS_OF_A_FAULT
+
+
+async def test_second_fault_on_a_part_is_refused(small: SmallStack) -> None:
+    """A part suffers one fault at a time: the second is refused and recorded as failed, the first
+    stays in force."""
+    again = msgspec.structs.replace(CUT, name="again")
+    stack = small.kept(CUT, again)
+    await stack.start()
+    await stack.inject(CUT)
+    with pytest.raises(FaultRefused, match="one fault at a time"):
+        await stack.inject(again)
+    with pytest.raises(FaultRefused, match="one fault at a time"):
+        await stack.inject(CUT)
+    await stack.undo(CUT)
+    await stack.stop()
+    assert fault_steps(small, again) == [FaultStep.FAILED]
+    assert FaultStep.UNDONE in fault_steps(small, CUT)
+
+
+async def test_fault_that_is_not_planned_is_refused(small: SmallStack) -> None:
+    """The keeper breaks nothing that the plan does not name."""
+    stack = small.kept()
+    await stack.start()
+    with pytest.raises(FaultRefused, match="no fault cut is planned"):
+        await stack.inject(CUT)
+    await stack.stop()
+
+
+async def test_part_that_ends_at_once_is_an_error_with_its_log(small: SmallStack) -> None:
+    """A part that ends before it is ready fails the start with its exit code and last words, and
+    nothing stays up."""
+    small.extra_steps.append(
+        Part(
+            name="api",
+            argv=[sys.executable, "-I", "-S", "-c", "raise SystemExit('no such table')"],
+            cwd=str(small.root),
+            ready=Readiness(kind="tcp", port=1),
+        )
+    )
+    stack = small.kept()
+    with pytest.raises(EnvironmentFailure, match=r"api ended .*exit 1(.|\n)*no such table"):
+        await stack.start()
+    assert small.is_gone()
+
+
+async def test_part_that_never_serves_is_given_up(small: SmallStack) -> None:
+    """A part that is not ready by its deadline fails the start, and nothing stays up."""
+    small.extra_steps.append(
+        Part(
+            name="api",
+            argv=[sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"],
+            cwd=str(small.root),
+            ready=Readiness(kind="tcp", port=1, deadline_ns=100_000_000),
+        )
+    )
+    with pytest.raises(EnvironmentFailure, match="api was not ready within 100ms"):
+        await small.kept().start()
+    assert small.is_gone()
+
+
+@pytest.mark.parametrize(
+    ("script", "deadline_ns", "error"),
+    [
+        ("raise SystemExit('bad seed')", 10**10, r"seed failed \(exit 1\)(.|\n)*bad seed"),
+        ("import signal; signal.pause()", 10**8, "seed did not end within 100ms"),
+    ],
+)
+async def test_task_that_fails_stops_the_start(
+    small: SmallStack, script: str, deadline_ns: int, error: str
+) -> None:
+    """A task that fails or does not end in time fails the start with its log, and nothing stays
+    up."""
+    argv = [sys.executable, "-I", "-S", "-c", script]
+    small.extra_steps.append(
+        Task(name="seed", argv=argv, cwd=str(small.root), deadline_ns=deadline_ns)
+    )
+    with pytest.raises(EnvironmentFailure, match=error):
+        await small.kept().start()
+    assert small.is_gone()
+
+
+async def test_command_that_does_not_exist_is_named(small: SmallStack) -> None:
+    """A command that cannot be started fails the start by its name."""
+    small.extra_steps.append(Task(name="seed", argv=["/nowhere/seed"], cwd=str(small.root)))
+    with pytest.raises(EnvironmentFailure, match=r"seed cannot be started: .*/nowhere/seed"):
+        await small.kept().start()
+    assert small.is_gone()
+
+
+async def test_files_and_copies_lie_below_the_private_folder(small: SmallStack) -> None:
+    """Copies and files are made where the plan says, a file closed to others; a place outside
+    the private folder is refused."""
+    source = small.root / "source"
+    (source / "deep").mkdir(parents=True)
+    (source / "deep" / "file").write_text("text")
+    inside = small.private_dir / "copy"
+    secret = small.private_dir / "secret"
+    script = (
+        f"import os; assert open({str(inside / 'deep' / 'file')!r}).read() == 'text';"
+        f"assert os.stat({str(secret)!r}).st_mode & 0o777 == 0o600"
+    )
+    small.extra_steps += [
+        Copy(source=str(source), destination=str(inside)),
+        File(path=str(secret), text="word"),
+        Task(name="look", argv=[sys.executable, "-c", script], cwd=str(small.root)),
+        File(path=str(small.private_dir / ".." / "outside"), text="word"),
+    ]
+    with pytest.raises(EnvironmentFailure, match="outside is not below the private folder"):
+        await small.kept().start()
+    assert small.is_gone()
+
+
+async def test_part_that_ends_by_itself_is_recorded(small: SmallStack) -> None:
+    """A part that dies under way is told and recorded at once, with the signal that ended it."""
+    stack = small.kept()
+    await stack.start()
+    os.kill(pid_of(small, "server"), signal.SIGKILL)
+    await until_async(lambda: small.events[-1].__class__ is PartEvent
+                      and small.events[-1].step == "exited")  # fmt: skip
+    assert "SIGKILL" in small.events[-1].detail  # type: ignore[union-attr]
+    await stack.stop()
+    assert small.is_gone()
+
+
+async def test_children_of_parts_are_ended_too(small: SmallStack) -> None:
+    """What a part has started and left behind is ended with the stack."""
+    orphan = small.root / "orphan"
+    script = (
+        "import os, signal, sys\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"    open({str(orphan)!r}, 'w').write(str(os.getpid()))\n"
+        "    signal.pause()\n"
+    )
+    argv = [sys.executable, "-I", "-S", "-c", script]
+    small.extra_steps.append(Task(name="leave", argv=argv, cwd=str(small.root)))
+    stack = small.kept()
+    await stack.start()
+    await until_async(lambda: orphan.exists() and orphan.read_text() != "")
+    pid = int(orphan.read_text())
+    assert identify(pid) is not None
+    await stack.stop()
+    assert identify(pid) is None
+
+
+async def test_keeper_that_is_told_to_end_cleans_up(small: SmallStack) -> None:
+    """A keeper that gets SIGTERM undoes, stops and records that, and the controller hears of
+    it."""
+    stack = small.kept(CUT)
+    await stack.start()
+    await stack.inject(CUT)
+    os.kill(open_run(small).keeper.pid, signal.SIGTERM)
+    await until_async(lambda: isinstance(small.events[-1], WarningEvent))
+    with pytest.raises(EnvironmentFailure, match="keeper has died"):
+        await stack.inject(CUT)
+    with pytest.raises(EnvironmentFailure, match="keeper has died"):
+        await stack.stop()
+    assert small.is_gone()
+    end = small.keeper_segment().events[-1]
+    assert isinstance(end, EndEvent)
+    assert end.how == "aborted"
+    assert "SIGTERM" in end.detail
+
+
+async def test_keeper_that_is_killed_takes_the_parts_with_it(small: SmallStack) -> None:
+    """When the keeper is killed the kernel ends its parts, and every command says what to do."""
+    stack = small.kept()
+    await stack.start()
+    os.kill(open_run(small).keeper.pid, signal.SIGKILL)
+    await until_async(lambda: not accepts(small.ports["server"]))
+    with pytest.raises(EnvironmentFailure, match="stormproof heal"):
+        await stack.stop()
+    assert small.private_dir.exists()
+
+
+async def test_index_that_belongs_to_nobody_we_know_is_refused(small: SmallStack) -> None:
+    """A keeper whose index folder is a symbolic link refuses to start anything."""
+    small.index_dir.parent.mkdir(mode=0o700)
+    small.index_dir.symlink_to(small.root)
+    with pytest.raises(EnvironmentFailure, match="is not a folder of this user"):
+        await small.kept().start()
+    assert not small.private_dir.exists()
+
+
+def test_keeper_without_a_controller_ends(tmp_path: Path) -> None:
+    """A keeper whose controller is gone before it said anything ends with nothing done."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        pid = os.posix_spawn(
+            KEEPER_ARGV[0],
+            KEEPER_ARGV,
+            dict(os.environ),
+            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)],
+        )
+    ours.close()
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_port_of_a_part_in_use_is_told_apart(small: SmallStack) -> None:
+    """A port that somebody took after the plan was made fails the start and stays theirs."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", small.ports["wire"]))
+        other.listen()
+        with pytest.raises(EnvironmentFailure, match=f"wire cannot listen.*{small.ports['wire']}"):
+            asyncio.run(small.kept().start())
+    until(small.is_gone)

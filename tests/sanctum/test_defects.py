@@ -1,0 +1,81 @@
+"""Planted defects: each breaks the promise it names, and only where it is switched on."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+import pytest
+from tests.sanctum.clients import CHANNELS, Api
+from tests.sanctum.conftest import Serve
+from tests.sanctum.servers import DEADLINE_S, Postgres, Valkey
+
+from sanctum.defects import LOSE_FIRST_ORDINAL, Defect, Defects
+
+
+async def _rises(api: Api, metric: str, by: int) -> None:
+    start = await api.metric(metric)
+    async with asyncio.timeout(DEADLINE_S):
+        while await api.metric(metric) < start + by:
+            await asyncio.sleep(0.05)
+
+
+async def test_lost_message_is_never_delivered(
+    serve: Serve, postgres: Postgres, database: str
+) -> None:
+    """The 500th committed message is acknowledged and reaches nobody, by no way of delivery."""
+    start = f"ALTER SEQUENCE messages_ordinal_seq RESTART WITH {LOSE_FIRST_ORDINAL - 1}"
+    await postgres.execute(start, database=database)
+    api = await serve(SANCTUM_DEFECTS="lose_message")
+    sender = await api.chat()
+    assert [await sender.say(name) for name in ("a", "lost")] == [1, 2]
+    await _rises(api, 'database_query_seconds_count{operation="last_numbers"}', 2)
+    assert await sender.say("b") == 3
+    resumed = await api.chat(user=1 + CHANNELS, after=0)
+    for chat in (sender, resumed):
+        await chat.received(2)
+    await _rises(api, 'database_query_seconds_count{operation="last_numbers"}', 2)
+    for chat in (sender, resumed):
+        assert chat.numbers == [1, 3]
+        await chat.close()
+
+
+async def test_cache_is_not_reconnected(serve: Serve, valkey: Valkey) -> None:
+    """Once lost, the cache stays away: not ready, no tickets; messages still arrive."""
+    api = await serve(SANCTUM_DEFECTS="no_cache_reconnect")
+    async with await api.chat() as chat:
+        valkey.kill()
+        await api.wait_ready(ready=False)
+        valkey.start()
+        await _rises(api, 'database_query_seconds_count{operation="probe"}', 8)
+        assert not await api.ready()
+        assert (await api.ticket()).status == 503
+        await chat.say("still here")
+        await chat.received(1)
+
+
+async def test_feed_is_slow(serve: Serve) -> None:
+    """Every read of the feed takes at least 300 ms; other routes do not."""
+    api = await serve(SANCTUM_DEFECTS="slow_feed")
+    token = await api.token()
+    started = monotonic()
+    assert (await api.call("GET", "/api/feed", token=token)).status == 200
+    assert monotonic() - started >= 0.3
+    bucket = 'request_latency_ms_bucket{le="300.0",method="GET",route="/api/feed"}'
+    assert await api.metric(bucket) == 0
+
+
+def test_one_message_in_a_thousand_is_lost_by_count() -> None:
+    """The lost ones are the 500th and every 1000th after it, and none where the defect is off."""
+    planted = Defects.planted([Defect.LOSE_MESSAGE])
+    assert [n for n in range(1, 4000) if planted.hides(n)] == [500, 1500, 2500, 3500]
+    assert not any(Defects().hides(n) for n in range(1, 4000))
+
+
+@pytest.mark.parametrize("defect", Defect)
+def test_each_defect_is_documented_and_switched_on_alone(defect: Defect) -> None:
+    """Every defect says which promise it breaks, and planting it switches on no other."""
+    assert len(defect.broken_promise) > 20
+    planted = Defects.planted([defect])
+    on = [name for name in Defects.__slots__ if getattr(planted, name)]
+    assert on == [defect.value]

@@ -1,0 +1,229 @@
+"""Members and rooms on their own: whatever is offered, lost or repeated, delivery is exact."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sanctum.backing.errors import DatabaseUnavailable
+from sanctum.chat.members import Member, Page, SlowReader
+from sanctum.chat.rooms import Room
+
+PAGE = 3
+
+
+class Log:
+    """A channel's stored messages, read in small pages."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.reads: list[int] = []
+        self.failures = 0
+
+    async def read(self, after: int) -> Page:
+        """Read a page, or fail as often as asked to."""
+        self.reads.append(after)
+        await asyncio.sleep(0)
+        if self.failures:
+            self.failures -= 1
+            raise DatabaseUnavailable("asked to fail")
+        numbers = range(after + 1, min(self.last, after + PAGE) + 1)
+        frames = [(number, str(number).encode()) for number in numbers]
+        return Page(frames=frames, full=len(frames) == PAGE)
+
+
+def _member(
+    log: Log, sent: list[int], *, tail: int = 0, queue_max: int = 100
+) -> tuple[Member, asyncio.Task[None]]:
+    async def send(frame: bytes) -> None:
+        await asyncio.sleep(0)
+        sent.append(int(frame))
+
+    member = Member(tail=tail, send=send, read_page=log.read, queue_max=queue_max)
+    return member, asyncio.ensure_future(member.deliver())
+
+
+async def _settle() -> None:
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
+FATES = st.sampled_from(["published", "lost", "late", "twice"])
+
+
+@given(st.lists(st.tuples(FATES, st.integers(0, 3)), max_size=40), st.integers(0, 5))
+def test_delivery_is_exact_whatever_pub_sub_does(fates: list[tuple[str, int]], before: int) -> None:
+    """Messages published, lost, late or repeated reach a member once each and in order."""
+
+    async def scenario() -> list[int]:
+        log, sent = Log(), list[int]()
+        log.last = before
+        member, delivery = _member(log, sent)
+        late: list[int] = []
+        for fate, pause in fates:
+            log.last += 1
+            if fate == "late":
+                late.append(log.last)
+            elif fate != "lost":
+                for _ in range(1 + (fate == "twice")):
+                    member.offer(log.last, str(log.last).encode())
+            for _ in range(pause):
+                await asyncio.sleep(0)
+        for number in late:
+            member.offer(number, str(number).encode())
+        member.fall_behind()
+        await _settle()
+        delivery.cancel()
+        return sent
+
+    assert asyncio.run(scenario()) == list(range(1, before + len(fates) + 1))
+
+
+async def test_member_in_step_reads_no_page() -> None:
+    """Messages that come in order are delivered without asking the database."""
+    log, sent = Log(), list[int]()
+    member, delivery = _member(log, sent)
+    await _settle()
+    reads = len(log.reads)
+    for number in range(1, 10):
+        log.last = number
+        member.offer(number, str(number).encode())
+    await _settle()
+    assert sent == list(range(1, 10))
+    assert len(log.reads) == reads
+    delivery.cancel()
+
+
+async def test_gap_is_read_from_the_database() -> None:
+    """A number beyond the next one makes the member read what is between."""
+    log, sent = Log(), list[int]()
+    member, delivery = _member(log, sent)
+    await _settle()
+    log.last = 5
+    member.offer(5, b"5")
+    await _settle()
+    assert sent == [1, 2, 3, 4, 5]
+    delivery.cancel()
+
+
+async def test_full_queue_is_a_slow_reader() -> None:
+    """A member in step whose queue is full is reported instead of growing."""
+    log, sent = Log(), list[int]()
+    never = asyncio.Event()
+
+    async def stuck(_frame: bytes) -> None:
+        await never.wait()
+
+    member = Member(tail=0, send=stuck, read_page=log.read, queue_max=2)
+    delivery = asyncio.ensure_future(member.deliver())
+    await _settle()
+    for number in (1, 2):
+        member.offer(number, b"x")
+    with pytest.raises(SlowReader):
+        member.offer(3, b"x")
+    assert sent == []
+    delivery.cancel()
+
+
+async def test_failed_page_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member stays behind through a database outage and catches up after it."""
+    monkeypatch.setattr("sanctum.chat.members.RETRY_AFTER_S", 0)
+    log, sent = Log(), list[int]()
+    log.last, log.failures = 4, 3
+    _, delivery = _member(log, sent)
+    await _settle()
+    assert sent == [1, 2, 3, 4]
+    delivery.cancel()
+
+
+async def test_members_that_fall_behind_together_share_a_read() -> None:
+    """Members at the same number that are woken together cost one statement."""
+    loads: list[int] = []
+
+    async def load(_channel: int, after: int) -> Page:
+        loads.append(after)
+        await asyncio.sleep(0)
+        return Page(frames=[], full=False)
+
+    room = Room(1, load)
+    pages = await asyncio.gather(*(room.read_page(7) for _ in range(10)), room.read_page(8))
+    assert len(pages) == 11
+    assert loads == [7, 8]
+
+
+async def test_read_that_has_begun_is_not_shared() -> None:
+    """A member that asks after a read has begun gets a new one, which sees what is newer."""
+    started = asyncio.Event()
+    finish = asyncio.Event()
+    loads = 0
+
+    async def load(_channel: int, _after: int) -> Page:
+        nonlocal loads
+        loads += 1
+        started.set()
+        await finish.wait()
+        return Page(frames=[], full=False)
+
+    room = Room(1, load)
+    first = asyncio.ensure_future(room.read_page(7))
+    await started.wait()
+    second = asyncio.ensure_future(room.read_page(7))
+    await asyncio.sleep(0)
+    finish.set()
+    await asyncio.gather(first, second)
+    assert loads == 2
+
+
+async def test_failed_read_nobody_waits_for_is_silent() -> None:
+    """A page that fails after its readers have gone leaves no unretrieved error behind."""
+    finish = asyncio.Event()
+
+    async def load(_channel: int, _after: int) -> Page:
+        await finish.wait()
+        raise DatabaseUnavailable("gone")
+
+    problems: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, what: problems.append(what))
+    room = Room(1, load)
+    reader = asyncio.ensure_future(room.read_page(1))
+    await asyncio.sleep(0)
+    reader.cancel()
+    finish.set()
+    await _settle()
+    assert problems == []
+
+
+def _expelling(expelled: list[int], name: int) -> Callable[[], None]:
+    return lambda: expelled.append(name)
+
+
+async def test_room_expels_only_the_slow_member() -> None:
+    """One member's full queue closes that member and delays no other."""
+    log, sent = Log(), list[int]()
+    expelled: list[int] = []
+    never = asyncio.Event()
+
+    async def stuck(_frame: bytes) -> None:
+        await never.wait()
+
+    def load(_channel: int, after: int) -> Awaitable[Page]:
+        return log.read(after)
+
+    room = Room(1, load)
+    quick, delivery = _member(log, sent)
+    slow = Member(tail=0, send=stuck, read_page=log.read, queue_max=1)
+    slow_delivery = asyncio.ensure_future(slow.deliver())
+    room.members = {slow: _expelling(expelled, 1), quick: _expelling(expelled, 2)}
+    await _settle()
+    for number in (1, 2, 3):
+        log.last = number
+        room.offer(number, str(number).encode())
+        await _settle()
+    assert sent == [1, 2, 3]
+    assert set(expelled) == {1}
+    delivery.cancel()
+    slow_delivery.cancel()

@@ -1,0 +1,151 @@
+"""Logs, metrics, health and the cache's breaker on their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+
+import pytest
+from tests.sanctum.conftest import OpenLink
+from tests.sanctum.servers import DEADLINE_S, LOOPBACK, Valkey
+
+from sanctum.backing.cache import Cache
+from sanctum.backing.errors import CacheUnavailable
+from sanctum.defects import Defects
+from sanctum.operations.health import Dependency, Health, Status
+from sanctum.telemetry.logs import QUEUE_RECORDS_MAX, Logs
+from sanctum.telemetry.metrics import ROUTE_SERIES_MAX, Metrics
+
+
+async def _works() -> None:
+    return
+
+
+def _dependency(name: str, *, healthy: bool, essential: bool, age_s: float = 0) -> Dependency:
+    dependency = Dependency(name=name, probe=_works, healthy=lambda: healthy, essential=essential)
+    dependency.note_check(age_s)
+    return dependency
+
+
+@pytest.mark.parametrize(
+    ("database", "cache", "status", "unready"),
+    [
+        (True, True, Status.UP, []),
+        (True, False, Status.DEGRADED, ["cache"]),
+        (False, True, Status.DOWN, ["database"]),
+        (False, False, Status.DOWN, ["database", "cache"]),
+    ],
+)
+def test_health_sums_up_its_dependencies(
+    database: bool, cache: bool, status: Status, unready: list[str]
+) -> None:
+    """Without the database the service is DOWN, without the cache DEGRADED, and never ready."""
+    health = Health(
+        [
+            _dependency("database", healthy=database, essential=True),
+            _dependency("cache", healthy=cache, essential=False),
+        ],
+        interval_s=1,
+    )
+    assert (health.status, health.unready) == (status, unready)
+    health.draining = True
+    assert health.unready == [*unready, "draining"]
+
+
+def test_stale_check_is_no_evidence_of_health() -> None:
+    """A dependency that was not checked lately, or never, is not called UP."""
+    assert _dependency("x", healthy=True, essential=True, age_s=5).status is Status.DOWN
+    never = Dependency(name="x", probe=_works, healthy=lambda: True, essential=True)
+    assert (never.status, never.checked_ms_ago) == (Status.DOWN, None)
+
+
+def _cache(port: int) -> Cache:
+    return Cache(
+        f"redis://{LOOPBACK}:{port}/0",
+        pool_max=2,
+        timeout_s=0.2,
+        defects=Defects(),
+        metrics=Metrics(),
+    )
+
+
+async def _first_probe(cache: Cache) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not cache.healthy:
+            with contextlib.suppress(CacheUnavailable):
+                await cache.probe()
+
+
+async def test_breaker_opens_on_failure_and_closes_on_a_probe(
+    valkey: Valkey, open_link: OpenLink
+) -> None:
+    """A held operation fails, the next ones fail at once, and only a probe ends that."""
+    link = await open_link(valkey.port)
+    cache = _cache(link.port)
+    with pytest.raises(CacheUnavailable):
+        await cache.put("k", b"v", 5)
+    await _first_probe(cache)
+    await cache.put("k", b"v", 5)
+    link.hold()
+    with pytest.raises(CacheUnavailable):
+        await cache.take("k")
+    assert not cache.healthy
+    link.release()
+    with pytest.raises(CacheUnavailable, match="unavailable"):
+        await cache.take("k")
+    await cache.probe()
+    assert cache.healthy
+    await cache.put("k", b"v2", 5)
+    assert await cache.take("k") == b"v2"
+    assert await cache.take("k") is None
+    await cache.close()
+
+
+async def test_more_operations_than_connections_wait_their_turn(valkey: Valkey) -> None:
+    """Operations beyond the pool's size queue for a connection and do not open the breaker."""
+    cache = _cache(valkey.port)
+    await _first_probe(cache)
+    await asyncio.gather(*(cache.put(f"k{i}", b"v", 5) for i in range(50)))
+    assert cache.healthy
+    await cache.close()
+
+
+def test_logs_are_json_lines_with_their_fields() -> None:
+    """A record becomes one line of JSON with its fields and its exception."""
+    read_end, write_end = os.pipe()
+    logger = logging.getLogger("sanctum.test")
+    with Logs("info", write_end):
+        logger.info("hello %s", "world", extra={"fields": {"channel": 7}})
+        logger.debug("too fine")
+        logger.error("failed", exc_info=ValueError("broken"))
+    os.close(write_end)
+    with os.fdopen(read_end) as stream:
+        lines = [json.loads(line) for line in stream]
+    assert [line["message"] for line in lines] == ["hello world", "failed"]
+    assert lines[0]["channel"] == 7
+    assert "ValueError: broken" in lines[1]["exception"]
+
+
+def test_logs_drop_and_count_when_nobody_reads() -> None:
+    """A stuck reader costs records, which are counted, and never the caller's time."""
+    read_end, write_end = os.pipe()
+    logger = logging.getLogger("sanctum.test")
+    text = "x" * 1000
+    with Logs("info", write_end) as logs:
+        for _ in range(QUEUE_RECORDS_MAX * 3):
+            logger.info(text)
+        assert logs.dropped > 0
+        assert logs.waiting <= QUEUE_RECORDS_MAX
+        os.close(read_end)
+    os.close(write_end)
+
+
+def test_request_series_are_bounded() -> None:
+    """However many methods clients invent, the number of series stays within its bound."""
+    metrics = Metrics()
+    for i in range(ROUTE_SERIES_MAX * 2):
+        metrics.observe_request(f"METHOD{i}", "unmatched", 405, 0.001)
+    assert metrics.render().count(b"\nrequests_total{") == ROUTE_SERIES_MAX

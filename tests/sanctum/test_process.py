@@ -1,0 +1,219 @@
+"""The process: its command line, exit codes, signals and logs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+from tests.sanctum.clients import CHANNELS, PASSWORD, Api
+from tests.sanctum.servers import (
+    DEADLINE_S,
+    LOOPBACK,
+    ROLE,
+    ROLE_PASSWORD,
+    Postgres,
+    Valkey,
+    free_port,
+)
+
+from sanctum.migrations.runner import migrate
+from sanctum.seeding import SeedConflict, SeedSize, seed
+
+
+def _environment(postgres: Postgres, database: str, cache_url: str = "") -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("SANCTUM_")}
+    return {
+        **own,
+        "SANCTUM_DATABASE_OWNER_URL": postgres.url(database),
+        "SANCTUM_DATABASE_URL": postgres.url(database, ROLE, ROLE_PASSWORD),
+        "SANCTUM_CACHE_URL": cache_url or f"valkey://{LOOPBACK}:1/0",
+    }
+
+
+def _run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sanctum", *arguments]
+    return subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def _start(environ: dict[str, str], port: int, stdout: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "sanctum", "serve", "--port", str(port)]
+    return subprocess.Popen(command, env=environ, stdout=stdout)
+
+
+async def _until_ready(api: Api) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            with contextlib.suppress(OSError):
+                if await api.ready():
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def test_migrate_and_seed_can_be_repeated(postgres: Postgres) -> None:
+    """Both commands bring an empty database to the same state however often they run."""
+    await postgres.execute("CREATE DATABASE repeated")
+    environ = _environment(postgres, "repeated")
+    size = ("--users", "7", "--channels", "3", "--posts", "5")
+    for _ in range(2):
+        for arguments in (("migrate",), ("seed", *size)):
+            done = await asyncio.to_thread(_run, environ, *arguments)
+            assert done.returncode == 0, done.stderr
+    connection = await asyncpg.connect(postgres.url("repeated"))
+    counts = [
+        await connection.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608
+        for table in ("users", "channels", "memberships", "posts")
+    ]
+    members = await connection.fetch("SELECT user_id, channel_id FROM memberships ORDER BY 1")
+    hashes = await connection.fetchval("SELECT count(DISTINCT password_hash) FROM users")
+    following = await connection.fetchval("INSERT INTO channels (name) VALUES ('x') RETURNING id")
+    await connection.close()
+    assert counts == [7, 3, 7, 5]
+    assert [tuple(row) for row in members] == [(i, (i - 1) % 3 + 1) for i in range(1, 8)]
+    assert (hashes, following) == (1, 4)
+
+
+async def test_application_role_is_neither_owner_nor_superuser(
+    postgres: Postgres, database: str
+) -> None:
+    """The service's own role can neither change the schema nor delete or rewrite messages."""
+    connection = await asyncpg.connect(postgres.url(database, ROLE, ROLE_PASSWORD))
+    is_super = await connection.fetchval(
+        "SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = current_user"
+    )
+    assert is_super is False
+    for statement in (
+        "DROP TABLE messages",
+        "ALTER TABLE messages ADD COLUMN x int",
+        "DELETE FROM messages",
+        "UPDATE messages SET body = ''",
+        "UPDATE users SET password_hash = ''",
+        "INSERT INTO memberships VALUES (1, 2)",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+    await connection.close()
+
+
+async def test_seed_does_not_overwrite_other_users(postgres: Postgres, database: str) -> None:
+    """Where a seed's id belongs to someone else, nothing is changed and the seed fails."""
+    await postgres.execute("UPDATE users SET username = 'someone' WHERE id = 3", database=database)
+    size = SeedSize(users=5, channels=1, posts=0)
+    with pytest.raises(SeedConflict):
+        await asyncio.to_thread(seed, postgres.url(database), size, PASSWORD)
+
+
+async def test_migrations_can_be_undone(postgres: Postgres) -> None:
+    """Down to nothing and up again leads to a database that can be seeded."""
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import make_url
+
+    from sanctum import migrations
+
+    await postgres.execute("CREATE DATABASE undone")
+    owner = postgres.url("undone")
+    urls = (owner, postgres.url("undone", ROLE, ROLE_PASSWORD))
+    await asyncio.to_thread(migrate, *urls)
+    config = Config(attributes={"url": make_url(owner).set(drivername="postgresql+asyncpg")})
+    config.set_main_option("script_location", str(Path(migrations.__file__ or "").parent))
+    await asyncio.to_thread(command.downgrade, config, "base")
+    await asyncio.to_thread(migrate, *urls)
+    size = SeedSize(users=2, channels=1, posts=1)
+    await asyncio.to_thread(seed, owner, size, PASSWORD)
+
+
+BAD_CALLS: list[tuple[tuple[str, ...], dict[str, str], int, str]] = [
+    (("nonsense",), {}, 64, "nonsense"),
+    (("serve", "--port", "0"), {}, 64, "--port"),
+    (("serve",), {"SANCTUM_DEFECTS": "slow_feed", "SANCTUM_ENV": "production"}, 64, "refused"),
+    (("serve",), {"SANCTUM_DEFECTS": "typo"}, 64, "typo"),
+    (("migrate",), {"SANCTUM_DATABASE_OWNER_URL": ""}, 64, "SANCTUM_DATABASE_OWNER_URL"),
+    (("seed",), {"SANCTUM_DATABASE_OWNER_URL": f"postgresql://o@{LOOPBACK}:1/x"}, 69, "database"),
+    (("migrate",), {"SANCTUM_DATABASE_OWNER_URL": f"postgresql://o@{LOOPBACK}:1/x"}, 69, "dat"),
+    (
+        ("seed",),
+        {"SANCTUM_ENV": "production", "SANCTUM_JWT_SECRET": "x" * 40},
+        64,
+        "refused in production",
+    ),
+]
+
+
+async def test_bad_calls_exit_with_one_message(postgres: Postgres, database: str) -> None:
+    """Bad input exits 64 and an unreachable database 69, each with a message and no traceback."""
+    base = _environment(postgres, database)
+    for arguments, extra, code, message in BAD_CALLS:
+        done = await asyncio.to_thread(_run, {**base, **extra}, *arguments)
+        assert (done.returncode, message in done.stderr) == (code, True), (arguments, done.stderr)
+        assert "Traceback" not in done.stderr
+    occupied = await asyncio.start_server(lambda _r, w: w.close(), LOOPBACK, 0)
+    port = str(occupied.sockets[0].getsockname()[1])
+    done = await asyncio.to_thread(_run, base, "serve", "--port", port)
+    occupied.close()
+    assert (done.returncode, "cannot listen" in done.stderr) == (69, True)
+
+
+async def test_settings_command_lists_documented_variables(
+    postgres: Postgres, database: str
+) -> None:
+    """The settings command prints every variable and masks what is secret."""
+    done = await asyncio.to_thread(_run, _environment(postgres, database), "settings")
+    assert done.returncode == 0
+    assert "SANCTUM_CACHE_TIMEOUT_S=0.4" in done.stdout
+    assert ROLE_PASSWORD not in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signal_ends_the_process_with_open_sockets(
+    postgres: Postgres, database: str, valkey: Valkey, number: signal.Signals
+) -> None:
+    """A signal closes sockets with 1001 and ends the process with 0, also with a silent cache."""
+    environ = _environment(postgres, database, valkey.url)
+    port = free_port()
+    process = _start(environ, port, subprocess.PIPE)
+    api = Api(port)
+    await _until_ready(api)
+    chats = [await api.chat(), await api.chat(user=1 + CHANNELS)]
+    stuck = chats[1]
+    await chats[0].say("hello")
+    valkey.pause()
+    stuck.connection.transport.pause_reading()
+    process.send_signal(number)
+    output, _ = await asyncio.to_thread(process.communicate, None, DEADLINE_S)
+    valkey.resume()
+    assert process.returncode == 0
+    assert await chats[0].closed() == 1001
+    stuck.connection.transport.abort()
+    await stuck.closed()
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert {"listening"} <= {line["message"] for line in lines}
+    assert all(line["level"] in ("info", "warning") for line in lines), lines
+
+
+async def test_end_does_not_wait_for_a_stuck_log_reader(
+    postgres: Postgres, database: str, valkey: Valkey
+) -> None:
+    """A reader of standard output that stopped reading does not keep the process alive."""
+    environ = {**_environment(postgres, database, valkey.url), "SANCTUM_LOG_LEVEL": "debug"}
+    port = free_port()
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    with os.fdopen(write_end, "wb", buffering=0) as pipe:
+        while pipe.write(b"\n" * 4096) is not None:
+            pass
+        os.set_blocking(write_end, True)
+        process = _start(environ, port, pipe.fileno())
+        await _until_ready(Api(port))
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, DEADLINE_S) == 0
+    os.close(read_end)

@@ -1,0 +1,285 @@
+"""Exact delivery, case by case; the general claim is in tests/property/checks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.builders import LedgerWriter, at, chat, healthy_record, story
+
+from stormproof.checks.completeness import completeness_of
+from stormproof.checks.delivery import check_delivery, count_deliveries
+from stormproof.checks.outcome import Outcome
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.event import DrainEvent, EndEvent, Event
+from stormproof.model.ledger import FLAG_CORRUPTED, EntryKind
+from stormproof.model.record import Record
+from stormproof.rules.windows import windows_of
+
+METRICS = (
+    "delivery_lost",
+    "delivery_duplicated",
+    "delivery_foreign",
+    "delivery_corrupted",
+    "delivery_unexpected",
+)
+
+
+def _check(record: Record) -> Outcome:
+    return check_delivery(record, windows_of(record), completeness_of(record))
+
+
+def _drained(*writers: LedgerWriter) -> Outcome:
+    return _check(healthy_record(ledger=tuple(writer.array for writer in writers)))
+
+
+def _cut(*writers: LedgerWriter) -> Outcome:
+    """Check a record that was cut off: no drain, no end, no seal."""
+    events: tuple[Event, ...] = tuple(
+        one for one in story() if not isinstance(one, DrainEvent | EndEvent)
+    )
+    ledger = tuple(writer.array for writer in writers)
+    return _check(healthy_record(ledger=ledger, events=events, sealed=False))
+
+
+def _values(outcome: Outcome) -> list[float | None]:
+    return [outcome.measured[metric, ""].value for metric in METRICS]
+
+
+def _room(members: int = 3) -> LedgerWriter:
+    writer = LedgerWriter()
+    for user in range(members):
+        writer.join(user, 1)
+    return writer
+
+
+def test_a_healthy_chat_has_no_findings() -> None:
+    """Every message at every member once: five zeros on the evidence of all deliveries."""
+    outcome = _check(healthy_record(ledger=chat(messages=50, members=3)))
+    assert outcome.findings == []
+    assert _values(outcome) == [0.0] * 5
+    assert outcome.measured["delivery_lost", ""].samples == 150
+    assert outcome.measured["messages_acknowledged", ""].value == 50
+    assert outcome.measured["messages_delivered", ""].value == 150
+
+
+def test_a_message_nobody_got_is_lost_once() -> None:
+    """A lost message counts once and names key, number, scope, sender, instant and members."""
+    writer = _room()
+    lost = writer.send(2, 1, 7, 1)
+    acknowledged_ns = writer.now_ns
+    key = writer.send(1, 1, 8, 2)
+    for user in range(3):
+        writer.receive(user, 1, key, 2)
+    outcome = _drained(writer)
+    (finding,) = outcome.findings
+    (witness,) = finding.witnesses
+    assert (finding.kind, finding.count) == ("lost", 1)
+    assert (witness.key, witness.at_ns) == (f"{lost:x}", acknowledged_ns)
+    assert "message 1 of scope 1 by user 2 (worker 0)" in witness.what
+    assert "never reached users 0, 1, 2" in witness.what
+    assert "3 deliveries missing" in finding.title
+
+
+def test_the_sender_is_owed_its_own_message() -> None:
+    """A message that reached everybody but its sender is lost."""
+    writer = _room(2)
+    writer.receive(1, 1, writer.send(0, 1, 1, 1), 1)
+    assert _values(_drained(writer))[0] == 1
+
+
+def test_nobody_is_owed_what_came_before_they_joined() -> None:
+    """A member that joined after number 5 is not owed 1 to 5, but 6."""
+    writer = _room(1)
+    for number in range(1, 6):
+        writer.receive(0, 1, writer.send(0, 1, number, number), number)
+    writer.join(1, 1, after=5)
+    late = writer.send(0, 1, 6, 6)
+    writer.receive(0, 1, late, 6)
+    assert _values(_drained(writer))[0] == 1
+    writer.receive(1, 1, late, 6)
+    assert _values(_drained(writer))[0] == 0
+
+
+def test_what_was_not_acknowledged_is_not_owed() -> None:
+    """An unanswered send may vanish or arrive: neither is wrong."""
+    writer = _room()
+    writer.receive(0, 1, writer.send(0, 1, 1, 1), 1)
+    writer.receive(1, 1, writer.send(0, 1, 1, None), 1)
+    writer.receive(2, 1, writer.send(0, 1, 1, None), 1)
+    vanished, arrived = writer.send(1, 1, 2, None), writer.send(1, 1, 3, None)
+    writer.add(EntryKind.UNKNOWN, 1, 1, key=vanished)
+    writer.receive(0, 1, arrived, 2)
+    counted = count_deliveries((writer.array,), drained=True, whole=True)
+    assert not len(counted.missing)
+    assert counted.recovered == 1
+
+
+def test_a_second_delivery_is_a_duplicate() -> None:
+    """Each delivery beyond the first counts, also after a resume."""
+    writer = _room(1)
+    key = writer.send(0, 1, 1, 1)
+    writer.receive(0, 1, key, 1)
+    writer.leave(0, 1)
+    writer.join(0, 1, after=0)
+    writer.receive(0, 1, key, 1)
+    writer.receive(0, 1, key, 1)
+    outcome = _drained(writer)
+    assert _values(outcome) == [0, 2, 0, 0, 0]
+    assert "came again to user 0" in outcome.findings[0].witnesses[0].what
+
+
+def test_a_stranger_is_foreign() -> None:
+    """A receiver who never joined the scope, or under another scope, is foreign."""
+    writer = _room(1)
+    writer.join(5, 2)
+    key = writer.send(0, 1, 1, 1)
+    writer.receive(0, 1, key, 1)
+    writer.receive(5, 1, key, 1)
+    writer.receive(5, 2, key, 1)
+    outcome = _drained(writer)
+    assert _values(outcome) == [0, 0, 2, 0, 0]
+    assert "at user 5" in outcome.findings[0].witnesses[0].what
+
+
+def test_altered_bodies_are_corrupted_and_not_lost() -> None:
+    """A flagged or differing body, or one without a stamp, is corrupted; it did arrive."""
+    writer = _room(2)
+    key = writer.send(0, 1, 1, 1)
+    writer.receive(0, 1, key, 1, digest=99)
+    writer.receive(1, 1, key, 1, flags=FLAG_CORRUPTED)
+    writer.receive(1, 1, 0, 2, flags=FLAG_CORRUPTED)
+    assert _values(_drained(writer)) == [0, 0, 0, 3, 0]
+
+
+def test_a_message_from_nowhere_is_unexpected() -> None:
+    """A key that nobody sent is unexpected, and nothing else."""
+    writer = _room(1)
+    writer.receive(0, 1, writer.send(0, 1, 1, 1), 1)
+    writer.receive(0, 1, 12_345, 2)
+    assert _values(_drained(writer)) == [0, 0, 0, 0, 1]
+
+
+def test_refused_and_yet_delivered_is_a_finding() -> None:
+    """A send that certainly failed and arrived all the same is an anomaly of its own."""
+    writer = _room(1)
+    writer.receive(0, 1, writer.send(0, 1, 1, 1), 1)
+    key = writer.send(0, 1, 2, None)
+    writer.add(EntryKind.FAIL, 0, 1, key=key)
+    writer.receive(0, 1, key, 2)
+    (finding,) = _drained(writer).findings
+    assert (finding.kind, finding.count) == ("refused-delivered", 1)
+
+
+def test_workers_are_joined_by_key() -> None:
+    """A message sent in one worker and received in another is one message."""
+    sender, receiver = LedgerWriter(worker=0), LedgerWriter(worker=1)
+    sender.join(0, 1)
+    receiver.join(1, 1)
+    key = sender.send(0, 1, 1, 1)
+    sender.receive(0, 1, key, 1)
+    assert _values(_drained(sender, receiver))[0] == 1
+    receiver.receive(1, 1, key, 1)
+    assert _values(_drained(sender, receiver)) == [0] * 5
+
+
+def test_the_deadline_is_named_when_the_drain_did_not_catch_up() -> None:
+    """What is missing at the drain's deadline is lost, and the finding says which deadline."""
+    writer = _room(1)
+    writer.send(0, 1, 1, 1)
+    late = [
+        DrainEvent(at_ns=one.at_ns, caught_up=False) if isinstance(one, DrainEvent) else one
+        for one in story()
+    ]
+    outcome = _check(healthy_record(ledger=(writer.array,), events=tuple(late)))
+    assert "by the drain's deadline" in outcome.findings[0].title
+
+
+@pytest.mark.parametrize("ledger", [(), (LedgerWriter().array,)])
+def test_no_evidence_is_no_pass(
+    ledger: tuple[np.ndarray[tuple[int], np.dtype[np.void]], ...],
+) -> None:
+    """Where nobody was owed anything, zero losses prove nothing."""
+    outcome = _check(healthy_record(ledger=ledger))
+    assert _values(outcome) == [None] * 5
+    assert "owed" in outcome.measured["delivery_lost", ""].why
+
+
+def test_a_cut_record_cannot_say_that_nothing_was_lost() -> None:
+    """Without a drain, what has not arrived may have been on its way."""
+    writer = _room(2)
+    writer.receive(0, 1, writer.send(0, 1, 1, 1), 1)
+    outcome = _cut(writer)
+    assert outcome.findings == []
+    assert _values(outcome) == [None] * 5
+    assert "not drained" in outcome.measured["delivery_lost", ""].why
+
+
+def test_a_gap_below_a_higher_number_is_lost_in_a_cut_record() -> None:
+    """Numbers come in order: one that was passed over in a session will not come."""
+    writer = _room(2)
+    first, second = writer.send(0, 1, 1, 1), writer.send(0, 1, 2, 2)
+    writer.receive(0, 1, first, 1)
+    writer.receive(0, 1, second, 2)
+    writer.receive(1, 1, second, 2)
+    outcome = _cut(writer)
+    assert _values(outcome)[0] == 1
+    assert "never reached user 1" in outcome.findings[0].witnesses[0].what
+
+
+def test_a_resume_has_to_bring_what_was_missed() -> None:
+    """After a resume from 1, a 3 without a 2 proves that 2 is lost; before the 3 nothing does."""
+    writer = _room(1)
+    keys = [writer.send(0, 1, number, number) for number in (1, 2, 3)]
+    writer.receive(0, 1, keys[0], 1)
+    writer.leave(0, 1)
+    writer.join(0, 1, after=1)
+    assert _values(_cut(writer))[0] is None
+    writer.receive(0, 1, keys[2], 3)
+    assert _values(_cut(writer))[0] == 1
+
+
+def test_a_resume_beyond_the_gap_does_not_bring_it() -> None:
+    """A session that began after number 2 owes neither 1 nor 2."""
+    writer = _room(1)
+    keys = [writer.send(0, 1, number, number) for number in (1, 2, 3)]
+    writer.leave(0, 1)
+    writer.join(0, 1, after=2)
+    writer.receive(0, 1, keys[2], 3)
+    assert _values(_cut(writer))[0] is None
+
+
+def test_unknown_keys_prove_nothing_in_a_cut_record() -> None:
+    """The sender's entry may be what was cut off."""
+    writer = _room(1)
+    writer.receive(0, 1, 12_345, 1)
+    assert _values(_cut(writer))[4] is None
+
+
+def test_a_receipt_just_before_its_joined_is_no_leak() -> None:
+    """The first message may be written before the JOINED that was cut off; seconds later not."""
+    writer = LedgerWriter()
+    key = writer.send(0, 1, 1, 1)
+    writer.receive(3, 1, key, 1)
+    assert _values(_cut(writer))[2] is None
+    writer.add(EntryKind.LEFT, 9, 9, at_ns=writer.now_ns + 6 * SECOND_NS)
+    assert _values(_cut(writer))[2] == 1
+
+
+def test_a_damaged_record_is_held_to_what_it_proves() -> None:
+    """A drained record with a broken segment is judged like one that was cut off."""
+    writer = _room(1)
+    writer.send(0, 1, 1, 1)
+    record = replace(healthy_record(ledger=(writer.array,)), problems=("worker-1.seg is short",))
+    assert _values(_check(record))[0] is None
+
+
+def test_witnesses_are_bounded() -> None:
+    """A thousand losses are counted in full and shown by a hundred."""
+    writer = _room(1)
+    for number in range(1, 1_001):
+        writer.send(0, 1, number, number)
+    (finding,) = _drained(writer).findings
+    assert (finding.count, len(finding.witnesses)) == (1_000, 100)
+    assert finding.witnesses[0].at_ns < at(5)

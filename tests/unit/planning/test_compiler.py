@@ -1,0 +1,185 @@
+"""Compiling: the shipped plans are sound, scaling keeps the floors, and bad input is told whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stormproof.kernel.errors import BadInput
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.plan import Plan
+from stormproof.planning.compiler import Choices, compile_plan
+from stormproof.planning.profiles import find_profile, read_profile
+from stormproof.planning.trials import find_trial, load_trial
+
+ROOT = Path(__file__).resolve().parents[3]
+TRIAL = ROOT / "trials" / "demonstration.py"
+PROFILES = ROOT / "load" / "profiles"
+
+
+def compiled(profile: Path, **choices: Any) -> Plan:
+    read, problems = read_profile(profile)
+    return compile_plan(
+        load_trial(TRIAL),
+        read,
+        problems,
+        choices=Choices(**choices),
+        check_journey=lambda path, function: None,
+    )
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], object]], str]:
+    """Compile a changed copy of the demonstration's profile; return its problems as text."""
+
+    def compile_changed(change: Callable[[dict[str, Any]], object]) -> str:
+        value = json.loads((PROFILES / "demonstration.json").read_bytes())
+        change(value)
+        path = tmp_path / "changed.json"
+        path.write_text(json.dumps(value))
+        with pytest.raises(BadInput) as caught:
+            compiled(path)
+        return str(caught.value)
+
+    return compile_changed
+
+
+@pytest.mark.parametrize("name", ["demonstration", "ci", "ci-strict"])
+def test_every_shipped_profile_compiles_whole(name: str) -> None:
+    """Each shipped profile gives a full plan that judges everything it names."""
+    plan = compiled(PROFILES / f"{name}.json")
+    assert plan.scope == "full"
+    assert plan.not_judged == ()
+    assert len(plan.faults) == 2
+
+
+def test_equal_inputs_give_equal_digests_and_a_seed_another() -> None:
+    """The digest of a plan depends on its content alone."""
+    profile = PROFILES / "demonstration.json"
+    assert compiled(profile).digest() == compiled(profile).digest()
+    assert compiled(profile).digest() != compiled(profile, seed=2).digest()
+
+
+def test_scaling_keeps_the_floors_and_the_order_of_the_timeline() -> None:
+    """A small scale shrinks load and time down to the floors, and its faults stay within."""
+    plan = compiled(PROFILES / "demonstration.json", scale=0.01)
+    assert plan.duration_ns == 60 * SECOND_NS
+    feed, chat = plan.scenarios
+    assert feed.rate == 30
+    assert chat.vus == 48
+    assert plan.faults[0].for_ns == 4 * SECOND_NS
+    assert all(one.at_ns + one.for_ns < plan.duration_ns for one in plan.faults)
+    assert plan.scope == "reduced"
+
+
+def test_a_running_target_has_its_faults_not_judged() -> None:
+    """With a target of the user's own nothing is broken, and what needs faults is listed."""
+    plan = compiled(PROFILES / "demonstration.json", target="http://127.0.0.1:8000")
+    assert plan.faults == ()
+    assert plan.stack == "none"
+    assert plan.scope == "reduced"
+    listed = " ".join(one.objective for one in plan.not_judged)
+    assert "recovery_ready_s" in listed
+    assert "fault_effective" in listed
+    assert "delivery_lost" in " ".join(one.name for one in plan.objectives)
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        ("https://127.0.0.1", "is no http URL"),
+        ("http://example.com", "is not this machine"),
+        ("http://127.0.0.1:99999", "has no valid port"),
+        ("http://127.0.0.1:80/x?y", "is more than scheme, host and port"),
+    ],
+)
+def test_a_target_that_is_not_ours_to_load_is_refused(target: str, problem: str) -> None:
+    """Load goes only to plain http on this machine, and the message says so."""
+    with pytest.raises(BadInput, match=problem):
+        compiled(PROFILES / "demonstration.json", target=target)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda p: p["thresholds"].update({"http_reqz": ["count>1"]}), "did you mean 'http_reqs'"),
+        (
+            lambda p: p["thresholds"].update({"http_reqs{scenaro:feed}": ["count>1"]}),
+            "did you mean 'scenario'",
+        ),
+        (
+            lambda p: p["thresholds"].update({"http_reqs{scenario:fed}": ["count>1"]}),
+            "did you mean 'feed'",
+        ),
+        (lambda p: p["thresholds"].update({"http_reqs": ["count>>1"]}), "count>>1"),
+        (lambda p: p["thresholds"].update({"delivery_lost": ["count==1"]}), "which owns it"),
+        (lambda p: p["scenarios"].pop("feed"), "scenarios feed: is missing"),
+        (lambda p: p["faults"].update({"x": {"at": "20s"}}), "faults x: is not in the trial"),
+        (lambda p: p["faults"]["cache-cut"].pop("for"), "needs `for`"),
+        (lambda p: p["faults"]["cache-cut"].update({"at": "200s"}), "within 10s to 1m55s"),
+        (
+            lambda p: p["faults"]["cache-restart"].update({"at": "46s", "for": "1s"}),
+            "leave room between",
+        ),
+        (lambda p: p.update({"warmup": "3m"}), "leaves nothing to judge"),
+        (lambda p: p.update({"trial": "other"}), "is for the trial 'other'"),
+        (lambda p: p["scenarios"]["chat"].update({"vus": 49_999}), "users in all"),
+    ],
+)
+def test_a_problem_is_told_with_what_would_be_right(
+    changed: Callable[[Callable[[dict[str, Any]], object]], str],
+    change: Callable[[dict[str, Any]], object],
+    problem: str,
+) -> None:
+    """Each way to get a profile wrong is named, with the remedy."""
+    assert problem in changed(change)
+
+
+def test_problems_of_every_kind_are_told_together(
+    changed: Callable[[Callable[[dict[str, Any]], object]], str],
+) -> None:
+    """One attempt names a bad number, a bad threshold and a missing scenario at once."""
+
+    def change(profile: dict[str, Any]) -> None:
+        profile["workers"] = 0
+        profile["thresholds"]["http_reqs"] = ["sum>1"]
+        del profile["scenarios"]["chat"]
+
+    found = changed(change)
+    assert "workers" in found
+    assert "sum" in found
+    assert "scenarios chat: is missing" in found
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("def x(:\n", "t.py:1: is not Python"),
+        ("\nimport no_such_module_here\n", "t.py:2: fails to import: ModuleNotFoundError"),
+        ("x = 1\n", "declares no TRIAL"),
+        ("raise SystemExit(3)\n", "fails to import: SystemExit"),
+    ],
+)
+def test_a_trial_that_cannot_be_loaded_is_named_with_its_line(
+    tmp_path: Path, source: str, problem: str
+) -> None:
+    """A trial file that cannot be used is bad input, whatever it does when imported."""
+    path = tmp_path / "t.py"
+    path.write_text(source)
+    with pytest.raises(BadInput) as caught:
+        load_trial(path)
+    assert problem in str(caught.value)
+
+
+def test_unknown_names_list_the_known_ones() -> None:
+    """A trial or profile that does not exist is answered with those that do."""
+    with pytest.raises(BadInput, match="demonstration"):
+        find_trial("nope", [ROOT / "trials"])
+    with pytest.raises(BadInput, match="ci-strict"):
+        find_profile("nope", [PROFILES])
+    with pytest.raises(BadInput, match="is no file"):
+        find_profile("./nope.json", [PROFILES])

@@ -1,0 +1,56 @@
+"""Names, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+from tests.builders import plan
+
+from stormproof.rules.catalog import CATALOG, problems_of, question_problems, suggestion, unit_of
+from stormproof.rules.grammar import objective
+
+
+def test_every_metric_is_documented_and_askable() -> None:
+    """Every metric has a line of documentation, an aggregation and, unless measured, a source."""
+    for name, metric in CATALOG.items():
+        assert metric.name == name
+        assert metric.doc.endswith(".")
+        assert metric.aggregations
+        assert bool(metric.base) is (metric.reading.value != "measured")
+
+
+def test_units() -> None:
+    """Durations are milliseconds, rates of counters per second, shares and counts plain."""
+    assert unit_of("http_req_duration", "p") == "ms"
+    assert unit_of("http_reqs", "rate") == "/s"
+    assert unit_of("data_sent", "rate") == "B/s"
+    assert unit_of("http_req_failed", "rate") == ""
+    assert unit_of("recovery_ready_s", "max") == "s"
+
+
+def test_suggestions() -> None:
+    """A near word is suggested, otherwise all known ones."""
+    assert suggestion("feeed", ["feed", "chat"]) == "did you mean 'feed'?"
+    assert suggestion("xyz", ["feed", "chat"]) == "known: chat, feed"
+    assert suggestion("xyz", []) == "known: none"
+
+
+def test_a_right_question_has_no_problem() -> None:
+    """What the catalog knows is not complained about."""
+    assert question_problems("http_req_duration", ["name", "scenario"], "p") == []
+
+
+def test_values_are_held_against_the_plan() -> None:
+    """A scenario or fault that the plan does not have is a problem, before anything runs."""
+    bad = [
+        ("http_reqs{scenario:fed}", "count>1", "did you mean 'feed'?"),
+        ("recovery_ready_s{fault:cache-cutt}", "max<1", "did you mean 'cache-cut'?"),
+    ]
+    for metric, threshold, hint in bad:
+        (problem,) = problems_of(objective(metric, threshold), plan())
+        assert hint in problem
+    assert problems_of(objective("recovery_ready_s{fault:cache-cut}", "max<1"), plan()) == []
+
+
+def test_delivery_needs_its_checker() -> None:
+    """Delivery cannot be asked of a trial whose checkers do not look at it."""
+    (problem,) = problems_of(objective("delivery_lost", "count==0"), plan(checkers=()))
+    assert "no checker 'delivery'" in problem

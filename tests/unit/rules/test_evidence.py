@@ -1,0 +1,99 @@
+"""How much evidence is needed, and whether a plan can give it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from tests.builders import plan
+
+from stormproof.rules.evidence import decide_not_judged, expected_samples, samples_needed
+from stormproof.rules.grammar import objective, parse_threshold
+
+
+@pytest.mark.parametrize(
+    ("threshold", "needed"),
+    [
+        ("p(95)<300", 200),
+        ("p(99)<300", 1_000),
+        ("p(99.9)<300", 10_000),
+        ("med<300", 20),
+        ("p(100)<300", 1),
+        ("avg<300", 30),
+        ("max<300", 1),
+        ("rate<0.01", 300),
+        ("rate<=0.005", 600),
+        ("rate>0.99", 300),
+        ("rate==0", 1),
+        ("rate==1", 1),
+        ("count==0", 1),
+    ],
+)
+def test_samples_needed(threshold: str, needed: int) -> None:
+    """Ten samples beyond a percentile; three over the bar for a share."""
+    assert samples_needed(*parse_threshold(threshold)) == needed
+
+
+def test_a_rate_per_second_needs_no_share_of_samples() -> None:
+    """The rule of three is for shares, not for throughput."""
+    assert objective("http_reqs", "rate<0.5").samples_min == 1
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("http_req_duration{scenario:feed}", 3_600),
+        ("http_req_duration{scenario:feed,window:warmup}", 400),
+        ("http_req_duration{scenario:feed,window:steady}", 800),
+        ("http_req_duration{scenario:feed,window:fault}", 500),
+        ("http_req_duration{scenario:feed,window:calm}", 2_700),
+        ("http_req_duration{scenario:chat}", 720),
+        ("http_req_duration", 4_320),
+        ("http_req_duration{scenario:feed,window:recovery}", None),
+        ("http_req_duration{name:GET /feed}", None),
+    ],
+)
+def test_samples_expected(metric: str, expected: int | None) -> None:
+    """The plan promises rate times window; what only the run can tell is unknown."""
+    assert expected_samples(plan(), objective(metric, "p(95)<300")) == expected
+
+
+def test_an_unpaced_closed_scenario_promises_nothing() -> None:
+    """Without `pace_s` the rate of a closed loop is the target's business."""
+    feed, chat = plan().scenarios
+    unpaced = plan(scenarios=(feed, msgspec.structs.replace(chat, env={"pace_s": "soon"})))
+    chat_p95 = objective("http_req_duration{scenario:chat}", "p(95)<300")
+    assert expected_samples(unpaced, chat_p95) is None
+
+
+def test_what_the_plan_cannot_decide_is_named_before_the_run() -> None:
+    """Too few samples expected: not judged, with both figures; the rest is kept in order."""
+    wanted = [
+        objective("http_req_duration{scenario:feed,window:fault}", "p(99)<300"),
+        objective("http_req_duration{scenario:feed}", "p(99)<300"),
+        objective("delivery_lost", "count==0"),
+    ]
+    kept, not_judged = decide_not_judged(plan(), wanted)
+    assert kept == wanted[1:]
+    assert [one.objective for one in not_judged] == [wanted[0].name]
+    assert not_judged[0].why == "about 500 samples expected in window fault, 1000 needed"
+
+
+def test_without_faults_nothing_about_faults_is_judged() -> None:
+    """Fault windows and recovery cannot be asked of a plan without faults."""
+    wanted = [
+        objective("http_req_failed{scenario:feed,window:fault}", "rate<0.01"),
+        objective("recovery_ready_s", "max<10"),
+        objective("fault_effective", "rate==1"),
+    ]
+    kept, not_judged = decide_not_judged(plan(faults=()), wanted)
+    assert not kept
+    assert {one.why for one in not_judged} == {"the plan has no fault"}
+
+
+def test_floors_of_the_full_scale_are_not_asked_of_a_reduced_one() -> None:
+    """A count that must be reached is not judged when the reduced plan does not promise it."""
+    floor = objective("messages_acknowledged", "count>=3000")
+    assert decide_not_judged(plan(), [floor])[0] == [floor]
+    kept, not_judged = decide_not_judged(plan(scope="reduced", scale=0.1), [floor])
+    assert not kept
+    assert "not meant to reach 3000" in not_judged[0].why
