@@ -10,6 +10,7 @@ Faults: the link to the cache goes silent; later the cache restarts.
 from __future__ import annotations
 
 import json
+
 from stormproof import (
     Floors,
     SignIn,

@@ -30,10 +30,10 @@ def test_a_taken_port_is_named(run: Run) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(folder: Path) -> Iterator[Path]:
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
-    disk = tmp_path / "disk"
+    disk = folder / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=5m", "tmpfs", str(disk)]
     if subprocess.run(mount, check=False).returncode:

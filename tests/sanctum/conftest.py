@@ -51,10 +51,10 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-async def database(postgres: Postgres) -> str:
+def database(postgres: Postgres) -> str:
     """Give the name of a seeded database of the test's own."""
     name = f"test_{next(_databases)}"
-    await postgres.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    asyncio.run(postgres.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
     return name
 
 

@@ -7,8 +7,10 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
@@ -24,8 +26,9 @@ from tests.sanctum.servers import (
     free_port,
 )
 
+from sanctum.cli import main
 from sanctum.migrations.runner import migrate
-from sanctum.seeding import SeedConflict, SeedSize, seed
+from sanctum.seeding import SeedSize, seed
 
 
 def _environment(postgres: Postgres, database: str, cache_url: str = "") -> dict[str, str]:
@@ -63,11 +66,13 @@ async def test_migrate_and_seed_can_be_repeated(postgres: Postgres) -> None:
     """Both commands bring an empty database to the same state however often they run."""
     await postgres.execute("CREATE DATABASE repeated")
     environ = _environment(postgres, "repeated")
-    size = ("--users", "7", "--channels", "3", "--posts", "5")
-    for _ in range(2):
-        for arguments in (("migrate",), ("seed", *size)):
-            done = await asyncio.to_thread(_run, environ, *arguments)
-            assert done.returncode == 0, done.stderr
+    for arguments in (("migrate",), ("seed", "--users", "7", "--channels", "3", "--posts", "5")):
+        done = await asyncio.to_thread(_run, environ, *arguments)
+        assert done.returncode == 0, done.stderr
+    owner = postgres.url("repeated")
+    size = SeedSize(users=7, channels=3, posts=5)
+    await asyncio.to_thread(migrate, owner, environ["SANCTUM_DATABASE_URL"])
+    await asyncio.to_thread(seed, owner, size, PASSWORD)
     connection = await asyncpg.connect(postgres.url("repeated"))
     counts = [
         await connection.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608
@@ -102,14 +107,6 @@ async def test_application_role_is_neither_owner_nor_superuser(
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
     await connection.close()
-
-
-async def test_seed_does_not_overwrite_other_users(postgres: Postgres, database: str) -> None:
-    """Where a seed's id belongs to someone else, nothing is changed and the seed fails."""
-    await postgres.execute("UPDATE users SET username = 'someone' WHERE id = 3", database=database)
-    size = SeedSize(users=5, channels=1, posts=0)
-    with pytest.raises(SeedConflict):
-        await asyncio.to_thread(seed, postgres.url(database), size, PASSWORD)
 
 
 async def test_migrations_can_be_undone(postgres: Postgres) -> None:
@@ -149,28 +146,53 @@ BAD_CALLS: list[tuple[tuple[str, ...], dict[str, str], int, str]] = [
 ]
 
 
-async def test_bad_calls_exit_with_one_message(postgres: Postgres, database: str) -> None:
-    """Bad input exits 64 and an unreachable database 69, each with a message and no traceback."""
-    base = _environment(postgres, database)
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Call the command line in this process; gives exit code, output and errors."""
+
+    def run(environ: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["sanctum", *arguments])
+        monkeypatch.setattr(os, "environ", environ)
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_bad_calls_exit_with_one_message(postgres: Postgres, call: Call) -> None:
+    """Bad input exits 64 and an unusable environment 69, each with a message on standard error."""
+    base = _environment(postgres, "postgres")
     for arguments, extra, code, message in BAD_CALLS:
-        done = await asyncio.to_thread(_run, {**base, **extra}, *arguments)
-        assert (done.returncode, message in done.stderr) == (code, True), (arguments, done.stderr)
-        assert "Traceback" not in done.stderr
-    occupied = await asyncio.start_server(lambda _r, w: w.close(), LOOPBACK, 0)
-    port = str(occupied.sockets[0].getsockname()[1])
-    done = await asyncio.to_thread(_run, base, "serve", "--port", port)
-    occupied.close()
-    assert (done.returncode, "cannot listen" in done.stderr) == (69, True)
+        exited, output, errors = call({**base, **extra}, *arguments)
+        assert (exited, output, message in errors) == (code, "", True), (arguments, errors)
+    with socket.create_server((LOOPBACK, 0)) as occupied:
+        port = str(occupied.getsockname()[1])
+        exited, _, errors = call(base, "serve", "--port", port)
+    assert (exited, "cannot listen" in errors) == (69, True)
 
 
-async def test_settings_command_lists_documented_variables(
-    postgres: Postgres, database: str
-) -> None:
+def test_settings_command_lists_documented_variables(postgres: Postgres, call: Call) -> None:
     """The settings command prints every variable and masks what is secret."""
-    done = await asyncio.to_thread(_run, _environment(postgres, database), "settings")
-    assert done.returncode == 0
-    assert "SANCTUM_CACHE_TIMEOUT_S=0.4" in done.stdout
-    assert ROLE_PASSWORD not in done.stdout
+    exited, output, _ = call(_environment(postgres, "postgres"), "settings")
+    assert exited == 0
+    assert "SANCTUM_CACHE_TIMEOUT_S=0.4" in output
+    assert ROLE_PASSWORD not in output
+
+
+def test_seed_conflict_is_bad_input(postgres: Postgres, call: Call, database: str) -> None:
+    """Seeding over somebody else's data exits 64 and says so."""
+    statement = "UPDATE users SET username = 'someone' WHERE id = 3"
+    asyncio.run(postgres.execute(statement, database=database))
+    exited, _, errors = call(_environment(postgres, database), "seed", "--users", "5")
+    assert (exited, "belong to other users" in errors) == (64, True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

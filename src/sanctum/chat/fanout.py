@@ -62,6 +62,8 @@ class Publisher:
             self._leave_to_catch_up([channel for channel, _ in batch])
         else:
             self._metrics.published.inc(count)
+            if not self._rooms.subscribed:
+                self._rooms.all_fall_behind()
 
     def _leave_to_catch_up(self, channels: list[int]) -> None:
         self._metrics.unpublished.inc(len(channels))
@@ -81,7 +83,11 @@ class Subscription:
         self._rooms = rooms
         self._backoff_s = BACKOFF_FIRST_S
         self._was_live = False
-        self.live = False
+
+    @property
+    def live(self) -> bool:
+        """Tell whether published messages reach this process."""
+        return self._rooms.subscribed
 
     async def run(self) -> None:
         """Stay subscribed until cancelled."""
@@ -103,7 +109,7 @@ class Subscription:
             self._gain()
             await self._listen(connection)
         finally:
-            self.live = False
+            self._rooms.subscribed = False
             await connection.disconnect(nowait=True)
 
     async def _listen(self, connection: Connection) -> None:
@@ -130,18 +136,20 @@ class Subscription:
                 pass
 
     def _gain(self) -> None:
-        self.live = self._was_live = True
+        self._rooms.subscribed = self._was_live = True
         self._backoff_s = BACKOFF_FIRST_S
         self._rooms.all_fall_behind()
         logger.info("subscription is live")
 
     def _lose(self, error: BaseException) -> None:
-        if self._was_live:
-            self._cache.lose("subscribe", error)
-            self._rooms.all_fall_behind()
-        self._was_live = False
         reason = f"{type(error).__name__}: {error}"
-        logger.info("no subscription", extra={"fields": {"reason": reason}})
+        if not self._was_live:
+            logger.debug("no subscription yet", extra={"fields": {"reason": reason}})
+            return
+        self._was_live = False
+        logger.info("subscription is lost", extra={"fields": {"reason": reason}})
+        self._cache.lose("subscribe", error)
+        self._rooms.all_fall_behind()
 
 
 class Sweep:

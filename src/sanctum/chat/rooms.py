@@ -55,13 +55,18 @@ class Room:
 
 
 class Rooms:
-    """Find the room of a channel and load its messages."""
+    """Find the room of a channel and load its messages.
+
+    Attributes:
+        subscribed: whether published messages reach this process at present.
+    """
 
     def __init__(self, storage: ChatStorage, defects: Defects, metrics: Metrics) -> None:
         self._storage = storage
         self._defects = defects
         self._metrics = metrics
         self._rooms: dict[int, Room] = {}
+        self.subscribed = False
 
     def __iter__(self) -> Iterator[Room]:
         return iter(list(self._rooms.values()))

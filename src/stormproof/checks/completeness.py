@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stormproof.checks.outcome import Outcome
+from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.event import (
     DrainEvent,
@@ -77,7 +78,7 @@ def check_processes(record: Record, windows: Windows) -> Outcome:
         findings.append(
             Finding(
                 kind="worker-died",
-                title=f"{len(died)} load worker(s) died",
+                title=f"{counted(len(died), 'load worker')} died",
                 count=len(died),
                 witnesses=[
                     Witness(what=f"worker {e.worker}: {e.detail}", at_ns=e.at_ns) for e in died

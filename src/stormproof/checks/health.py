@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from stormproof.checks.faults import FaultStory
 from stormproof.checks.outage import (
     CANARY,
     Streak,
@@ -15,18 +16,22 @@ from stormproof.checks.outage import (
     streaks_of,
 )
 from stormproof.checks.outcome import Key, Measurement, Outcome
-from stormproof.checks.recovery import Outage, worst_of
+from stormproof.checks.recovery import Outage, unmeasured, worst_of
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import Phase, PhaseEvent, ProbeSample
 from stormproof.model.record import Record
 from stormproof.rules.windows import READY_PROBE, Windows
 
 LAG_METRIC, FALSE_METRIC = "health_unready_lag_s", "health_false_ready"
+NOTHING_FAILED = "no operation failed under this fault: there was nothing to be honest about"
 GRACE_NS = 2 * SECOND_NS  # readiness may learn of a failure this late
 
 
 def check_health(
-    record: Record, windows: Windows, outages: Sequence[Outage], planned: Sequence[str]
+    record: Record,
+    windows: Windows,
+    outages: Sequence[Outage],
+    stories: Mapping[str, FaultStory],
 ) -> Outcome:
     """Compare what the probe "ready" said with what operations did at that time.
 
@@ -43,18 +48,12 @@ def check_health(
     """
     measured: dict[Key, Measurement] = {}
     every = {one.life.fault: _lag(record, one) for one in outages}
-    for fault in planned:
-        unreached = Measurement(
-            value=None, samples=0, why=f"{fault} was never reached", remedy="run to the end"
-        )
-        measured[LAG_METRIC, fault] = every.get(fault, unreached)
-    failing = [one for one in every.values() if one.samples or one.why != _NOTHING_FAILED]
-    measured[LAG_METRIC, ""] = worst_of(failing or list(every.values()))
+    lags = {fault: every.get(fault) or unmeasured(story) for fault, story in stories.items()}
+    measured |= {(LAG_METRIC, fault): lag for fault, lag in lags.items()}
+    felt = [lag for lag in lags.values() if lag.why != NOTHING_FAILED]
+    measured[LAG_METRIC, ""] = worst_of(felt or list(lags.values()))
     measured[FALSE_METRIC, ""] = _false_ready(record, windows)
     return Outcome(measured=measured)
-
-
-_NOTHING_FAILED = "no operation failed under this fault: there was nothing to be honest about"
 
 
 def _lag(record: Record, outage: Outage) -> Measurement:
@@ -64,7 +63,7 @@ def _lag(record: Record, outage: Outage) -> Measurement:
     streaks = streaks_of(outage.operations)
     if not streaks:
         remedy = "plan a probe `canary` that needs what the fault breaks"
-        return Measurement(value=None, samples=0, why=_NOTHING_FAILED, remedy=remedy)
+        return Measurement(value=None, samples=0, why=NOTHING_FAILED, remedy=remedy)
     until_ns = min(streaks[-1].end_ns, outage.limit_ns)
     silence = silence_of(record, READY_PROBE, outage.life.start_ns, until_ns)
     if silence:

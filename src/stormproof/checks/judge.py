@@ -24,9 +24,10 @@ from stormproof.checks.objectives import Bench, judge_objective
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.recovery import check_recovery, instants_of, outages_of
 from stormproof.checks.steady import replay_gate
+from stormproof.checks.wording import counted
 from stormproof.model.finding import Finding
 from stormproof.model.objective import Objective, Status
-from stormproof.model.plan import NotJudged
+from stormproof.model.plan import NotJudged, Plan
 from stormproof.model.record import Record
 from stormproof.model.verdict import Judged, Recovery, TrialVerdict, Verdict
 from stormproof.rules.catalog import CATALOG
@@ -77,12 +78,11 @@ def judge(
     plan, windows, completeness = record.plan, windows_of(record), completeness_of(record)
     validity, stories = validity_of(record, windows), stories_of(record)
     outages = outages_of(record, windows, stories)
-    names = list(stories)
     checkers: dict[str, Callable[[], Outcome]] = {
         "processes": lambda: check_processes(record, windows),
         "faults": lambda: check_faults(stories, completeness),
-        "recovery": lambda: check_recovery(record, outages, names),
-        "health": lambda: check_health(record, windows, outages, names),
+        "recovery": lambda: check_recovery(record, outages, stories),
+        "health": lambda: check_health(record, windows, outages, stories),
     }
     if "delivery" in plan.checkers:
         checkers["delivery"] = lambda: check_delivery(record, windows, completeness)
@@ -109,7 +109,7 @@ def judge(
         stormproof=version,
         verdict=status,
         scope=plan.scope,
-        headline=headline(status, judged, findings, completeness, skipped, len(names)),
+        headline=headline(status, plan, judged, findings, completeness, skipped),
         run=record.manifest.run_id,
         plan_sha256=plan_sha256,
         profile=plan.profile.name if profile is None else profile,
@@ -172,17 +172,24 @@ def _of_record(completeness: Completeness) -> list[Status]:
 
 def headline(
     status: Status,
+    plan: Plan,
     judged: Sequence[Judged],
     findings: Sequence[Finding],
     completeness: Completeness,
     not_judged: Sequence[NotJudged],
-    faults: int,
 ) -> str:
     """Return the verdict in one sentence: the answer first, then what decided it."""
-    text = f"{status.upper()}: {_reason(status, judged, findings, completeness, faults)}"
+    if status is Status.PASS:
+        told = counted(sum(one.status is Status.PASS for one in judged), "objective") + " met"
+        if plan.faults:
+            told += f", {counted(len(plan.faults), 'fault')} survived"
+    else:
+        told = _reason(status, judged, findings, completeness)
+    limits = ["reduced scale"] if plan.scope == "reduced" else []
     if not_judged:
-        text += f" (reduced: {_count(len(not_judged), 'objective')} not judged at this scale)"
-    return text
+        missing = f"{counted(len(not_judged), 'objective')} not judged"
+        limits = [f"reduced: {missing} at this scale" if limits else missing]
+    return f"{status.upper()}: {told}" + "".join(f" ({limit})" for limit in limits)
 
 
 def _reason(
@@ -190,12 +197,8 @@ def _reason(
     judged: Sequence[Judged],
     findings: Sequence[Finding],
     completeness: Completeness,
-    faults: int,
 ) -> str:
-    if status is Status.PASS:
-        met = _count(sum(one.status is Status.PASS for one in judged), "objective")
-        survived = f", {_count(faults, 'fault')} survived" if faults else ""
-        return f"{met} met{survived}"
+    """Return what decided a verdict that is no PASS: the worst first, and how much more there is."""
     deciding = [one for one in judged if one.status is status and one.blocking]
     if status is Status.FAIL:
         told = [one.title for one in findings if one.kind in FAILING]
@@ -205,12 +208,7 @@ def _reason(
         told += [one.title for one in findings if one.kind not in FAILING]
         told += [f"{one.name}: {one.why}" for one in deciding if one.why not in told]
     told = told or ["nothing was judged"]
-    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
-    return f"{told[0]}{more}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return told[0] + (f" (and {len(told) - 1} more)" if len(told) > 1 else "")
 
 
 def round_significant(value: float) -> float:

@@ -78,7 +78,9 @@ def outages_of(record: Record, windows: Windows, stories: Mapping[str, FaultStor
     ]
 
 
-def check_recovery(record: Record, outages: Sequence[Outage], planned: Sequence[str]) -> Outcome:
+def check_recovery(
+    record: Record, outages: Sequence[Outage], stories: Mapping[str, FaultStory]
+) -> Outcome:
     """Measure how long after each fault's undo the target was ready and serving again.
 
     What it does: takes the undo's instant, the first ready answer for good after it, and the last
@@ -90,13 +92,16 @@ def check_recovery(record: Record, outages: Sequence[Outage], planned: Sequence[
     measured: dict[Key, Measurement] = {}
     for metric in (READY_METRIC, SERVICE_METRIC):
         every = {one.life.fault: _measure(metric, record, one) for one in outages}
-        for fault in planned:
-            unreached = Measurement(
-                value=None, samples=0, why=f"{fault} was never reached", remedy="run to the end"
-            )
-            measured[metric, fault] = every.get(fault, unreached)
-        measured[metric, ""] = worst_of([measured[metric, fault] for fault in planned])
+        for fault, story in stories.items():
+            measured[metric, fault] = every.get(fault) or unmeasured(story)
+        measured[metric, ""] = worst_of([measured[metric, fault] for fault in stories])
     return Outcome(measured=measured)
+
+
+def unmeasured(story: FaultStory) -> Measurement:
+    """Return the measurement of a fault that was never tried."""
+    why, remedy = story.doubt()
+    return Measurement(value=None, samples=0, why=why, remedy=remedy)
 
 
 def worst_of(measurements: Sequence[Measurement]) -> Measurement:

@@ -51,7 +51,14 @@ def print_verdict(directory: RunDirectory, verdict: Verdict) -> None:
     """Print the verdict on standard output."""
     width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
     colour = sys.stdout.isatty()
-    text = render_text(verdict, run_dir=str(directory.path), width=width, colour=colour)
+    encoding = (sys.stdout.encoding or "").lower()
+    text = render_text(
+        verdict,
+        run_dir=str(directory.path),
+        width=width,
+        colour=colour,
+        unicode=encoding.startswith("utf"),
+    )
     click.echo(text, color=colour)
 
 

@@ -259,16 +259,17 @@ class TcpLink:
         Raises:
             EnvironmentFailure: the port is taken.
         """
-        loop = asyncio.get_running_loop()
+        address = (self.host, self.listen_port)
         try:
-            self._server = await loop.create_server(
-                lambda: _End(_Pair(self)), self.host, self.listen_port, backlog=_LISTEN_BACKLOG
-            )
+            # Our own socket: given a host to look up, uvloop starts threads (see `keeper`).
+            listening = socket.create_server(address, backlog=_LISTEN_BACKLOG)
         except OSError as error:
             raise EnvironmentFailure(
                 f"the link {self.name} cannot listen on port {self.listen_port}: {error.strerror}",
                 "name another port in the plan",
             ) from error
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _End(_Pair(self)), sock=listening)
 
     async def close(self) -> None:
         """Cut all connections and listen no more; safe to call twice."""

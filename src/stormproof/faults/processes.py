@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 RUN_MARK = "STORMPROOF_RUN"  # in the environment of every part: names the run it belongs to
-_GONE_STATES = frozenset("ZX")  # a zombie holds nothing but its pid
+_GONE_STATES = frozenset("ZX")
 
 
 class ProcessId(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ def identify_self() -> ProcessId:
 def is_alive(process: ProcessId) -> bool:
     """Say whether `process` still runs; zombies count as gone."""
     stat = _stat(process.pid)
-    return stat is not None and stat.process == process and stat.state not in _GONE_STATES
+    return stat is not None and stat.process == process and not _is_gone(stat)
 
 
 def descendants(root: ProcessId) -> list[ProcessId]:
@@ -152,7 +152,17 @@ def _stat(pid: int) -> _Stat | None:
 def _all_stats() -> list[_Stat]:
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     stats = [stat for pid in pids if (stat := _stat(pid)) is not None]
-    return [stat for stat in stats if stat.state not in _GONE_STATES]
+    return [stat for stat in stats if not _is_gone(stat)]
+
+
+def _is_gone(stat: _Stat) -> bool:
+    """Say whether nothing runs any more: a zombie whose other threads live still holds files."""
+    if stat.state not in _GONE_STATES:
+        return False
+    try:
+        return len(list(Path(f"/proc/{stat.process.pid}/task").iterdir())) <= 1
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def _environment(pid: int) -> list[bytes]:

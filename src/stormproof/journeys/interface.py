@@ -176,7 +176,7 @@ class Socket(Protocol):
 
     @property
     def status(self) -> int:
-        """The status of the handshake, 101 when it was accepted, 0 without an answer."""
+        """The status that the handshake was answered with; 0 without an answer."""
         ...
 
     @property

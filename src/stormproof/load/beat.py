@@ -10,7 +10,6 @@ from stormproof.clients.tape import ROW, Tape
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.load.health import HealthMonitor
 from stormproof.load.recording import Recording
-from stormproof.model.event import WarningEvent
 
 BEAT_NS = 20_000_000
 LEDGER_EVERY = 5  # beats: ten times a second
@@ -21,7 +20,7 @@ async def beat(
     tape: Tape,
     recording: Recording,
     health: HealthMonitor,
-    warn: Callable[[WarningEvent], None],
+    tell_warnings: Callable[[], None],
 ) -> None:
     """Beat until cancelled.
 
@@ -42,6 +41,4 @@ async def beat(
         if ledger_due:
             recording.write_ledger()
             recording.write_frames(now_ns)
-            warnings, tape.warnings = tape.warnings, []
-            for warning in warnings:
-                warn(warning)
+            tell_warnings()

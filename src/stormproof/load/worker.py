@@ -40,7 +40,6 @@ from stormproof.load.process import (
     take_line,
 )
 from stormproof.load.recording import Recording
-from stormproof.model.event import WarningEvent
 from stormproof.model.plan import Plan, Source
 from stormproof.model.series import Frame, Series
 from stormproof.seams import Recorder
@@ -159,7 +158,7 @@ class _Worker:
         on_terminate(self._loop, lambda: self._end("terminated"))
         self._spawn(self._prepare())
         self._spawn(self._obey())
-        self._spawn(beat(self._tape, self._recording, self._health, self._warn))
+        self._spawn(beat(self._tape, self._recording, self._health, self._tell_warnings))
         try:
             return await self._ended
         finally:
@@ -173,6 +172,7 @@ class _Worker:
         await asyncio.sleep(0)  # the transports tell that they are closed
         self._health.close()
         self._recording.finish(monotonic_ns())
+        self._tell_warnings()
 
     async def _obey(self) -> None:
         while (payload := await channel.receive(self._reader)) is not None:
@@ -253,8 +253,10 @@ class _Worker:
             return
         self._send(channel.NewFrame(frame=frame, series=list(series)))
 
-    def _warn(self, event: WarningEvent) -> None:
-        self._send(channel.Warned(event=event))
+    def _tell_warnings(self) -> None:
+        warnings, self._tape.warnings = self._tape.warnings, []
+        for event in warnings:
+            self._send(channel.Warned(event=event))
 
     def _on_stray_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Tell of an error that nobody awaited: a task of a journey, or a fault of ours."""

@@ -25,7 +25,7 @@ from stormproof.report.wording import bar_text, read_name, title_of, value_text,
 from stormproof.rules.windows import Windows, windows_of
 
 WITNESSES_LISTED = 25
-PROBLEMS_LISTED = 100
+PROBLEMS_LISTED = 20
 WARNINGS_LISTED = 50
 _FINDING_OF = {
     "delivery_lost": "lost",

@@ -73,6 +73,7 @@ async def test_stack_comes_up_and_goes_without_a_trace(small: SmallStack) -> Non
     assert await stack.start() == small.plan.base_url
     _, writer = await talk(small)
     keeper = open_run(small).keeper
+    assert len(os.listdir(f"/proc/{keeper.pid}/task")) == 1, "a fork needs a keeper of one thread"
     assert small.private_dir.stat().st_mode & 0o777 == 0o700
     await stack.stop()
     await stack.stop()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.builders import LedgerWriter
 
-from stormproof.checks.delivery import count_deliveries
+from stormproof.checks.tally import tally_deliveries
 from stormproof.model.ledger import FLAG_CORRUPTED, EntryKind
 
 USERS, SCOPES, WORKERS = 6, 2, 2
@@ -155,7 +155,7 @@ def _oracle(ledger: Ledger) -> tuple[Counts, set[int]]:
 
 
 def _count(ledger: Ledger, *, drained: bool) -> tuple[Counts, set[int]]:
-    counted = count_deliveries(ledger, drained=drained, whole=drained)
+    counted = tally_deliveries(ledger, drained=drained, whole=drained)
     receipts = counted.receipts
     lost = {int(key) for key in counted.ledger.messages.key[counted.lost.astype(np.int64)]}
     suspects = (receipts.foreign, receipts.corrupted, receipts.unexpected)

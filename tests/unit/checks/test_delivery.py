@@ -9,8 +9,9 @@ import pytest
 from tests.builders import LedgerWriter, at, chat, healthy_record, story
 
 from stormproof.checks.completeness import completeness_of
-from stormproof.checks.delivery import check_delivery, count_deliveries
+from stormproof.checks.delivery import check_delivery
 from stormproof.checks.outcome import Outcome
+from stormproof.checks.tally import tally_deliveries
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import DrainEvent, EndEvent, Event
 from stormproof.model.ledger import FLAG_CORRUPTED, EntryKind
@@ -111,7 +112,7 @@ def test_what_was_not_acknowledged_is_not_owed() -> None:
     vanished, arrived = writer.send(1, 1, 2, None), writer.send(1, 1, 3, None)
     writer.add(EntryKind.UNKNOWN, 1, 1, key=vanished)
     writer.receive(0, 1, arrived, 2)
-    counted = count_deliveries((writer.array,), drained=True, whole=True)
+    counted = tally_deliveries((writer.array,), drained=True, whole=True)
     assert not len(counted.missing)
     assert counted.recovered == 1
 
@@ -193,7 +194,7 @@ def test_the_deadline_is_named_when_the_drain_did_not_catch_up() -> None:
         for one in story()
     ]
     outcome = _check(healthy_record(ledger=(writer.array,), events=tuple(late)))
-    assert "by the drain's deadline" in outcome.findings[0].title
+    assert "at the drain's deadline" in outcome.findings[0].title
 
 
 @pytest.mark.parametrize("ledger", [(), (LedgerWriter().array,)])

@@ -46,11 +46,9 @@ def test_spans_are_whole_seconds() -> None:
 
 def test_fault_spans_tell_when_it_was_back() -> None:
     """Each fault comes with its intent, its undo and the first lasting ready answer."""
-    spans = windows_of(healthy_record()).fault_spans()
-    assert spans == [
-        (CUT, 12.0, 16.0, pytest.approx(16.4)),
-        (RESTART, 26.0, 26.8, pytest.approx(27.0)),
-    ]
+    cut, restart = windows_of(healthy_record()).fault_spans()
+    assert (cut.fault, cut.inject_s, cut.undone_s, cut.back_s) == (CUT, 12.0, 16.0, 16.4)
+    assert (restart.fault, restart.inject_s, restart.back_s) == (RESTART, 26.0, 27.0)
 
 
 def test_recovery_never_lasts_longer_than_its_bar() -> None:

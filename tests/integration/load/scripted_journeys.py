@@ -1,0 +1,96 @@
+"""Journeys that tests drive against their target."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+from stormproof import check, journey
+from stormproof.journeys.interface import User
+
+
+@journey
+async def read(user: User) -> None:
+    """Read one page."""
+    answer = await user.http.get("/feed")
+    check(answer, "served", answer.status == 200)
+
+
+@journey
+async def linger(user: User) -> None:
+    """Read a slow page."""
+    await user.http.get("/slow/{ms}", ms=user.env["ms"])
+
+
+async def refused(user: User) -> None:
+    """Be refused at the door."""
+    answer = await user.http.post("/status/{code}", code=401)
+    user.state.token = answer.json()["absent"]
+
+
+@journey(prepare=refused)
+async def never(user: User) -> None:
+    """Never happen."""
+    raise AssertionError("users that cannot be prepared take no part")
+
+
+@journey
+async def stumble(user: User) -> None:
+    """Fail in every way in turn."""
+    turn = user.state.__dict__.setdefault("turn", 0)
+    user.state.turn = turn + 1
+    await user.http.get("/feed")
+    if turn % 3 == 0:
+        user.fail("on purpose")
+    if turn % 3 == 1:
+        (await user.http.get("/no-json")).json()
+    raise KeyError(turn)
+
+
+@journey
+async def die(user: User) -> None:
+    """Kill the worker."""
+    await user.http.get("/feed")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@journey
+async def block(user: User) -> None:
+    """Never give the loop back."""
+    await user.http.get("/feed")
+    while True:
+        pass
+
+
+async def enter(user: User) -> None:
+    """Join the channel, or come back to it."""
+    state = user.state
+    if getattr(state, "socket", None) is not None and state.socket.is_open:
+        return
+    state.socket = await user.ws.connect("/ws/chat/1", on_message=lambda text: take(user, text))
+
+
+def take(user: User, text: str) -> None:
+    """Take a frame of the chat."""
+    frame = json.loads(text)
+    if frame["type"] == "welcome":
+        user.ledger.joined(1, frame["last"])
+    elif frame["type"] == "message":
+        user.ledger.received(frame["body"], 1, frame["number"])
+    else:
+        user.state.socket.resolve(frame["id"], frame["number"])
+
+
+@journey(prepare=enter, settle=enter)
+async def talk(user: User) -> None:
+    """Say something and pause."""
+    message = user.ledger.sent(1, user.fake.sentence())
+    order = json.dumps({"id": message.key, "body": message.body})
+    reply = await user.state.socket.exchange("chat", order, message.key)
+    if reply.ok:
+        message.ok(reply.value)
+    else:
+        message.unknown()
+    check(reply, "acknowledged", reply.ok)
+    await user.think(0.02)

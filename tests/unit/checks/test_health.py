@@ -1,0 +1,118 @@
+"""Is readiness honest?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.builders import CUT, ORIGIN_NS, RESTART, healthy_record, plan, probe
+
+from stormproof.checks.faults import stories_of
+from stormproof.checks.health import check_health
+from stormproof.checks.outcome import Measurement
+from stormproof.checks.recovery import outages_of
+from stormproof.model.event import ProbeSample
+from stormproof.model.record import Record
+from stormproof.rules.windows import windows_of
+
+LAG, FALSE = "health_unready_lag_s", "health_false_ready"
+Spans = list[tuple[float, float]]
+
+
+def _record(ready: Spans, canary: Spans, **changes: Any) -> Record:
+    both: list[ProbeSample] = [*probe("ready", ready), *probe("canary", canary)]
+    probes = tuple(sorted(both, key=lambda sample: sample.start_ns))
+    return healthy_record(probes=probes, **changes)
+
+
+def _measured(record: Record) -> dict[tuple[str, str], Measurement]:
+    stories = stories_of(record)
+    outages = outages_of(record, windows_of(record), stories)
+    return check_health(record, windows_of(record), outages, stories).measured
+
+
+def test_an_honest_target() -> None:
+    """Not ready a tick after the first failure, ready after the last: a small lag, no lie."""
+    measured = _measured(healthy_record())
+    assert measured[LAG, CUT].value == pytest.approx(0.1)
+    assert measured[LAG, RESTART].value == pytest.approx(0.1)
+    assert measured[LAG, ""].value == pytest.approx(0.1)
+    assert measured[FALSE, ""].value == 0.0
+
+
+def test_readiness_that_was_first_has_no_lag() -> None:
+    """Saying no before the first failure is as honest as can be."""
+    measured = _measured(_record([(12.0, 16.4), (26.0, 27.0)], [(12.5, 16.2), (26.1, 26.8)]))
+    assert measured[LAG, ""].value == 0.0
+
+
+def test_a_late_no_is_a_lag() -> None:
+    """Readiness that took 3.5 s to notice lagged that long, and lied after its grace."""
+    measured = _measured(_record([(15.7, 18.0), (26.2, 27.0)], [(12.2, 18.0), (26.1, 26.8)]))
+    assert measured[LAG, CUT].value == pytest.approx(3.5)
+    assert measured[LAG, ""].value == pytest.approx(3.5)
+    assert measured[FALSE, ""].value == pytest.approx(14, abs=1)
+
+
+def test_a_target_that_never_says_no() -> None:
+    """Ready while operations fail: the lag is the whole outage, each answer after 2 s a lie."""
+    measured = _measured(_record([], [(12.2, 18.0)]))
+    assert measured[LAG, CUT].value == pytest.approx(5.695)
+    assert measured[FALSE, ""].value == pytest.approx(36, abs=2)
+
+
+def test_an_early_yes_is_a_lie() -> None:
+    """Ready two seconds before operations succeed again is false each time."""
+    measured = _measured(_record([(12.3, 16.0), (26.2, 27.0)], [(12.2, 18.0), (26.1, 26.8)]))
+    assert measured[LAG, CUT].value == pytest.approx(0.1)
+    assert measured[FALSE, ""].value == pytest.approx(18, abs=1)
+
+
+def test_single_failures_between_successes_are_no_outage() -> None:
+    """One failed ticket among good ones is not what readiness is for."""
+    dots = [(12.2 + k, 12.25 + k) for k in range(3)]
+    measured = _measured(_record([], [*dots, (26.1, 26.15)]))
+    assert measured[LAG, ""].value == 0.0
+    assert measured[FALSE, ""].value == 0.0
+
+
+def test_a_hanging_operation_accuses_nobody_after_the_fact() -> None:
+    """A question that hung from the outage into the recovery does not make a true yes a lie."""
+    canary = [one for one in probe("canary", [(12.2, 16.0)]) if not 15.95 < _s(one) < 20.0]
+    hung = [one for one in probe("canary", [(15.9, 16.0)]) if 15.85 < _s(one) < 15.95]
+    late = [_hang(one, 5.0) for one in hung]
+    kept = [one for one in canary if not 15.85 < _s(one) < 15.95]
+    probes = [*probe("ready", [(12.3, 16.1), (26.2, 27.0)]), *kept, *late]
+    record = healthy_record(probes=tuple(sorted(probes, key=lambda one: one.start_ns)))
+    assert _measured(record)[FALSE, ""].value == 0.0
+
+
+def _s(sample: ProbeSample) -> float:
+    return (sample.start_ns - ORIGIN_NS) / 1e9
+
+
+def _hang(sample: ProbeSample, seconds: float) -> ProbeSample:
+    return type(sample)(
+        probe=sample.probe,
+        start_ns=sample.start_ns,
+        end_ns=sample.start_ns + round(seconds * 1e9),
+        status=0,
+        ok=False,
+        error="timeout",
+    )
+
+
+def test_a_fault_that_nobody_felt_shows_no_honesty() -> None:
+    """Without a failed operation there was nothing to be honest about."""
+    measured = _measured(_record([], []))
+    assert "nothing to be honest about" in measured[LAG, ""].why
+    felt_once = _measured(_record([(12.3, 16.4)], [(12.2, 16.2)]))
+    assert felt_once[LAG, ""].value == pytest.approx(0.1)
+    assert felt_once[LAG, RESTART].why
+
+
+def test_both_probes_are_needed() -> None:
+    """Without the canary, nothing says whether readiness lied."""
+    ready_only = tuple(one for one in plan().probes if one.name == "ready")
+    record = healthy_record(plan(probes=ready_only), probes=tuple(probe("ready")))
+    assert "lacks the probe" in _measured(record)[FALSE, ""].why
