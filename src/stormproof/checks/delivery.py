@@ -133,9 +133,7 @@ def _since(completeness: Completeness) -> str:
     """Say what shows that what is missing will not come any more."""
     if completeness.drain is None:
         return "although later ones arrived"
-    if completeness.drain.caught_up:
-        return "although the drain said that all had arrived"
-    return "at the drain's deadline"
+    return "after the drain" if completeness.drain.caught_up else "at the drain's deadline"
 
 
 def _missed_by(tally: Tally, ranks: Words) -> dict[int, list[int]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -22,7 +23,7 @@ from stormproof.checks.faults import check_faults, stories_of
 from stormproof.checks.health import check_health
 from stormproof.checks.objectives import Bench, judge_objective
 from stormproof.checks.outcome import Key, Measurement, Outcome
-from stormproof.checks.recovery import check_recovery, instants_of, outages_of
+from stormproof.checks.recovery import Outage, check_recovery, instants_of, outages_of
 from stormproof.checks.steady import replay_gate
 from stormproof.checks.wording import counted
 from stormproof.model.finding import Finding
@@ -75,8 +76,49 @@ def judge(
         profile: name of the profile that the objectives are from; the plan's when None.
         version: of stormproof, for the verdict.
     """
-    plan, windows, completeness = record.plan, windows_of(record), completeness_of(record)
-    validity, stories = validity_of(record, windows), stories_of(record)
+    plan, inquiry = record.plan, _inquire(record)
+    bench, completeness = inquiry.bench, inquiry.bench.completeness
+    steady, irreproducible = replay_gate(record, completeness)
+    findings = [*inquiry.findings, *irreproducible]
+    asked = plan.objectives if objectives is None else objectives
+    judged = [*steady, *(judge_objective(one, bench) for one in asked)]
+    skipped = list(plan.not_judged if not_judged is None else not_judged)
+    status = _decide(judged, findings, completeness)
+    return Verdict(
+        stormproof=version,
+        verdict=status,
+        scope=plan.scope,
+        headline=headline(status, plan, judged, findings, completeness, skipped),
+        run=record.manifest.run_id,
+        plan_sha256=bench.plan_sha256,
+        profile=plan.profile.name if profile is None else profile,
+        seed=plan.seed,
+        scale=plan.scale,
+        objectives=[_rounded_judged(one) for one in judged],
+        findings=findings,
+        trials=[TrialVerdict(name=plan.trial, title=plan.title, status=status)],
+        recovery=[
+            _rounded_recovery(instants_of(record, bench.windows, one)) for one in inquiry.outages
+        ],
+        generator=_rounded(generator_of(record, bench.windows, bench.validity)),
+        not_judged=skipped,
+        problems=list(completeness.problems),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """What the record says before any objective is asked."""
+
+    bench: Bench
+    outages: list[Outage]
+    findings: list[Finding]
+
+
+def _inquire(record: Record) -> Inquiry:
+    """Find windows, validity and outages, and run every checker."""
+    windows, completeness = windows_of(record), completeness_of(record)
+    stories = stories_of(record)
     outages = outages_of(record, windows, stories)
     checkers: dict[str, Callable[[], Outcome]] = {
         "processes": lambda: check_processes(record, windows),
@@ -84,45 +126,30 @@ def judge(
         "recovery": lambda: check_recovery(record, outages, stories),
         "health": lambda: check_health(record, windows, outages, stories),
     }
-    if "delivery" in plan.checkers:
+    if "delivery" in record.plan.checkers:
         checkers["delivery"] = lambda: check_delivery(record, windows, completeness)
     findings, measured = _run_checkers(checkers)
-    plan_sha256 = plan.digest()
     bench = Bench(
         record=record,
         windows=windows,
-        validity=validity,
+        validity=validity_of(record, windows),
         completeness=completeness,
         stories=stories,
         measured=measured,
-        plan_sha256=plan_sha256,
+        plan_sha256=record.plan.digest(),
     )
-    steady, irreproducible = replay_gate(record, completeness)
-    findings += irreproducible
-    asked = plan.objectives if objectives is None else objectives
-    judged = [*steady, *(judge_objective(one, bench) for one in asked)]
-    skipped = list(plan.not_judged if not_judged is None else not_judged)
-    status = worst([*_blocking(judged), *_of_findings(findings), *_of_record(completeness)])
-    if not judged:
-        status = worst([status, Status.INCONCLUSIVE])
-    return Verdict(
-        stormproof=version,
-        verdict=status,
-        scope=plan.scope,
-        headline=headline(status, plan, judged, findings, completeness, skipped),
-        run=record.manifest.run_id,
-        plan_sha256=plan_sha256,
-        profile=plan.profile.name if profile is None else profile,
-        seed=plan.seed,
-        scale=plan.scale,
-        objectives=[_rounded_judged(one) for one in judged],
-        findings=findings,
-        trials=[TrialVerdict(name=plan.trial, title=plan.title, status=status)],
-        recovery=[_rounded_recovery(instants_of(record, windows, one)) for one in outages],
-        generator=_rounded(generator_of(record, windows, validity)),
-        not_judged=skipped,
-        problems=list(completeness.problems),
-    )
+    return Inquiry(bench=bench, outages=outages, findings=findings)
+
+
+def _decide(
+    judged: Sequence[Judged], findings: Sequence[Finding], completeness: Completeness
+) -> Status:
+    """Return the worst of everything that blocks; nothing judged is no PASS."""
+    statuses = [one.status for one in judged if one.blocking]
+    statuses += [Status.FAIL if one.kind in FAILING else Status.INCONCLUSIVE for one in findings]
+    if not completeness.is_complete or not judged:
+        statuses.append(Status.INCONCLUSIVE)
+    return worst(statuses)
 
 
 def worst(statuses: Iterable[Status]) -> Status:
@@ -158,18 +185,6 @@ def _unknown(checker: str, why: str) -> dict[Key, Measurement]:
     return {(metric, ""): unknown for metric in CATALOG if metric.startswith(prefixes)}
 
 
-def _blocking(judged: Iterable[Judged]) -> list[Status]:
-    return [one.status for one in judged if one.blocking]
-
-
-def _of_findings(findings: Iterable[Finding]) -> list[Status]:
-    return [Status.FAIL if one.kind in FAILING else Status.INCONCLUSIVE for one in findings]
-
-
-def _of_record(completeness: Completeness) -> list[Status]:
-    return [] if completeness.is_complete else [Status.INCONCLUSIVE]
-
-
 def headline(
     status: Status,
     plan: Plan,
@@ -198,16 +213,18 @@ def _reason(
     findings: Sequence[Finding],
     completeness: Completeness,
 ) -> str:
-    """Return what decided a verdict that is no PASS: the worst first, and how much more there is."""
+    """Return what decided against a PASS: the weightiest first, and how many more like it."""
     deciding = [one for one in judged if one.status is status and one.blocking]
     if status is Status.FAIL:
         told = [one.title for one in findings if one.kind in FAILING]
         told += [f"{one.name} ({one.why})" for one in deciding if not (one.exact and told)]
+    elif completeness.why:
+        return completeness.why
     else:
-        told = [completeness.why] if completeness.why else []
-        told += [one.title for one in findings if one.kind not in FAILING]
-        told += [f"{one.name}: {one.why}" for one in deciding if one.why not in told]
-    told = told or ["nothing was judged"]
+        told = [one.title for one in findings]
+        if not told and len(deciding) > 1:
+            return f"{counted(len(deciding), 'objective')} undecided: {deciding[0].why}"
+        told = told or [f"{one.name}: {one.why}" for one in deciding] or ["nothing was judged"]
     return told[0] + (f" (and {len(told) - 1} more)" if len(told) > 1 else "")
 
 

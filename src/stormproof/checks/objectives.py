@@ -97,34 +97,36 @@ def _doubt_window(objective: Objective, bench: Bench, seconds: set[int]) -> Doub
 
 
 def _judge_measured(objective: Objective, bench: Bench) -> Judged:
-    fault = objective.tags.get("fault", "")
-    found = bench.measured.get((objective.metric, fault))
-    seconds = bench.windows.seconds(objective.window)
+    found = bench.measured.get((objective.metric, objective.tags.get("fault", "")))
+    about = _measured_about(objective, bench.windows)
     if found is None:
         why, remedy = f"nothing measures {objective.metric} in this run", "name its checker"
-        value = Value(value=None, beyond="", samples=0)
-        doubt: Doubt | None = Doubt(why=why, remedy=remedy)
-        return _judged(objective, value, doubt, _evidence(objective, 0, seconds))
-    value = Value(value=found.value, beyond=found.beyond, samples=found.samples)
+        found = Measurement(value=None, samples=0, why=why, remedy=remedy)
     return _judged(
         objective,
-        value,
-        _doubt_measured(objective, found, bench),
-        _evidence(objective, found.samples, seconds),
+        Value(value=found.value, beyond=found.beyond, samples=found.samples),
+        _doubt_measured(objective, found, about, bench),
+        _evidence(objective, found.samples, about),
     )
 
 
-def _doubt_measured(objective: Objective, found: Measurement, bench: Bench) -> Doubt | None:
+def _measured_about(objective: Objective, windows: Windows) -> set[int]:
+    """Return the seconds in which a checker's measurement was made."""
+    if "fault" in CATALOG[objective.metric].tags:
+        return windows.seconds("fault") | windows.seconds("recovery")
+    return windows.seconds(objective.window)
+
+
+def _doubt_measured(
+    objective: Objective, found: Measurement, about: set[int], bench: Bench
+) -> Doubt | None:
     if found.why:
         return Doubt(why=found.why, remedy=found.remedy)
     metric = CATALOG[objective.metric]
     if not metric.exact and not bench.completeness.is_complete:
         return Doubt(why=bench.completeness.why, remedy=TO_THE_END)
     if metric.timed:
-        about = bench.windows.seconds("load")
-        if "fault" in metric.tags:
-            about = bench.windows.seconds("fault") | bench.windows.seconds("recovery")
-        why, remedy = bench.validity.doubt(about)
+        why, remedy = bench.validity.doubt(about & bench.windows.seconds("load"))
         if why:
             return Doubt(why=why, remedy=remedy)
     unended = found.at_least is not None and holds(

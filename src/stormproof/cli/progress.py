@@ -116,7 +116,7 @@ def panel(state: LiveState) -> RenderableType:
     from rich.text import Text
 
     second = state.last_whole_second()
-    history = [state.seconds[key] for key in sorted(state.seconds)][:-1]
+    history = [state.seconds[key] for key in sorted(state.seconds) if key >= 0][:-1]
     total_s = state.plan.duration_ns / SECOND_NS
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", justify="right")

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.journal import FaultIntended, FaultUndone
-from stormproof.faults.partition import LinkPartition
-from stormproof.faults.restart import ProcessRestart
-from stormproof.faults.running import RunningStack
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
 from stormproof.model.event import FaultEvent, FaultStep
 from stormproof.model.plan import PlannedFault
@@ -28,13 +25,19 @@ class _InForce:
 
 
 class FaultsInForce:
-    """The faults that a run has planned, and those that are in force now."""
+    """The faults that a run has planned, and those that are in force now.
+
+    `build` makes a planned fault, or refuses to with FaultRefused.
+    """
 
     def __init__(
-        self, planned: Sequence[PlannedFault], stack: RunningStack, chronicle: Chronicle
+        self,
+        planned: Sequence[PlannedFault],
+        build: Callable[[PlannedFault], Fault],
+        chronicle: Chronicle,
     ) -> None:
         self._planned = {fault.name: fault for fault in planned}
-        self._stack = stack
+        self._build = build
         self._chronicle = chronicle
         self._in_force: dict[str, _InForce] = {}
         self.after_death = False
@@ -98,13 +101,6 @@ class FaultsInForce:
         self._in_force[name] = one
         return one
 
-    def _build(self, planned: PlannedFault) -> Fault:
-        match planned.kind:
-            case "link-partition":
-                return LinkPartition(self._stack.link(planned.part))
-            case "process-restart":
-                return ProcessRestart(self._stack.part(planned.part))
-
     async def _break(self, one: _InForce) -> None:
         planned = one.planned
         line = FaultIntended(fault=planned.name, kind=planned.kind, part=planned.part)
@@ -135,7 +131,9 @@ class FaultsInForce:
             try:
                 self._note(planned, FaultStep.UNDONE, await one.fault.undo())
             except (FaultRefused, EnvironmentFailure) as error:
+                # The last word on it: a stop later on must not make it look undone.
                 self._note(planned, FaultStep.FAILED, str(error))
+                self._forget(one)
                 raise
             self._forget(one)
             left = await one.fault.residue()

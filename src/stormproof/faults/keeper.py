@@ -24,6 +24,7 @@ from pathlib import Path
 
 import uvloop
 
+from stormproof.faults.catalog import fault_on
 from stormproof.faults.channel import Channel, failed
 from stormproof.faults.children import adopt_orphans
 from stormproof.faults.chronicle import Chronicle, SegmentRecorder
@@ -120,7 +121,8 @@ class Keeper:
         journal = Journal(self._run_dir / JOURNAL_NAME)
         self._chronicle = Chronicle(recorder, journal, channel.tell)
         self._stack = RunningStack(start.plan, logs=self._logs, chronicle=self._chronicle)
-        self._faults = FaultsInForce(start.faults, self._stack, self._chronicle)
+        build = partial(fault_on, self._stack)
+        self._faults = FaultsInForce(start.faults, build, self._chronicle)
         self._ending: asyncio.Future[_Ending] = asyncio.get_running_loop().create_future()
         self._controller_gone = asyncio.Event()
         self._commands: set[asyncio.Task[None]] = set()

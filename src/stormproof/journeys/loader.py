@@ -47,7 +47,8 @@ def _import(path: Path, sha256: str | None) -> ModuleType:
     digest = hashlib.sha256(source).hexdigest()
     if sha256 is not None and digest != sha256:
         raise _bad(str(path), "is not the file that the plan names", "its SHA-256 differs")
-    name = f"stormproof_journey_{path.stem}_{digest[:16]}"
+    place = hashlib.sha256(f"{path.resolve()}\0{digest}".encode()).hexdigest()
+    name = f"stormproof_journey_{path.stem}_{place[:16]}"
     loaded = sys.modules.get(name)
     if loaded is not None:
         return loaded

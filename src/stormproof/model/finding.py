@@ -16,8 +16,8 @@ class Witness(msgspec.Struct, frozen=True, kw_only=True):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong (`kind`), how often, shown by at most 100 witnesses.
 
-    Kinds: lost, duplicated, foreign, corrupted, unexpected, not-witnessed, not-undone, residue,
-    part-died, worker-died, irreproducible-decision, truncated.
+    Kinds: lost, duplicated, foreign, corrupted, unexpected, refused-delivered, not-witnessed,
+    not-undone, residue, part-died, worker-died, irreproducible-decision, checker-failed.
     """
 
     kind: str

@@ -29,12 +29,14 @@ from stormproof.rules.windows import Windows
 SCHEDULE_LAG_P99_NS_MAX: Final = 50 * MILLISECOND_NS
 # The same for whatever is not paced by the schedule, such as receipts of messages.
 LOOP_LAG_NS_MAX: Final = 150 * MILLISECOND_NS
-# A core with less than this to spare has a queue; answers wait in it before we can time them.
-CORE_IDLE_SHARE_MIN: Final = 0.05
-# A worker that shares a half-busy core waits for a fifth of what it runs. When it waits for as
-# long as it runs, somebody else has the core. Below 50 ms a second the share is of nothing.
+# A core with less than a tenth to spare has a queue; answers wait in it before we can time them.
+# A busy loop beside the workers leaves 0 to 5 %, although the kernel lets them in within 3 ms.
+CORE_IDLE_SHARE_MIN: Final = 0.10
+# A worker that wakes up a few hundred times a second waits about as long as it runs even on a
+# half-idle core: 20 to 60 ms each. Waiting more than it ran and a quarter of the second is
+# somebody else having the core.
 WAIT_SHARE_MAX: Final = 0.5
-WAIT_NS_MIN: Final = 50 * MILLISECOND_NS
+WAIT_NS_MIN: Final = 250 * MILLISECOND_NS
 # Another guest of the host took the core from the whole machine.
 CORE_STEAL_SHARE_MAX: Final = 0.10
 # p95 is the sharpest common objective: no more of the window than it looks past may be tainted.

@@ -47,6 +47,7 @@ class SmallStack:
     root: Path
     keeper_argv: list[str] = field(default_factory=lambda: KEEPER_ARGV)
     events: list[Event] = field(default_factory=list)
+    first_steps: list[Step] = field(default_factory=list)  # in place of the server
     extra_steps: list[Step] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -64,7 +65,7 @@ class SmallStack:
             run_dir=str(self.run_dir),
             private_dir=str(self.private_dir),
             base_url=f"http://127.0.0.1:{self.ports['wire']}",
-            steps=[self.server(), self.link(), *self.extra_steps],
+            steps=[*(self.first_steps or [self.server()]), self.link(), *self.extra_steps],
         )
 
     def server(self) -> Part:

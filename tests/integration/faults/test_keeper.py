@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from tests.integration.faults.small_stack import (
     CUT,
+    ECHO,
     KEEPER_ARGV,
     RESTART,
     SmallStack,
@@ -23,11 +24,12 @@ from tests.integration.faults.small_stack import (
 
 from stormproof.faults.index import OpenRun
 from stormproof.faults.journal import JOURNAL_NAME, Ended, leftovers
-from stormproof.faults.processes import identify, is_alive
-from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
+from stormproof.faults.processes import ProcessId, identify, is_alive
+from stormproof.kernel.errors import BadInput, EnvironmentFailure, FaultRefused, OwnFault
 from stormproof.model.event import EndEvent, FaultEvent, FaultStep, PartEvent, WarningEvent
 from stormproof.model.part import Copy, File, Part, Readiness, Task
 from stormproof.model.plan import PlannedFault
+from stormproof.stack import kept
 
 STEPS_OF_A_FAULT = [
     FaultStep.INTENT,
@@ -61,6 +63,10 @@ def pid_of(small: SmallStack, part: str) -> int:
     return started[-1]
 
 
+def threads_of(process: ProcessId) -> int:
+    return len(list(Path(f"/proc/{process.pid}/task").iterdir()))
+
+
 def open_run(small: SmallStack) -> OpenRun:
     (entry,) = small.index_dir.glob("*.json")
     return msgspec.json.decode(entry.read_bytes(), type=OpenRun)
@@ -73,7 +79,7 @@ async def test_stack_comes_up_and_goes_without_a_trace(small: SmallStack) -> Non
     assert await stack.start() == small.plan.base_url
     _, writer = await talk(small)
     keeper = open_run(small).keeper
-    assert len(os.listdir(f"/proc/{keeper.pid}/task")) == 1, "a fork needs a keeper of one thread"
+    assert threads_of(keeper) == 1, "what runs between fork and exec needs a keeper of one thread"
     assert small.private_dir.stat().st_mode & 0o777 == 0o700
     await stack.stop()
     await stack.stop()
@@ -136,6 +142,24 @@ async def test_restart_replaces_the_process(small: SmallStack) -> None:
     writer.close()
     await stack.stop()
     assert fault_steps(small, RESTART) == STEPS_OF_A_FAULT
+
+
+async def test_part_that_does_not_come_back_is_the_last_word(small: SmallStack) -> None:
+    """A restart whose part does not come up again is recorded as failed, and no stop later on
+    makes it look undone."""
+    once = small.root / "once"
+    script = f"import os; os.close(os.open({str(once)!r}, os.O_CREAT | os.O_EXCL))\n{ECHO}"
+    server = small.server()
+    argv = [*server.argv[:4], script, *server.argv[5:]]
+    small.first_steps = [msgspec.structs.replace(server, argv=argv)]
+    stack = small.kept(RESTART)
+    await stack.start()
+    with pytest.raises(EnvironmentFailure, match=r"server ended .*(.|\n)*FileExistsError"):
+        await stack.inject(RESTART)
+    await stack.undo(RESTART)
+    await stack.stop()
+    assert fault_steps(small, RESTART) == [*STEPS_OF_A_FAULT[:4], FaultStep.FAILED]
+    assert small.is_gone()
 
 
 async def test_second_fault_on_a_part_is_refused(small: SmallStack) -> None:
@@ -345,3 +369,66 @@ def test_port_of_a_part_in_use_is_told_apart(small: SmallStack) -> None:
         with pytest.raises(EnvironmentFailure, match=f"wire cannot listen.*{small.ports['wire']}"):
             asyncio.run(small.kept().start())
     until(small.is_gone)
+
+
+async def test_controller_that_dies_while_the_stack_stops_makes_it_hurry(
+    small: SmallStack,
+) -> None:
+    """A stop that waits for a slow part is cut short at the controller's end of file."""
+    script = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{ECHO}"
+    server = small.server()
+    argv = [*server.argv[:4], script, *server.argv[5:]]
+    hour_ns = 3600 * 10**9
+    small.first_steps = [msgspec.structs.replace(server, argv=argv, stop_deadline_ns=hour_ns)]
+    stack = small.kept()
+    await stack.start()
+    keeper = open_run(small).keeper
+    stopping = asyncio.ensure_future(stack.stop())
+    await asyncio.sleep(0)
+    assert stack._writer is not None
+    stack._writer.close()
+    await until_async(lambda: not is_alive(keeper))
+    await asyncio.gather(stopping, return_exceptions=True)
+    assert small.is_gone()
+    end = small.keeper_segment().events[-1]
+    assert isinstance(end, EndEvent)
+    assert end.how == "controller-died"
+
+
+async def test_keeper_that_hangs_is_killed(
+    small: SmallStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A keeper that answers no more is given up, killed, and `heal` is named."""
+    stack = small.kept()
+    await stack.start()
+    keeper = open_run(small).keeper
+    os.kill(keeper.pid, signal.SIGSTOP)
+    monkeypatch.setattr(kept, "ANSWER_MARGIN_NS", -(10**10))
+    monkeypatch.setattr(kept, "CLEANUP_DEADLINE_S", 0.1)
+    with pytest.raises(OwnFault, match="was killed; stormproof heal"):
+        await stack.stop()
+    assert not is_alive(keeper)
+    await until_async(lambda: not accepts(small.ports["server"]))
+
+
+async def test_keeper_that_cannot_be_started_is_named(small: SmallStack) -> None:
+    """A command for the keeper that does not exist is a clear error."""
+    small.keeper_argv = ["/nowhere/keeper"]
+    with pytest.raises(EnvironmentFailure, match="the keeper cannot be started: .*nowhere"):
+        await small.kept().start()
+
+
+async def test_record_that_cannot_be_opened_stops_the_start(small: SmallStack) -> None:
+    """Without a place for its record the keeper starts nothing."""
+    (small.run_dir / "record").rmdir()
+    with pytest.raises(EnvironmentFailure, match=r"keeper.seg cannot be written"):
+        await small.kept().start()
+    assert small.is_gone()
+
+
+async def test_faults_that_cannot_happen_are_bad_input(small: SmallStack) -> None:
+    """A plan that breaks what the stack does not have is refused before anything starts."""
+    wrong = msgspec.structs.replace(CUT, part="nothing")
+    with pytest.raises(BadInput, match="nothing is no link"):
+        await small.kept(wrong).start()
+    assert not (small.run_dir / JOURNAL_NAME).exists()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import uvloop
+from tests.integration.load.target import TargetServer
 
 from stormproof.clients.deadlines import Deadlines
 from stormproof.clients.http import HttpClient, HttpSite
@@ -18,7 +19,6 @@ from stormproof.clients.target import parse_target
 from stormproof.clients.websocket import WsClient, WsSite
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.load.binning import rows_of
-from tests.integration.load.target import TargetServer
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

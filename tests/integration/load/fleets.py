@@ -117,6 +117,7 @@ class Observed:
 def observe(run_dir: Path, plan: Plan, *argv: str) -> Observed:
     """Make a fleet whose workers are processes of the test's own."""
     write_run(run_dir, plan)
+    events: list[Event] = []
     observed: Observed
 
     def on_frame(frame: Frame, series: object) -> None:
@@ -130,7 +131,7 @@ def observe(run_dir: Path, plan: Plan, *argv: str) -> Observed:
         run_dir=run_dir,
         cores=[],
         on_frame=on_frame,
-        on_event=lambda event: observed.events.append(event),
+        on_event=events.append,
     )
-    observed = Observed(run_dir=run_dir, fleet=fleet)
+    observed = Observed(run_dir=run_dir, fleet=fleet, events=events)
     return observed

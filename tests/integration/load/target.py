@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from types import TracebackType
+from typing import Self
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _HTTP = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n%b\r\n%b"
@@ -32,8 +33,7 @@ RAW: dict[str, tuple[bytes, bool]] = {
         False,
     ),
     "/surplus": (
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n"
-        b"Content-Length: 5\r\n\r\nextra",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" * 2,
         False,
     ),
     "/upgrade": (b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", True),
@@ -70,7 +70,7 @@ class TargetServer:
         """Return the base URL."""
         return f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> TargetServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(10)
         return self
@@ -100,12 +100,14 @@ class TargetServer:
         self._ready.set()
         await self._stop.wait()
         server.close()
+        await _turns()  # whoever has just been accepted gets a writer
         for writer in tuple(self._writers):
             writer.transport.abort()
         tasks = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await _turns()  # the transports close their sockets
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -199,9 +201,18 @@ class TargetServer:
                 if number not in self.hidden:
                     for member in members:
                         _send(member, json.dumps(message).encode())
-                _send(writer, json.dumps({"type": "ack", "id": order["id"], "number": number}).encode())
+                _send(
+                    writer,
+                    json.dumps({"type": "ack", "id": order["id"], "number": number}).encode(),
+                )
         finally:
             members.remove(writer)
+
+
+async def _turns() -> None:
+    """Let the loop finish what it has begun."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def _length_of(head: bytes) -> int:
@@ -250,30 +261,27 @@ def _send(
     writer.write(bytes([(fin << 7) | opcode]) + length + data)
 
 
+_NOT_UTF8 = b"\x81\x02\xff\xfe"
+_HUGE = b"\x81\x7f" + struct.pack(">Q", 1 << 40)
+_RESERVED_OPCODE = b"\x83\x00"
+_BREACHES = {"/ws/not-utf8": _NOT_UTF8, "/ws/huge": _HUGE, "/ws/reserved": _RESERVED_OPCODE}
+_CLOSES = {"/ws/close": struct.pack(">H", 4001) + b"enough", "/ws/close-bare": b""}
+
+
 def _misbehave(path: str, text: bytes, writer: asyncio.StreamWriter) -> bool:
     """Answer a message as the path says; return whether the connection goes on."""
-    match path:
-        case "/ws/echo":
-            _send(writer, text)
-        case "/ws/fragments":
-            _send(writer, text[:2], TEXT, fin=False)
-            _send(writer, b"between", PING)
-            _send(writer, text[2:], CONTINUATION)
-        case "/ws/ping":
-            _send(writer, text, TEXT if text.startswith(b"pong:") else PING)
-        case "/ws/binary":
+    if path in _BREACHES:
+        writer.write(_BREACHES[path])
+    elif path in _CLOSES:
+        _send(writer, _CLOSES[path], CLOSE)
+    elif path == "/ws/fragments":
+        _send(writer, text[:2], TEXT, fin=False)
+        _send(writer, b"between", PING)
+        _send(writer, text[2:], CONTINUATION)
+    elif path == "/ws/ping":
+        _send(writer, text, TEXT if text.startswith(b"pong:") else PING)
+    else:
+        if path == "/ws/binary":
             _send(writer, b"\x00\xff", BINARY)
-            _send(writer, text)
-        case "/ws/close":
-            _send(writer, struct.pack(">H", 4001) + b"enough", CLOSE)
-        case "/ws/close-bare":
-            _send(writer, b"", CLOSE)
-        case "/ws/drop":
-            return False
-        case "/ws/not-utf8":
-            _send(writer, b"\xff\xfe")
-        case "/ws/huge":
-            writer.write(b"\x81\x7f" + struct.pack(">Q", 1 << 40))
-        case "/ws/reserved":
-            writer.write(b"\x83\x00")
-    return True
+        _send(writer, text)
+    return path != "/ws/drop"

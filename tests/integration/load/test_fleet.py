@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.integration.load.fleets import Observed, make_plan, observe, scenario
+from tests.integration.load.target import TargetServer
 
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.kernel.errors import BadInput, EnvironmentFailure
@@ -17,8 +19,6 @@ from stormproof.load.remote import WorkerDied
 from stormproof.model.event import WorkerEvent
 from stormproof.model.ledger import ENTRY, EntryKind
 from stormproof.store.segment import End
-from tests.integration.load.fleets import Observed, make_plan, observe, scenario
-from tests.integration.load.target import TargetServer
 
 LEAD_NS = 100_000_000
 

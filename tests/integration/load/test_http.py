@@ -6,12 +6,12 @@ import asyncio
 import socket
 
 import pytest
+from tests.integration.load.conftest import Bench, make_bench
+from tests.integration.load.target import TargetServer
 
 from stormproof.clients.connection import HttpConnection
 from stormproof.clients.guard import UnexpectedAnswer
 from stormproof.kernel.clock import monotonic_ns
-from tests.integration.load.conftest import Bench, make_bench
-from tests.integration.load.target import TargetServer
 
 
 async def test_answer_is_whole(bench: Bench) -> None:
@@ -221,7 +221,7 @@ async def test_full_backlog_is_a_connect_timeout() -> None:
 async def test_answer_that_is_no_json_ends_the_iteration(bench: Bench) -> None:
     """`json()` of anything else raises UnexpectedAnswer, which says what came."""
     answer = await bench.http.get("/no-json")
-    with pytest.raises(UnexpectedAnswer, match="status 200.*<html>"):
+    with pytest.raises(UnexpectedAnswer, match=r"status 200.*<html>"):
         answer.json()
 
 

@@ -9,11 +9,11 @@ import socket
 from typing import Any
 
 import pytest
+from tests.integration.load.conftest import Bench, make_bench
+from tests.integration.load.target import TargetServer
 
 from stormproof.clients.websocket import Socket
 from stormproof.kernel.clock import monotonic_ns
-from tests.integration.load.conftest import Bench, make_bench
-from tests.integration.load.target import TargetServer
 
 
 async def until(condition: Any) -> None:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.builders import CUT, ORIGIN_NS, RESTART, healthy_record, plan, probe
+from tests.builders import (
+    CUT,
+    FEED_OPERATION,
+    ORIGIN_NS,
+    RESTART,
+    at,
+    healthy_record,
+    plan,
+    probe,
+)
 
 from stormproof.checks.faults import stories_of
 from stormproof.checks.health import check_health
 from stormproof.checks.outcome import Measurement
 from stormproof.checks.recovery import outages_of
-from stormproof.model.event import ProbeSample
+from stormproof.model.event import Failure, ProbeSample
 from stormproof.model.record import Record
 from stormproof.rules.windows import windows_of
 
@@ -116,3 +125,32 @@ def test_both_probes_are_needed() -> None:
     ready_only = tuple(one for one in plan().probes if one.name == "ready")
     record = healthy_record(plan(probes=ready_only), probes=tuple(probe("ready")))
     assert "lacks the probe" in _measured(record)[FALSE, ""].why
+
+
+def test_a_silent_readiness_probe_is_no_evidence() -> None:
+    """When nobody asked whether it is ready, honesty cannot be told."""
+    ready = [one for one in probe("ready", [(12.3, 16.4)]) if not 12.5 < _s(one) < 15.5]
+    probes = [*ready, *probe("canary", [(12.2, 16.2)])]
+    record = healthy_record(probes=tuple(sorted(probes, key=lambda one: one.start_ns)))
+    assert "was not asked for" in _measured(record)[LAG, CUT].why
+
+
+def test_failures_of_the_load_make_a_streak_too() -> None:
+    """5xx of the load are failures that readiness must know of; those far apart are two streaks."""
+    failures = tuple(_failure(start_s) for start_s in (12.2, 13.0, 14.0, 20.0, 20.5))
+    measured = _measured(_record([], [], failures=failures))
+    assert measured[LAG, CUT].samples >= 2
+    assert measured[LAG, CUT].why == ""
+
+
+def _failure(start_s: float) -> Failure:
+    return Failure(
+        worker=0,
+        user=1,
+        series=FEED_OPERATION,
+        kind="http 503",
+        intended_ns=at(start_s),
+        start_ns=at(start_s),
+        end_ns=at(start_s + 0.01),
+        status=503,
+    )

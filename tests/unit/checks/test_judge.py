@@ -168,9 +168,8 @@ def test_a_lost_message_fails_the_run() -> None:
     """The finding leads the headline, and the objective on it is not named a second time."""
     verdict = _judge(_losing(healthy_record()))
     assert verdict.verdict is Status.FAIL
-    assert verdict.headline == (
-        "FAIL: 1 acknowledged message lost:"
-        " 1 delivery missing although the drain said that all had arrived"
+    assert (
+        verdict.headline == "FAIL: 1 acknowledged message lost: 1 delivery missing after the drain"
     )
     assert _of(verdict, "delivery_lost").status is Status.FAIL
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.builders import CUT, FEED_OPERATION, RESTART, at, healthy_record, probe, story
+from tests.builders import (
+    CUT,
+    FEED_OPERATION,
+    RESTART,
+    at,
+    healthy_record,
+    plan,
+    probe,
+    story,
+)
 
 from stormproof.checks.faults import stories_of
 from stormproof.checks.outcome import Measurement
@@ -120,3 +129,25 @@ def test_the_instants_are_in_order_and_sampled() -> None:
     assert {one.name: one.at_s for one in restart.instants}["part up"] == pytest.approx(26.5)
     grain = {one.name: one.sampling_s for one in cut.instants}
     assert (grain["fault undone"], grain["ready again"]) == (0.0, 0.1)
+
+
+def test_a_fault_that_was_not_undone_has_no_recovery_yet() -> None:
+    """In a record that ends within a fault, its recovery is in doubt."""
+    early = tuple(one for one in story() if one.at_ns < at(14))
+    measured = _measured(healthy_record(events=early))
+    assert measured[READY, CUT].why == f"{CUT} was not undone in this record"
+
+
+def test_without_a_fault_there_is_nothing_to_recover_from() -> None:
+    """A plan without faults leaves recovery in doubt."""
+    record = healthy_record(plan(faults=()), events=tuple(story(faults=False)))
+    assert _measured(record)[READY, ""].why == "the plan has no fault"
+
+
+def test_service_needs_its_canary() -> None:
+    """Without the probe `canary` nothing shows when service was back."""
+    probes = tuple(one for one in plan().probes if one.name == "ready")
+    record = healthy_record(plan(probes=probes), probes=tuple(probe("ready", [(12.3, 16.4)])))
+    assert _measured(record)[SERVICE, CUT].why == "the plan has no probe 'canary'"
+    asked_never = healthy_record(probes=tuple(probe("ready", [(12.3, 16.4)])))
+    assert _measured(asked_never)[SERVICE, CUT].why == "the probe 'canary' was not asked"

@@ -1,0 +1,121 @@
+"""Every implementation and every stand-in of a seam keeps its promises; the kits see a breach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stormproof.kernel.clock import SystemClock
+from stormproof.seams import Clock, Recorder, Schedule
+from stormproof.store.segment import SegmentRecorder, read_segment
+from stormproof.testing import (
+    ManualClock,
+    Recorded,
+    ScriptedRecorder,
+    check_clock,
+    check_recorder,
+    check_schedule,
+)
+from stormproof.workload.arrival import ConstantArrivalRate
+
+SECOND_NS = 1_000_000_000
+
+
+@pytest.mark.parametrize("clock", [SystemClock(), ManualClock()])
+def test_clocks(clock: Clock) -> None:
+    """Every clock is monotonic and tells the age."""
+    check_clock(clock)
+
+
+@pytest.mark.parametrize("rate", [0.3, 1, 7, 333.25, 40_000])
+def test_schedules(rate: float) -> None:
+    """Every schedule rises and is whole in any number of segments."""
+    schedule = ConstantArrivalRate(rate=rate, time_unit_ns=SECOND_NS, duration_ns=SECOND_NS // 2)
+    check_schedule(schedule, duration_ns=SECOND_NS // 2)
+
+
+def test_segment_recorder(tmp_path: Path) -> None:
+    """The recorder of the product gives back what it took, read from its file."""
+    path = tmp_path / "worker-3.seg"
+
+    def read_back() -> Recorded:
+        content = read_segment(path.read_bytes())
+        return Recorded(
+            events=content.events,
+            series=content.series,
+            frames=content.frames,
+            failures=content.failures,
+            probes=content.probes,
+            ledger=bytes(content.ledger),
+        )
+
+    recorder = SegmentRecorder(path, writer="worker-3")
+    check_recorder(recorder, read_back)
+    recorder.close("finished")
+
+
+def test_scripted_recorder() -> None:
+    """The recorder of tests gives back what it took."""
+    recorder = ScriptedRecorder()
+    check_recorder(recorder, lambda: recorder.recorded)
+    assert recorder.synced == 1
+
+
+class _Backwards(ManualClock):
+    def now_ns(self) -> int:
+        self._now_ns -= 1
+        return super().now_ns()
+
+
+class _Uneven:
+    def instants_ns(self, segment: int, segments: int) -> Iterator[int]:
+        return iter([0, 1, 2] if segment == 0 else [])
+
+
+class _Forgetful(ScriptedRecorder):
+    def ledger(self, entries: bytes) -> None:
+        super().ledger(entries[:48])
+
+
+class _Gullible(ScriptedRecorder):
+    def ledger(self, entries: bytes) -> None:
+        self.recorded.ledger += entries
+
+
+def test_kit_sees_a_broken_clock() -> None:
+    """A clock that goes back is caught."""
+    with pytest.raises(AssertionError, match="went back"):
+        check_clock(_Backwards())
+
+
+def test_kit_sees_a_broken_schedule() -> None:
+    """A schedule whose segments are not even is caught, and one that leaves its duration."""
+    uneven: Schedule = _Uneven()
+    with pytest.raises(AssertionError, match="not even"):
+        check_schedule(uneven, duration_ns=3)
+    with pytest.raises(AssertionError, match="outside the duration"):
+        check_schedule(uneven, duration_ns=2)
+
+
+@pytest.mark.parametrize(
+    ("make", "promise"),
+    [(_Forgetful, "not as written"), (_Gullible, "half a ledger entry was taken")],
+)
+def test_kit_sees_a_broken_recorder(make: Callable[[], ScriptedRecorder], promise: str) -> None:
+    """A recorder that loses entries, or takes half of one, is caught."""
+    scripted = make()
+    recorder: Recorder = scripted
+    with pytest.raises(AssertionError, match=promise):
+        check_recorder(recorder, lambda: scripted.recorded)
+
+
+def test_manual_clock_moves_when_told() -> None:
+    """The manual clock advances both times together, steps the wall alone, and never goes back."""
+    clock = ManualClock(now_ns=5, wall_ns=50)
+    clock.advance(3)
+    clock.step_wall(-10)
+    assert (clock.now_ns(), clock.wall_ns()) == (8, 43)
+    with pytest.raises(ValueError, match="does not go back"):
+        clock.advance(-1)

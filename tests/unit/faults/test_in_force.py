@@ -1,0 +1,217 @@
+"""The life of a fault, with faults that do as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.unit.faults.disk import Disk
+
+from stormproof.faults import in_force
+from stormproof.faults.chronicle import Chronicle
+from stormproof.faults.in_force import FaultsInForce
+from stormproof.faults.journal import Journal, leftovers
+from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
+from stormproof.model.event import Event, FaultEvent, FaultStep
+from stormproof.model.plan import PlannedFault
+from stormproof.seams import Fault
+
+CUT = PlannedFault(name="cut", kind="link-partition", part="wire", at_ns=0, for_ns=1)
+OTHER = PlannedFault(name="other", kind="link-partition", part="elsewhere", at_ns=0, for_ns=1)
+RESTART = PlannedFault(name="restart", kind="process-restart", part="server", at_ns=0)
+
+
+class ScriptedFault:
+    """A fault whose answers a test chooses; `calls` says what was asked of it."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.evidence: str | None = "it bites"
+        self.left: str | None = None
+        self.refusal: FaultRefused | None = None
+        self.undo_failure: EnvironmentFailure | None = None
+        self.hold_witness = asyncio.Event()
+        self.hold_witness.set()
+        self.hold_residue = asyncio.Event()
+        self.hold_residue.set()
+
+    async def inject(self) -> str:
+        self.calls.append("inject")
+        if self.refusal is not None:
+            raise self.refusal
+        return "broken"
+
+    async def witness(self) -> str | None:
+        self.calls.append("witness")
+        await self.hold_witness.wait()
+        return self.evidence
+
+    async def undo(self) -> str:
+        self.calls.append("undo")
+        if self.undo_failure is not None:
+            raise self.undo_failure
+        return "whole"
+
+    async def residue(self) -> str | None:
+        self.calls.append("residue")
+        await self.hold_residue.wait()
+        return self.left
+
+
+class Bench:
+    """Faults in force over a scripted fault, a record in memory and a journal on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.disk = Disk()
+        self.fault = ScriptedFault()
+        self.journal = folder / "undo.jsonl"
+        self.told: list[Event] = []
+        self.chronicle = Chronicle(self.disk, Journal(self.journal), self.told.append)
+        self.build: Callable[[PlannedFault], Fault] = lambda planned: self.fault
+        self.faults = FaultsInForce(
+            [CUT, OTHER, RESTART], lambda planned: self.build(planned), self.chronicle
+        )
+
+    def steps(self, fault: str = "cut") -> list[FaultStep]:
+        events = [event for event, _ in self.disk.written if isinstance(event, FaultEvent)]
+        return [event.step for event in events if event.fault == fault]
+
+    def intended(self) -> list[str]:
+        return list(leftovers(self.journal).faults)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+async def test_intent_is_on_disk_before_anything_is_broken(bench: Bench) -> None:
+    """When the fault is asked to break something its intent stands in record and journal."""
+    seen: list[tuple[list[FaultStep], list[str]]] = []
+
+    class Looking(ScriptedFault):
+        async def inject(self) -> str:
+            seen.append((bench.steps(), bench.intended()))
+            return await super().inject()
+
+    bench.fault = Looking()
+    await bench.faults.inject("cut")
+    assert seen == [([FaultStep.INTENT], ["cut"])]
+    assert dict(bench.disk.written)[bench.disk.written[0][0]] is True
+
+
+async def test_disk_that_takes_no_intent_keeps_the_fault_from_being_injected(bench: Bench) -> None:
+    """With a full disk nothing is broken, and the fault may be tried again later."""
+    bench.disk.is_full = True
+    with pytest.raises(EnvironmentFailure):
+        await bench.faults.inject("cut")
+    assert bench.fault.calls == []
+    bench.disk.is_full = False
+    await bench.faults.inject("cut")
+    assert bench.fault.calls == ["inject", "witness"]
+
+
+async def test_fault_without_evidence_is_not_witnessed(bench: Bench) -> None:
+    """A fault that shows no effect stays in force, recorded as not witnessed."""
+    bench.fault.evidence = None
+    await bench.faults.inject("cut")
+    assert bench.steps()[-1] is FaultStep.NOT_WITNESSED
+    await bench.faults.undo("cut")
+    assert bench.fault.calls[-2:] == ["undo", "residue"]
+
+
+async def test_residue_is_recorded(bench: Bench) -> None:
+    """What is left of a fault after its undo is recorded and ends its life."""
+    bench.fault.left = "still holds"
+    await bench.faults.inject("cut")
+    await bench.faults.undo("cut")
+    assert bench.steps()[-2:] == [FaultStep.UNDONE, FaultStep.RESIDUE]
+    assert bench.intended() == []
+
+
+async def test_fault_that_refuses_to_be_injected_has_failed(bench: Bench) -> None:
+    """A refusal is recorded as failed, is raised, and leaves nothing in force."""
+    bench.fault.refusal = FaultRefused("not running")
+    with pytest.raises(FaultRefused, match="not running"):
+        await bench.faults.inject("cut")
+    assert bench.steps() == [FaultStep.INTENT, FaultStep.FAILED]
+    await bench.faults.undo("cut")
+    assert bench.fault.calls == ["inject"]
+    assert bench.intended() == []
+
+
+async def test_fault_that_cannot_be_built_is_refused_before_its_intent(bench: Bench) -> None:
+    """A fault on what the stack does not let be broken is recorded as failed and nothing else."""
+
+    def refuse(planned: PlannedFault) -> Fault:
+        raise FaultRefused("no such link")
+
+    bench.build = refuse
+    with pytest.raises(FaultRefused, match="no such link"):
+        await bench.faults.inject("cut")
+    assert bench.steps() == [FaultStep.FAILED]
+
+
+async def test_fault_that_ends_by_itself_is_undone_at_once(bench: Bench) -> None:
+    """A fault without a duration lives through all its steps in one go."""
+    await bench.faults.inject("restart")
+    assert bench.fault.calls == ["inject", "witness", "undo", "residue"]
+    assert bench.steps("restart")[-1] is FaultStep.CLEAN
+
+
+async def test_undo_waits_for_the_injection(bench: Bench) -> None:
+    """An undo that comes while the fault is still being witnessed follows it, and comes once."""
+    bench.fault.hold_witness.clear()
+    injecting = asyncio.ensure_future(bench.faults.inject("cut"))
+    await asyncio.sleep(0)
+    undoing = [asyncio.ensure_future(bench.faults.undo("cut")) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert bench.fault.calls == ["inject", "witness"]
+    bench.fault.hold_witness.set()
+    await asyncio.gather(injecting, *undoing)
+    assert bench.fault.calls == ["inject", "witness", "undo", "residue"]
+
+
+async def test_injection_that_was_cut_short_is_undone(bench: Bench) -> None:
+    """A fault whose injection was cancelled half-way is among those that are undone at the end."""
+    bench.fault.hold_witness.clear()
+    injecting = asyncio.ensure_future(bench.faults.inject("cut"))
+    await asyncio.sleep(0)
+    injecting.cancel()
+    await asyncio.gather(injecting, return_exceptions=True)
+    await bench.faults.undo_all(after_death=True)
+    assert bench.steps()[-3:] == [FaultStep.UNDOING, FaultStep.UNDONE, FaultStep.CLEAN]
+    after = [event.after_death for event, _ in bench.disk.written if isinstance(event, FaultEvent)]
+    assert after == [False, False, True, True, True]
+
+
+async def test_faults_on_different_parts_go_together(bench: Bench) -> None:
+    """Two faults may be in force at a time when they break different parts."""
+    await bench.faults.inject("cut")
+    await bench.faults.inject("other")
+    await bench.faults.undo_all(after_death=False)
+    assert bench.steps("cut")[-1] is FaultStep.CLEAN
+    assert bench.steps("other")[-1] is FaultStep.CLEAN
+
+
+async def test_undo_that_fails_at_the_end_is_reported(bench: Bench) -> None:
+    """Undoing all never raises: what could not be undone is told and recorded as failed."""
+    bench.fault.undo_failure = EnvironmentFailure("does not come up")
+    await bench.faults.inject("cut")
+    await bench.faults.undo_all(after_death=False)
+    assert bench.steps()[-1] is FaultStep.FAILED
+    assert "does not come up" in bench.chronicle.problems[0]
+
+
+async def test_undo_that_takes_too_long_after_a_death_is_given_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the controller's death a slow search for residue does not keep the stack up."""
+    monkeypatch.setattr(in_force, "UNDO_AFTER_DEATH_S", 0.01)
+    bench.fault.hold_residue.clear()
+    await bench.faults.inject("cut")
+    await bench.faults.undo_all(after_death=True)
+    assert bench.steps()[-1] is FaultStep.UNDONE
+    assert "searched for residue" in bench.chronicle.problems[0]
