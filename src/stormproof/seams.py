@@ -1,7 +1,7 @@
 """The seams: where one implementation can stand in for another. Open this file first.
 
     cli wires them -> run drives a Stack and a Fleet -> workers follow a Schedule into a Recorder
-    -> the keeper breaks things with Faults -> Checkers read the record
+    -> the keeper breaks things with Faults
 
 Each has at most four methods; each is wired in `stormproof.cli.compose` and nowhere else.
 """
@@ -12,9 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from stormproof.model.event import Event, Failure, ProbeSample
-from stormproof.model.finding import Finding
 from stormproof.model.plan import PlannedFault
-from stormproof.model.record import Record
 from stormproof.model.series import Frame, Series
 
 
@@ -82,14 +80,6 @@ class Fault(Protocol):
 
     async def residue(self) -> str | None:
         """Return what is left of it; None when nothing is."""
-        ...
-
-
-class Checker(Protocol):
-    """Read a record and return what is wrong with what the target did."""
-
-    def check(self, record: Record) -> list[Finding]:
-        """Return findings, worst first; raises when the record lacks what it needs."""
         ...
 
 

@@ -62,7 +62,7 @@ class _Ending:
     error: BaseException | None = None
 
 
-def main(open_segment: OpenSegment, free_reserve: FreeReserve | None = None) -> int:
+def main(open_segment: OpenSegment, free_reserve: FreeReserve) -> int:
     """Run the keeper until its stack is stopped; the controller is at file descriptor 0.
 
     Args:
@@ -82,7 +82,7 @@ def main(open_segment: OpenSegment, free_reserve: FreeReserve | None = None) -> 
 
 
 async def _keep(
-    control: socket.socket, open_segment: OpenSegment, free_reserve: FreeReserve | None
+    control: socket.socket, open_segment: OpenSegment, free_reserve: FreeReserve
 ) -> int:
     channel = Channel(*await asyncio.open_unix_connection(sock=control))
     start = await channel.read()
@@ -109,7 +109,7 @@ class Keeper:
         start: Start,
         channel: Channel,
         open_segment: OpenSegment,
-        free_reserve: FreeReserve | None,
+        free_reserve: FreeReserve,
     ) -> None:
         self._start = start
         self._channel = channel
@@ -255,7 +255,7 @@ class Keeper:
     def _write_end(self, ending: _Ending) -> str:
         """Write how the run ended, unless there is a controller to do so."""
         how = "controller-died" if self._controller_gone.is_set() else ending.how
-        if self._controller_gone.is_set() and self._free_reserve is not None:
+        if self._controller_gone.is_set():
             self._free_reserve(self._run_dir)
         if self._controller_gone.is_set() or ending.by_signal:
             detail = "; ".join([ending.detail or "the keeper undid and stopped everything",

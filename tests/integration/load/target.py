@@ -60,7 +60,7 @@ class TargetServer:
         self.numbers: Counter[str] = Counter()
         self.hidden: set[int] = set()  # numbers of chat messages that are never delivered
         self._loop = asyncio.new_event_loop()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._writers: set[asyncio.StreamWriter] = set()  # of all connections ever
         self._ready = threading.Event()
         self._stop: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run, name="target")
@@ -118,7 +118,6 @@ class TargetServer:
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             return
         finally:
-            self._writers.discard(writer)
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

@@ -70,9 +70,10 @@ class Bench:
         self.told: list[Event] = []
         self.chronicle = Chronicle(self.disk, Journal(self.journal), self.told.append)
         self.build: Callable[[PlannedFault], Fault] = lambda planned: self.fault
-        self.faults = FaultsInForce(
-            [CUT, OTHER, RESTART], lambda planned: self.build(planned), self.chronicle
-        )
+        self.faults = FaultsInForce([CUT, OTHER, RESTART], self._build, self.chronicle)
+
+    def _build(self, planned: PlannedFault) -> Fault:
+        return self.build(planned)
 
     def steps(self, fault: str = "cut") -> list[FaultStep]:
         events = [event for event, _ in self.disk.written if isinstance(event, FaultEvent)]

@@ -161,11 +161,12 @@ def test_own_user_is_kept_where_we_are_not_root(monkeypatch: pytest.MonkeyPatch)
 def test_temporary_folder_that_lets_nobody_in_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A TMPDIR of mode 0700 is not where another user's servers can live."""
+    """A TMPDIR of mode 0700 is where our own servers can live, and not another user's."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(closed))
-    assert servers.traversable_temporary_folder() != closed
+    assert servers.temporary_folder("") == closed
+    assert servers.temporary_folder("nobody") != closed
     monkeypatch.setattr(servers, "_lets_everybody_through", lambda folder: False)
     with pytest.raises(EnvironmentFailure, match="no temporary folder"):
-        servers.traversable_temporary_folder()
+        servers.temporary_folder("nobody")
