@@ -10,7 +10,15 @@ from typing import NoReturn, TypeVar
 
 import click
 
-from sanctum.settings import Environment, Settings, SettingsError, describe_settings, read_settings
+from sanctum.defects import Defect
+from sanctum.settings import (
+    Environment,
+    Settings,
+    SettingsError,
+    describe_settings,
+    read_settings,
+    unknown_variables,
+)
 
 EXIT_BAD_INPUT = 64
 EXIT_ENVIRONMENT = 69
@@ -74,6 +82,8 @@ def serve(host: str, port: int) -> None:
         _fail(EXIT_ENVIRONMENT, f"serve: cannot listen on {host}:{port}: {error.strerror}")
     with Logs(settings.log_level) as logs:
         service = Service(settings, logs)
+        for name in unknown_variables(os.environ):
+            logger.warning("unknown setting", extra={"fields": {"name": name}})
         logger.info("listening", extra={"fields": {"host": host, "port": port}})
         build_server(service, settings).run(sockets=[listener])
     if service.failed:
@@ -86,6 +96,11 @@ def show_settings() -> None:
     for line in describe_settings(os.environ):
         click.echo(f"{line.name}={line.value}")
         click.echo(f"    {line.doc} (default: {line.default or 'empty'})")
+    click.echo("\nPlanted defects, by the promise that each breaks:")
+    for defect in Defect:
+        click.echo(f"{defect.value}\n    {defect.broken_promise}")
+    for name in unknown_variables(os.environ):
+        click.echo(f"{name} is no setting", err=True)
 
 
 def main() -> None:
@@ -97,6 +112,8 @@ def main() -> None:
         sys.exit(EXIT_BAD_INPUT)
     except click.Abort:
         sys.exit(EXIT_INTERRUPTED)
+    except ModuleNotFoundError as error:
+        _fail(EXIT_ENVIRONMENT, f"{error}; Sanctum needs: pip install 'stormproof[sanctum]'")
 
 
 def _settings() -> Settings:

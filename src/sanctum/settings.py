@@ -67,20 +67,21 @@ def _defects(raw: str) -> tuple[Defect, ...]:
     return tuple(known[name] for name in dict.fromkeys(names))
 
 
-def _url(*schemes: str, optional: bool = False) -> Callable[[str], str]:
+def _url(*schemes: str, needs_user: bool = False, optional: bool = False) -> Callable[[str], str]:
+    user = "user[:password]@" if needs_user else "[user:password@]"
+
     def parse(raw: str) -> str:
         if optional and not raw:
             return raw
         try:
             parts = urlsplit(raw)
             complete = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+            complete = complete and (bool(parts.username) or not needs_user)
         except ValueError:
             complete = False
             parts = urlsplit("")
         if not complete or parts.scheme not in schemes:
-            raise ValueError(
-                f"not a URL of the form {schemes[0]}://[user:password@]host[:port]/name"
-            )
+            raise ValueError(f"not a URL of the form {schemes[0]}://{user}host[:port]/name")
         return raw
 
     return parse
@@ -121,7 +122,7 @@ def _choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-_POSTGRES = _url("postgresql", "postgres")
+_POSTGRES = _url("postgresql", "postgres", needs_user=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,7 @@ class Settings:
         metadata=_about(
             "",
             "PostgreSQL as the owner of the tables; needed by migrate and seed only",
-            _url("postgresql", "postgres", optional=True),
+            _url("postgresql", "postgres", needs_user=True, optional=True),
             secret=True,
         )
     )
@@ -297,6 +298,12 @@ def _production_problems(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _user(url: str) -> str | None:
     return urlsplit(url).username
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """List variables with the prefix that name no setting; others may put some there."""
+    known = {variable_name(item.name) for item in dataclasses.fields(Settings)}
+    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
 
 
 def variable_name(field_name: str) -> str:

@@ -96,12 +96,20 @@ class Api:
 
 
 class Chat:
-    """One chat socket that keeps every frame it received."""
+    """One chat socket that keeps every frame it received.
+
+    Attributes:
+        welcome: the first frame.
+        frames: all later ones.
+        numbers: the numbers of the messages among them, in the order they came.
+    """
 
     def __init__(self, connection: ClientConnection, welcome: dict[str, Any]) -> None:
         self.connection = connection
         self.welcome = welcome
         self.frames: list[dict[str, Any]] = []
+        self.numbers: list[int] = []
+        self._acks: dict[str, int] = {}
         self._reading = asyncio.ensure_future(self._read())
 
     async def __aenter__(self) -> Self:
@@ -113,18 +121,20 @@ class Chat:
     async def _read(self) -> None:
         try:
             async for frame in self.connection:
-                self.frames.append(json.loads(frame))
+                self._keep(json.loads(frame))
         except ConnectionClosed:
             return
+
+    def _keep(self, frame: dict[str, Any]) -> None:
+        self.frames.append(frame)
+        if frame["type"] == "message":
+            self.numbers.append(frame["number"])
+        elif frame["type"] == "ack":
+            self._acks[frame["id"]] = frame["number"]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """List the frames of a type."""
         return [frame for frame in self.frames if frame["type"] == kind]
-
-    @property
-    def numbers(self) -> list[int]:
-        """List the numbers of the messages received, in the order they came."""
-        return [frame["number"] for frame in self.of("message")]
 
     async def send(self, client_id: str, body: str = "hello") -> None:
         """Send a message without waiting for its ack."""
@@ -135,14 +145,12 @@ class Chat:
         """Send a message and return the number it was acknowledged with."""
         await self.send(client_id, body)
         await self.acknowledged(client_id)
-        numbers = {ack["id"]: ack["number"] for ack in self.of("ack")}
-        number: int = numbers[client_id]
+        number: int = self._acks[client_id]
         return number
 
     async def acknowledged(self, client_id: str) -> None:
         """Wait for a message's ack."""
-        acks = self.of
-        await until(lambda: any(a["id"] == client_id for a in acks("ack")), f"ack of {client_id}")
+        await until(lambda: client_id in self._acks, f"ack of {client_id}")
 
     async def received(self, count: int) -> None:
         """Wait until that many messages came."""

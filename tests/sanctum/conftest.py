@@ -1,9 +1,8 @@
-"""Fixtures: one PostgreSQL for all tests, a fresh database, cache and Sanctum for each."""
+"""Fixtures: one PostgreSQL for all tests, a clean database, cache and Sanctum for each."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -28,9 +27,9 @@ from sanctum.server import build_server, listen
 from sanctum.settings import Settings, read_settings
 from sanctum.telemetry.logs import Logs
 
-TEMPLATE = "sanctum_template"
+DATABASE = "sanctum"
+TABLES = "users, channels, memberships, posts, messages"
 SIZE = SeedSize(users=20, channels=CHANNELS, posts=50)
-_databases = itertools.count(1)
 
 Serve = Callable[..., Awaitable[Api]]
 OpenLink = Callable[[int], Awaitable[Link]]
@@ -38,24 +37,24 @@ OpenLink = Callable[[int], Awaitable[Link]]
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """Serve a cluster with a migrated and seeded template database."""
+    """Serve a cluster with one migrated database."""
     server = Postgres()
     try:
         server.start()
-        asyncio.run(server.execute(f"CREATE DATABASE {TEMPLATE}"))
-        migrate(server.url(TEMPLATE), server.url(TEMPLATE, ROLE, ROLE_PASSWORD))
-        seed(server.url(TEMPLATE), SIZE, PASSWORD)
+        asyncio.run(server.execute(f"CREATE DATABASE {DATABASE}"))
+        migrate(server.url(DATABASE), server.url(DATABASE, ROLE, ROLE_PASSWORD))
         yield server
     finally:
         server.stop()
 
 
 @pytest.fixture
-def database(postgres: Postgres) -> str:
-    """Give the name of a seeded database of the test's own."""
-    name = f"test_{next(_databases)}"
-    asyncio.run(postgres.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
-    return name
+async def database(postgres: Postgres) -> str:
+    """Give the name of the database, holding the seed and nothing else."""
+    emptying = f"TRUNCATE {TABLES} RESTART IDENTITY"
+    await postgres.execute(emptying, database=DATABASE)
+    await asyncio.to_thread(seed, postgres.url(DATABASE), SIZE, PASSWORD)
+    return DATABASE
 
 
 @pytest.fixture

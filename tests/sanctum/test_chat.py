@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from tests.sanctum.clients import CHANNELS, Api, Chat
 from tests.sanctum.conftest import Serve
+from tests.sanctum.servers import DEADLINE_S
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -202,17 +203,50 @@ async def test_slow_reader_is_closed_and_counted(serve: Serve) -> None:
     sender = await api.chat()
     slow = await api.chat(user=1 + CHANNELS)
     slow.connection.transport.pause_reading()
-    body = "x" * 4096
     count = 0
     while await api.metric("ws_overload_total") == 0:
-        assert count < 20_000, "the slow reader is never dropped"
-        for _ in range(100):
+        assert count < 5_000, "the slow reader is never dropped"
+        for _ in range(10):
             count += 1
-            await sender.send(f"m{count}", body)
-        await sender.acknowledged(f"m{count}")
-    await sender.received(count)
+            await sender.say(f"m{count}", "x" * 4096)
+            await sender.received(count)
     assert sender.numbers == list(range(1, count + 1))
     assert await api.metric('ws_close_total{code="1013"}') == 1
     slow.connection.transport.abort()
     await sender.close()
     await slow.close()
+
+
+async def test_reader_stuck_in_its_resume_is_closed(serve: Serve) -> None:
+    """A client that stops reading the past it asked for is dropped with 1013."""
+    api = await serve(SANCTUM_SOCKET_SEND_TIMEOUT_S="0.2")
+    async with await api.chat() as sender:
+        for i in range(PAGE_MESSAGES * 3):
+            await sender.send(f"m{i}", "x" * 4096)
+            if i % 20 == 19:
+                await sender.received(i + 1)
+        stuck = await api.chat(user=1 + CHANNELS, after=0)
+        stuck.connection.transport.pause_reading()
+        await _counted(api, 'ws_close_total{code="1013"}')
+        await sender.say("still served")
+    stuck.connection.transport.abort()
+    await stuck.closed()
+
+
+async def test_client_that_answers_no_ping_is_closed(serve: Serve) -> None:
+    """A client that does not answer pings is closed and counted; one that does stays open."""
+    api = await serve(SANCTUM_HEARTBEAT_INTERVAL_S="0.2", SANCTUM_HEARTBEAT_TIMEOUT_S="0.5")
+    alive, dead = await api.chat(), await api.chat(user=1 + CHANNELS)
+    dead.connection.transport.pause_reading()
+    await _counted(api, "ws_heartbeat_terminate_total")
+    await alive.say("still here")
+    assert await api.metric("ws_heartbeat_terminate_total") == 1
+    dead.connection.transport.abort()
+    await dead.closed()
+    await alive.close()
+
+
+async def _counted(api: Api, metric: str) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while await api.metric(metric) == 0:
+            await asyncio.sleep(0.02)

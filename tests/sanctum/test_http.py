@@ -154,7 +154,10 @@ async def test_metrics_count_by_route_template(api: Api) -> None:
         assert await api.metric("ws_active_connections") == 1
     series = 'requests_total{method="GET",route="/api/posts/{post_id}",status="200"}'
     assert await api.metric(series) == 2
-    assert await api.metric("messages_total") == 1
+    for metric in ("messages_total", "messaging_dispatch_published_total"):
+        assert await api.metric(metric) == 1, metric
+    assert await api.metric("messaging_consumer_delivered_total") == 1
+    assert await api.metric("ws_frame_sent_total") == 3
     text = (await api.call("GET", "/metrics")).body
     for name in (
         "request_latency_ms_bucket",

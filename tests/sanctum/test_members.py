@@ -33,7 +33,7 @@ class Log:
             raise DatabaseUnavailable("asked to fail")
         numbers = range(after + 1, min(self.last, after + PAGE) + 1)
         frames = [(number, str(number).encode()) for number in numbers]
-        return Page(frames=frames, full=len(frames) == PAGE)
+        return Page(frames=frames, last=after + len(frames), full=len(frames) == PAGE)
 
 
 def _member(
@@ -147,7 +147,7 @@ async def test_members_that_fall_behind_together_share_a_read() -> None:
     async def load(_channel: int, after: int) -> Page:
         loads.append(after)
         await asyncio.sleep(0)
-        return Page(frames=[], full=False)
+        return Page(frames=[], last=after, full=False)
 
     room = Room(1, load)
     pages = await asyncio.gather(*(room.read_page(7) for _ in range(10)), room.read_page(8))
@@ -161,12 +161,12 @@ async def test_read_that_has_begun_is_not_shared() -> None:
     finish = asyncio.Event()
     loads = 0
 
-    async def load(_channel: int, _after: int) -> Page:
+    async def load(_channel: int, after: int) -> Page:
         nonlocal loads
         loads += 1
         started.set()
         await finish.wait()
-        return Page(frames=[], full=False)
+        return Page(frames=[], last=after, full=False)
 
     room = Room(1, load)
     first = asyncio.ensure_future(room.read_page(7))

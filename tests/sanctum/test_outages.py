@@ -11,9 +11,11 @@ import pytest
 from tests.sanctum.clients import CHANNELS, Api, Chat
 from tests.sanctum.conftest import OpenLink, Serve
 from tests.sanctum.servers import DEADLINE_S, LOOPBACK, ROLE, ROLE_PASSWORD, Postgres, Valkey, until
+from valkey.asyncio import Valkey as Client
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from sanctum.chat.fanout import TOPIC
 from sanctum.settings import Settings
 
 USERS = (1, 1 + CHANNELS, 1 + 2 * CHANNELS)
@@ -165,6 +167,39 @@ async def test_publications_missed_by_one_process_are_swept_up(
         assert chat.numbers == [1, 2, 3, 4, 5, 6]
         await chat.close()
     link.release()
+
+
+async def test_full_fan_out_queue_is_left_to_catch_up(
+    serve: Serve, valkey: Valkey, open_link: OpenLink
+) -> None:
+    """Messages that do not fit the queue of a stalled publisher are delivered all the same."""
+    link = await open_link(valkey.port)
+    url = f"valkey://{LOOPBACK}:{link.port}/0"
+    api = await serve(SANCTUM_CACHE_URL=url, SANCTUM_FANOUT_QUEUE_MAX="1")
+    async with AsyncExitStack() as stack:
+        chats = await _open_chats(api, stack)
+        link.hold()
+        await _say_all(chats, "during")
+        await _all_received(chats, 15)
+        link.release()
+    assert await api.metric("messaging_dispatch_fallback_total") > 0
+
+
+async def test_foreign_publication_is_ignored(serve: Serve, valkey: Valkey) -> None:
+    """What somebody else publishes under the service's topic does not stop the fan-out."""
+    api = await serve()
+    async with await api.chat() as chat, Client.from_url(valkey.url) as foreign:
+        for payload in (
+            b"no json",
+            b"{}",
+            b'{"channel":1}',
+            b'{"channel":1,"number":"x"}',
+            b"\xff",
+        ):
+            await foreign.publish(TOPIC, payload)
+        await chat.say("hello")
+        await chat.received(1)
+        assert await api.ready()
 
 
 async def _until_health(api: Api, accept: Callable[[int, str], bool]) -> None:

@@ -184,14 +184,23 @@ def test_settings_command_lists_documented_variables(postgres: Postgres, call: C
     exited, output, _ = call(_environment(postgres, "postgres"), "settings")
     assert exited == 0
     assert "SANCTUM_CACHE_TIMEOUT_S=0.4" in output
+    assert "lose_message" in output
     assert ROLE_PASSWORD not in output
 
 
-def test_seed_conflict_is_bad_input(postgres: Postgres, call: Call, database: str) -> None:
+def test_missing_extra_is_named(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a library of the extra is missing, the message says what to install."""
+    monkeypatch.setitem(sys.modules, "sanctum.app", None)
+    exited, _, errors = call({}, "serve")
+    assert (exited, "stormproof[sanctum]" in errors) == (69, True)
+
+
+async def test_seed_conflict_is_bad_input(postgres: Postgres, call: Call, database: str) -> None:
     """Seeding over somebody else's data exits 64 and says so."""
     statement = "UPDATE users SET username = 'someone' WHERE id = 3"
-    asyncio.run(postgres.execute(statement, database=database))
-    exited, _, errors = call(_environment(postgres, database), "seed", "--users", "5")
+    await postgres.execute(statement, database=database)
+    environ = _environment(postgres, database)
+    exited, _, errors = await asyncio.to_thread(call, environ, "seed", "--users", "5")
     assert (exited, "belong to other users" in errors) == (64, True)
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from sanctum.defects import Defect
-from sanctum.settings import Environment, SettingsError, describe_settings, read_settings
+from sanctum.settings import (
+    Environment,
+    SettingsError,
+    describe_settings,
+    read_settings,
+    unknown_variables,
+)
 
 PRODUCTION = {
     "SANCTUM_ENV": "production",
@@ -53,6 +59,17 @@ def test_every_problem_is_named_at_once() -> None:
         "SANCTUM_HEALTH_INTERVAL_S",
         "SANCTUM_LOG_LEVEL",
     ]
+
+
+def test_database_url_needs_a_user() -> None:
+    """A database URL without a user is refused: it names the role that migrations make."""
+    assert "user" in _problems(SANCTUM_DATABASE_URL="postgresql://127.0.0.1/sanctum")[0]
+
+
+def test_variables_that_are_no_settings_are_listed() -> None:
+    """A misspelt variable is found, and foreign variables are left alone."""
+    environ = {"SANCTUM_DEFECT": "slow_feed", "SANCTUM_DEFECTS": "", "PATH": "/bin"}
+    assert unknown_variables(environ) == ["SANCTUM_DEFECT"]
 
 
 def test_problem_does_not_show_a_secret() -> None:

@@ -17,9 +17,16 @@ RETRY_AFTER_S = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Hold encoded messages in order, and whether more follow."""
+    """Hold what is stored after a number.
+
+    Attributes:
+        frames: encoded messages with their numbers, in order.
+        last: the last number read, even where its message is not among the frames.
+        full: whether more may follow.
+    """
 
     frames: Sequence[tuple[int, bytes]]
+    last: int
     full: bool
 
 
@@ -116,4 +123,5 @@ class Member:
             if number > self._tail:
                 self._waiting.append(frame)
                 self._tail = number
+        self._tail = max(self._tail, page.last)
         self._behind = self._behind or page.full

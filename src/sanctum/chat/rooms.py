@@ -126,7 +126,8 @@ class Rooms:
             for message in stored
             if not self._defects.hides(message.ordinal)
         ]
-        return Page(frames=frames, full=len(stored) == PAGE_MESSAGES)
+        last = stored[-1].number if stored else after
+        return Page(frames=frames, last=last, full=len(stored) == PAGE_MESSAGES)
 
 
 def _retrieve(page: asyncio.Task[Page]) -> None:

@@ -64,10 +64,6 @@ class Sessions:
         for socket in list(self._sockets):
             socket.expel(GOING_AWAY, "the service is going away")
 
-    async def last_number(self, channel: int) -> int | None:
-        """Give a channel's last number, None where there is no such channel."""
-        return (await self._storage.last_numbers([channel])).get(channel)
-
     async def serve(
         self, websocket: WebSocket, admission: Admission, last: int, after: int | None
     ) -> None:
@@ -103,7 +99,7 @@ class Sessions:
         room = self._rooms.room(admission.channel)
         member = Member(
             tail=tail,
-            send=lambda frame: self._send(socket, frame),
+            send=lambda frame: self._send_message(socket, frame),
             read_page=room.read_page,
             queue_max=self._limits.queue_max,
         )
@@ -152,7 +148,7 @@ class Sessions:
                 message="the database does not answer; the message may or may not be stored",
             )
         self._metrics.messages.inc()
-        self._metrics.message_size.observe(len(send.body))
+        self._metrics.message_size.observe(len(send.body.encode()))
         if not self._defects.hides(appended.ordinal):
             message = Message(
                 channel=channel, number=appended.number, id=send.id, from_=user_id, body=send.body
@@ -168,6 +164,10 @@ class Sessions:
             return
         except SlowReader:
             self._expel_slow(socket)
+
+    async def _send_message(self, socket: BoundedSocket, frame: bytes) -> None:
+        await self._send(socket, frame)
+        self._metrics.delivered.inc()
 
     async def _send(self, socket: BoundedSocket, frame: bytes) -> None:
         try:

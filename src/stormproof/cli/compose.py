@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stormproof.cli.live import LiveState
-from stormproof.cli.locations import index_folder
 from stormproof.faults import keeper
+from stormproof.faults.index import default_index_dir
 from stormproof.kernel.clock import SystemClock
+from stormproof.kernel.errors import EnvironmentFailure
 from stormproof.load import worker
 from stormproof.load.fleet import LocalFleet
-from stormproof.model.event import Event
+from stormproof.model.event import Event, WarningEvent
 from stormproof.model.plan import Plan
 from stormproof.model.series import Frame, Series
 from stormproof.observe.probes import Probes
@@ -21,7 +22,7 @@ from stormproof.rules.gate import decide
 from stormproof.run.lifecycle import Frames, Ports, Run
 from stormproof.seams import Recorder, Stack
 from stormproof.stack.embedded import plan_embedded
-from stormproof.stack.kept import KeptStack
+from stormproof.stack.kept import KEEPER_DIED, KeptStack
 from stormproof.stack.running import RunningTarget
 from stormproof.store.directory import RunDirectory
 from stormproof.store.segment import SegmentRecorder
@@ -71,8 +72,16 @@ def compose_run(
         on_frame=on_frame,
         on_event=on_worker_event,
     )
+
+    def on_stack_event(event: Event) -> None:
+        """Note an event that the keeper has recorded; only its death nobody else can record."""
+        state.on_event(event)
+        if isinstance(event, WarningEvent) and event.code == KEEPER_DIED:
+            recorder.events([event])
+            run.give_up(EnvironmentFailure("the keeper died", "run: stormproof heal"))
+
     ports = Ports(
-        stack=_stack(plan, directory, run_id, stack_cores, state),
+        stack=_stack(plan, directory, run_id, stack_cores, on_stack_event),
         fleet=fleet,
         watch=Probes(plan.probes, recorder, clock, state.on_sample).watch,
         recorder=recorder,
@@ -81,16 +90,21 @@ def compose_run(
         frames=frames,
         on_event=state.on_event,
     )
-    return Run(plan, ports)
+    run = Run(plan, ports)
+    return run
 
 
 def _stack(
-    plan: Plan, directory: RunDirectory, run_id: str, cores: list[int], state: LiveState
+    plan: Plan,
+    directory: RunDirectory,
+    run_id: str,
+    cores: list[int],
+    on_event: Callable[[Event], None],
 ) -> Stack:
     if plan.stack == "none":
         return RunningTarget(plan.target)
     stack_plan = plan_embedded(plan, run_id, directory.path, cores)
-    return KeptStack([*_SELF, "_keeper"], stack_plan, plan.faults, state.on_event, index_folder())
+    return KeptStack([*_SELF, "_keeper"], stack_plan, plan.faults, on_event, default_index_dir())
 
 
 def record_at(path: Path, writer: str) -> SegmentRecorder:

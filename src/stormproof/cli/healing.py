@@ -6,14 +6,23 @@ from pathlib import Path
 
 import click
 
-from stormproof.cli.locations import index_folder
 from stormproof.faults.heal import heal
+from stormproof.faults.index import default_index_dir
+from stormproof.store.directory import RunDirectory
 from stormproof.store.segment import SegmentRecorder
+
+LEFT_BEHIND = 69
 
 
 def heal_runs(run: Path | None) -> int:
     """Heal one run, or every open run of this user; say what was done."""
-    report = heal(index_folder(), run, lambda path, writer: SegmentRecorder(path, writer=writer))
+    report = heal(default_index_dir(), None if run is None else run.absolute(), _open_segment)
     for line in report.lines:
         click.echo(line)
-    return 0
+    return 0 if report.is_clean else LEFT_BEHIND
+
+
+def _open_segment(path: Path, writer: str) -> SegmentRecorder:
+    """Open a segment in a run directory whose disk may be full: its reserve is given back first."""
+    RunDirectory(path.parent.parent).release_reserve()
+    return SegmentRecorder(path, writer=writer)

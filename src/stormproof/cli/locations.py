@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -27,8 +25,3 @@ def _folders(in_project: str, in_wheel: str) -> list[Path]:
         _CHECKOUT / in_project,
     ]
     return [folder for folder in candidates if folder.is_dir()]
-
-
-def index_folder() -> Path:
-    """Return the per-user index of open runs, below the temporary directory."""
-    return Path(tempfile.gettempdir()) / f"stormproof-{os.getuid()}" / "open"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -35,38 +36,58 @@ def default_index_dir() -> Path:
 
 
 class OpenRuns:
-    """The index in one folder, which only its user may read.
+    """The index in one folder, which only its user may read; the folder is there while a run is.
 
     Raises:
-        EnvironmentFailure: the folder is a symbolic link, another user's, or cannot be made.
+        EnvironmentFailure: the folder is a symbolic link, another user's, or open to others.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        _own_folder(folder.parent)
-        _own_folder(folder)
+        for own in (folder.parent, folder):
+            _check_owned(own)
 
     def add(self, run: OpenRun) -> None:
-        """Enter a run; the entry appears whole or not at all."""
+        """Enter a run; the entry appears whole or not at all.
+
+        Raises:
+            EnvironmentFailure: the index cannot be written.
+        """
         path = self._path(run.run_id)
-        draft = path.with_suffix(f".draft-{os.getpid()}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            handle = os.open(draft, flags, 0o600)
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(msgspec.json.encode(run))
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.replace(path)
+            try:
+                self._write(path, run)
+            except FileNotFoundError:
+                self._write(path, run)  # the last run before us took the folders away meanwhile
         except OSError as error:
             raise EnvironmentFailure(
                 f"the index of open runs {self._folder} cannot be written: {error.strerror}",
                 "free space in the temporary directory",
             ) from error
 
+    def _write(self, path: Path, run: OpenRun) -> None:
+        for own in (self._folder.parent, self._folder):
+            _make_owned(own)
+        draft = path.with_suffix(f".draft-{os.getpid()}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        with os.fdopen(os.open(draft, flags, 0o600), "wb") as stream:
+            stream.write(msgspec.json.encode(run))
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+
     def remove(self, run_id: str) -> None:
-        """Drop a run; one that is not there is fine."""
+        """Drop a run, and the folders with the last one; one that is not there is fine."""
         self._path(run_id).unlink(missing_ok=True)
+        for own in (self._folder, self._folder.parent):
+            try:
+                own.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno == errno.ENOTEMPTY:
+                    return
+                raise
 
     def entries(self) -> tuple[list[OpenRun], list[str]]:
         """Return the open runs and what is wrong with entries that cannot be read."""
@@ -88,15 +109,23 @@ class OpenRuns:
         return self._folder / f"{run_id}.json"
 
 
-def _own_folder(folder: Path) -> None:
-    """Make `folder` for this user alone, or refuse the one that is there."""
+def _make_owned(folder: Path) -> None:
+    """Make `folder` for this user alone, unless it is there."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
     except OSError as error:
         raise EnvironmentFailure(
             f"{folder} cannot be made: {error.strerror}", "set TMPDIR to a folder of yours"
         ) from error
+    _check_owned(folder)
+
+
+def _check_owned(folder: Path) -> None:
+    """Refuse a folder that is there and not this user's alone."""
+    try:
+        status = folder.lstat()
+    except FileNotFoundError:
+        return
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise EnvironmentFailure(
             f"{folder} is not a folder of this user", "remove it, or set TMPDIR elsewhere"

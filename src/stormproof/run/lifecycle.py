@@ -98,6 +98,12 @@ class Run:
         self._ports = ports
         self._origin_ns = 0
         self._background: list[asyncio.Future[None]] = []
+        self._lost: asyncio.Future[None] | None = None
+
+    def give_up(self, error: StormproofError) -> None:
+        """End the run early, in order, because what it stands on is gone."""
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_exception(error)
 
     async def execute(self) -> None:
         """Run the plan from start to stop.
@@ -107,6 +113,8 @@ class Run:
             EnvironmentFailure: a part, a worker or the disk gave up; undo is done.
         """
         how, detail = "completed", ""
+        self._lost = asyncio.get_running_loop().create_future()
+        self._background.append(self._lost)
         try:
             await self._carry_out()
         except asyncio.CancelledError:

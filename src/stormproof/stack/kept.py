@@ -41,6 +41,7 @@ from stormproof.model.plan import PlannedFault
 
 ANSWER_MARGIN_NS = 15 * SECOND_NS  # what the keeper needs beside the deadlines of its steps
 CLEANUP_DEADLINE_S = 5.0
+KEEPER_DIED = "keeper-died"  # the code of the warning that tells of it
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -219,7 +220,7 @@ class KeptStack:
         """Let everybody know that the keeper has gone without being told to."""
         if not self._is_stopped:
             text = str(self._keeper_gone())
-            self._on_event(WarningEvent(at_ns=time.monotonic_ns(), code="keeper-died", text=text))
+            self._on_event(WarningEvent(at_ns=time.monotonic_ns(), code=KEEPER_DIED, text=text))
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(self._keeper_gone())

@@ -86,7 +86,6 @@ def enter_dead_run(small: SmallStack, *, boot: str, keeper: ProcessId | None = N
         keeper=dead,
         controller=dead,
     )
-    small.index_dir.parent.mkdir(mode=0o700)
     OpenRuns(small.index_dir).add(run)
     journal = Journal(small.run_dir / JOURNAL_NAME)
     journal.append(Opened(run_id=small.run_id, boot_id=boot, keeper=dead, controller=dead))
@@ -327,7 +326,6 @@ def test_heal_of_a_run_whose_directory_is_gone(small: SmallStack) -> None:
 
 def test_heal_of_what_is_no_run(small: SmallStack, tmp_path: Path) -> None:
     """A directory without a journal is named as such."""
-    small.index_dir.parent.mkdir(mode=0o700)
     report = heal(small.index_dir, tmp_path, record_at)
     assert not report.is_clean
     assert "is no run that had a stack" in report.lines[0]

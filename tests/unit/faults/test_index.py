@@ -36,6 +36,19 @@ def test_runs_are_entered_listed_and_dropped(folder: Path) -> None:
     assert index.entries() == ([run("b")], [])
 
 
+def test_index_is_there_only_while_a_run_is(folder: Path) -> None:
+    """Looking makes no folder, and the last run that is dropped takes the folders with it."""
+    index = OpenRuns(folder)
+    assert index.entries() == ([], [])
+    assert not folder.parent.exists()
+    for name in ("a", "b"):
+        index.add(run(name))
+    index.remove("a")
+    assert folder.is_dir()
+    index.remove("b")
+    assert not folder.parent.exists()
+
+
 def test_index_is_closed_to_others(folder: Path) -> None:
     """Both folders and each entry can be read by their user only."""
     OpenRuns(folder).add(run("a"))

@@ -140,8 +140,8 @@ class FleetStory:
         await self.story._note("fleet stop")
 
 
-async def carry_out(story: Story, cancel_after_s: float | None = None) -> None:
-    ports = Ports(
+def ports_of(story: Story) -> Ports:
+    return Ports(
         stack=story,
         fleet=FleetStory(story),
         watch=story.watch,
@@ -151,7 +151,10 @@ async def carry_out(story: Story, cancel_after_s: float | None = None) -> None:
         frames=Frames(frames=[], series={}),
         on_event=lambda event: None,
     )
-    work = asyncio.ensure_future(Run(PLAN, ports).execute())
+
+
+async def carry_out(story: Story, cancel_after_s: float | None = None) -> None:
+    work = asyncio.ensure_future(Run(PLAN, ports_of(story)).execute())
     if cancel_after_s is not None:
         await asyncio.sleep(cancel_after_s)
         work.cancel()
@@ -275,3 +278,22 @@ def test_a_part_that_does_not_stop_does_not_keep_the_others_running() -> None:
         return story
 
     assert run_virtual(main).told[-1] == "stack stop"
+
+
+def test_giving_up_ends_the_run_in_order_with_the_reason() -> None:
+    """When what the run stands on is gone it stops everything at once and says why."""
+
+    async def main(clock: VirtualClock) -> Story:
+        story = Story(clock)
+        run = Run(PLAN, ports_of(story))
+        work = asyncio.ensure_future(run.execute())
+        await asyncio.sleep(5)
+        run.give_up(EnvironmentFailure("the keeper died"))
+        with pytest.raises(EnvironmentFailure, match="the keeper died"):
+            await work
+        assert story.at_s() < 6
+        return story
+
+    story = run_virtual(main)
+    assert story.told[-2:] == ["fleet stop", "stack stop"]
+    assert end_of(story) == "aborted"
