@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -72,10 +73,25 @@ class Api:
 
     async def chat(self, user: int = 1, channel: int = 1, after: int | None = None) -> Chat:
         """Open a chat socket with a fresh ticket and read its welcome."""
+        return await self._open(user, channel, after, None)
+
+    async def stuck_chat(self, user: int, after: int | None = None) -> Chat:
+        """Open a chat socket with a small buffer that reads nothing after its welcome."""
+        small = socket.socket()
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        small.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(small, (LOOPBACK, self.port))
+        chat = await self._open(user, 1, after, small)
+        chat.connection.transport.pause_reading()
+        return chat
+
+    async def _open(
+        self, user: int, channel: int, after: int | None, sock: socket.socket | None
+    ) -> Chat:
         answer = await self.ticket(user, channel)
         assert answer.status == 201, answer
         url = self.socket_url(channel, answer.body["ticket"], after)
-        connection = await connect(url, compression=None, ping_interval=None)
+        connection = await connect(url, compression=None, ping_interval=None, sock=sock)
         return Chat(connection, json.loads(await connection.recv()))
 
     async def ready(self) -> bool:
@@ -161,6 +177,11 @@ class Chat:
         async with asyncio.timeout(DEADLINE_S):
             await self._reading
         return self.connection.close_code
+
+    async def abandon(self) -> None:
+        """Drop the connection without a word."""
+        self.connection.transport.abort()
+        await self._reading
 
     async def close(self) -> None:
         """Close the socket."""

@@ -201,8 +201,7 @@ async def test_slow_reader_is_closed_and_counted(serve: Serve) -> None:
     """A member that does not read is dropped with 1013 and counted; the others miss nothing."""
     api = await serve(SANCTUM_SOCKET_QUEUE_MAX="8")
     sender = await api.chat()
-    slow = await api.chat(user=1 + CHANNELS)
-    slow.connection.transport.pause_reading()
+    slow = await api.stuck_chat(user=1 + CHANNELS)
     count = 0
     while await api.metric("ws_overload_total") == 0:
         assert count < 5_000, "the slow reader is never dropped"
@@ -212,9 +211,8 @@ async def test_slow_reader_is_closed_and_counted(serve: Serve) -> None:
             await sender.received(count)
     assert sender.numbers == list(range(1, count + 1))
     assert await api.metric('ws_close_total{code="1013"}') == 1
-    slow.connection.transport.abort()
     await sender.close()
-    await slow.close()
+    await slow.abandon()
 
 
 async def test_reader_stuck_in_its_resume_is_closed(serve: Serve) -> None:
@@ -225,24 +223,20 @@ async def test_reader_stuck_in_its_resume_is_closed(serve: Serve) -> None:
             await sender.send(f"m{i}", "x" * 4096)
             if i % 20 == 19:
                 await sender.received(i + 1)
-        stuck = await api.chat(user=1 + CHANNELS, after=0)
-        stuck.connection.transport.pause_reading()
+        stuck = await api.stuck_chat(user=1 + CHANNELS, after=0)
         await _counted(api, 'ws_close_total{code="1013"}')
         await sender.say("still served")
-    stuck.connection.transport.abort()
-    await stuck.closed()
+    await stuck.abandon()
 
 
 async def test_client_that_answers_no_ping_is_closed(serve: Serve) -> None:
     """A client that does not answer pings is closed and counted; one that does stays open."""
     api = await serve(SANCTUM_HEARTBEAT_INTERVAL_S="0.2", SANCTUM_HEARTBEAT_TIMEOUT_S="0.5")
-    alive, dead = await api.chat(), await api.chat(user=1 + CHANNELS)
-    dead.connection.transport.pause_reading()
+    alive, dead = await api.chat(), await api.stuck_chat(user=1 + CHANNELS)
     await _counted(api, "ws_heartbeat_terminate_total")
     await alive.say("still here")
     assert await api.metric("ws_heartbeat_terminate_total") == 1
-    dead.connection.transport.abort()
-    await dead.closed()
+    await dead.abandon()
     await alive.close()
 
 

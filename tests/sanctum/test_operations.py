@@ -9,6 +9,7 @@ import logging
 import os
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.sanctum.conftest import OpenLink
 from tests.sanctum.servers import DEADLINE_S, LOOPBACK, Valkey
 
@@ -142,6 +143,20 @@ def test_logs_drop_and_count_when_nobody_reads() -> None:
         assert logs.waiting <= QUEUE_RECORDS_MAX
         os.close(read_end)
     os.close(write_end)
+
+
+def test_metrics_are_in_the_text_format() -> None:
+    """What is rendered parses, and the breaker's counts have exactly the required name."""
+    metrics = Metrics()
+    metrics.breaker_transitions["open"] += 1
+    families = list(text_string_to_metric_families(metrics.render().decode()))
+    samples = {
+        (sample.name, sample.labels.get("state")): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    assert samples["storage_circuit_breaker_transitions", "open"] == 1
+    assert samples["storage_circuit_breaker_transitions", "closed"] == 0
 
 
 def test_request_series_are_bounded() -> None:

@@ -214,18 +214,15 @@ async def test_signal_ends_the_process_with_open_sockets(
     process = _start(environ, port, subprocess.PIPE)
     api = Api(port)
     await _until_ready(api)
-    chats = [await api.chat(), await api.chat(user=1 + CHANNELS)]
-    stuck = chats[1]
-    await chats[0].say("hello")
+    chat, stuck = await api.chat(), await api.stuck_chat(user=1 + CHANNELS)
+    await chat.say("hello")
     valkey.pause()
-    stuck.connection.transport.pause_reading()
     process.send_signal(number)
     output, _ = await asyncio.to_thread(process.communicate, None, DEADLINE_S)
     valkey.resume()
     assert process.returncode == 0
-    assert await chats[0].closed() == 1001
-    stuck.connection.transport.abort()
-    await stuck.closed()
+    assert await chat.closed() == 1001
+    await stuck.abandon()
     lines = [json.loads(line) for line in output.splitlines()]
     assert {"listening"} <= {line["message"] for line in lines}
     assert all(line["level"] in ("info", "warning") for line in lines), lines

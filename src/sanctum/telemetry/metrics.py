@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -13,9 +13,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import Metric, UnknownMetricFamily
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LATENCY_MS = (1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 2000, 5000)
@@ -173,21 +172,15 @@ class Metrics:
 
 
 class _BreakerCollector(Collector):
-    """Expose a counter whose required name has no ``_total``."""
+    """Expose a count whose required name has no ``_total``, so it cannot be a counter by type."""
 
-    def __init__(self, transitions: dict[str, int]) -> None:
+    def __init__(self, transitions: Mapping[str, int]) -> None:
         self._transitions = transitions
 
-    def describe(self) -> Iterable[Metric]:
-        return []
-
     def collect(self) -> Iterable[Metric]:
+        """Read the counts."""
         name = "storage_circuit_breaker_transitions"
-        family = CounterMetricFamily(name, "Breaker of the cache", labels=("state",))
+        family = UnknownMetricFamily(name, "Changes of the cache's breaker", labels=("state",))
         for state, count in self._transitions.items():
-            family.samples.append(_sample(name, state, count))
+            family.add_metric((state,), count)
         yield family
-
-
-def _sample(name: str, state: str, count: int) -> Sample:
-    return Sample(name, {"state": state}, float(count))

@@ -61,6 +61,7 @@ class TargetServer:
         self.hidden: set[int] = set()  # numbers of chat messages that are never delivered
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()  # of all connections ever
+        self._tasks: set[asyncio.Task[None]] = set()  # of the connections that are being served
         self._ready = threading.Event()
         self._stop: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run, name="target")
@@ -99,19 +100,23 @@ class TargetServer:
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
-        server.close()
+        self._loop.remove_reader(server.sockets[0].fileno())
         await _turns()  # whoever has just been accepted gets a writer
+        server.close()
         for writer in tuple(self._writers):
             writer.transport.abort()
-        tasks = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await _turns()  # the transports close their sockets
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
             while await self._answer(reader, writer):
                 await writer.drain()
