@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any, Self
 
+import psutil
 from tests.sanctum.servers import DEADLINE_S, LOOPBACK, until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -103,6 +104,15 @@ class Api:
         async with asyncio.timeout(DEADLINE_S):
             while await self.ready() is not ready:
                 await asyncio.sleep(0.02)
+
+    def serves(self, client_port: int) -> bool:
+        """Tell whether this process holds the server's end of a connection."""
+        ends = (
+            (connection.laddr, connection.raddr)
+            for connection in psutil.Process().net_connections("tcp4")
+            if connection.status == psutil.CONN_ESTABLISHED
+        )
+        return any((here.port, there.port) == (self.port, client_port) for here, there in ends)
 
     async def metric(self, sample: str) -> float:
         """Read one sample from the metrics, 0 when it is absent."""

@@ -98,7 +98,7 @@ async def serve(postgres: Postgres, database: str, valkey: Valkey) -> AsyncItera
         settings = read_settings(environ)
         port = free_port()
         server = build_server(Service(settings, Logs("error")), settings)
-        thread = threading.Thread(target=server.run, args=([listen(LOOPBACK, port)],))
+        thread = threading.Thread(target=server.run, args=([listen(LOOPBACK, port)],), daemon=True)
         thread.start()
 
         async def stop() -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from tests.sanctum.clients import CHANNELS, Api, Chat
 from tests.sanctum.conftest import Serve
-from tests.sanctum.servers import DEADLINE_S
+from tests.sanctum.servers import DEADLINE_S, until
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -216,7 +216,7 @@ async def test_slow_reader_is_closed_and_counted(serve: Serve) -> None:
 
 
 async def test_reader_stuck_in_its_resume_is_closed(serve: Serve) -> None:
-    """A client that stops reading the past it asked for is dropped with 1013."""
+    """A client that stops reading the past it asked for is closed with 1013, and then dropped."""
     api = await serve(SANCTUM_SOCKET_SEND_TIMEOUT_S="0.2")
     async with await api.chat() as sender:
         for i in range(PAGE_MESSAGES * 3):
@@ -226,6 +226,8 @@ async def test_reader_stuck_in_its_resume_is_closed(serve: Serve) -> None:
         stuck = await api.stuck_chat(user=1 + CHANNELS, after=0)
         await _counted(api, 'ws_close_total{code="1013"}')
         await sender.say("still served")
+    port = stuck.connection.local_address[1]
+    await until(lambda: not api.serves(port), "the connection is dropped")
     await stuck.abandon()
 
 
