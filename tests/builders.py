@@ -25,6 +25,7 @@ from stormproof.model.event import (
     Phase,
     PhaseEvent,
     ProbeSample,
+    WorkerEvent,
 )
 from stormproof.model.histogram import index_of
 from stormproof.model.ledger import ENTRY, NUMPY_FIELDS, EntryKind, make_key
@@ -330,6 +331,7 @@ def story(*, faults: bool = True) -> list[Event]:
     if faults:
         events += fault_events(CUT, 12.0, 16.0)
         events += fault_events(RESTART, 26.0, 26.8)
+    events += [WorkerEvent(at_ns=at(40.0), worker=one, step="finished") for one in range(2)]
     events.append(DrainEvent(at_ns=at(41.0), caught_up=True))
     events.append(PhaseEvent(at_ns=at(STOP_S), phase=Phase.STOP))
     events.append(EndEvent(at_ns=at(STOP_S + 1), how="completed"))

@@ -9,6 +9,7 @@ Faults: the link to the cache goes silent; later the cache restarts.
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 from stormproof import (
@@ -23,6 +24,8 @@ from stormproof import (
 )
 
 PASSWORD = "sanctum-demo-password"  # of every synthetic user
+WELCOME_S = 5.0  # from an open socket to the channel's first frame
+REFUSALS = {"invalid_frame", "invalid_text", "body_too_large"}  # certain: nothing was stored
 CHANNELS = "channels"  # how many there are, from the profile
 
 TRIAL = Trial(
@@ -95,6 +98,7 @@ async def enter(user: User) -> None:
         state.channel = user.index % int(user.env[CHANNELS]) + 1
         state.socket = None
         state.seen = None
+        state.welcomed = asyncio.Event()
     if state.socket is not None and state.socket.is_open:
         return
     ticket = await user.http.post(
@@ -102,6 +106,7 @@ async def enter(user: User) -> None:
     )
     if not check(ticket, "ticket issued", ticket.status == 201):
         user.fail(f"no ticket: {ticket.status} {ticket.error}")
+    state.welcomed.clear()
     query = {"ticket": ticket.json()["ticket"]}
     if state.seen is not None:
         query["after"] = str(state.seen)
@@ -113,6 +118,11 @@ async def enter(user: User) -> None:
     )
     if not check(state.socket, "channel entered", state.socket.is_open):
         user.fail(f"no socket: {state.socket.status} {state.socket.error}")
+    try:
+        await asyncio.wait_for(state.welcomed.wait(), WELCOME_S)
+    except TimeoutError:
+        await state.socket.close()
+        user.fail("the channel never said welcome")
 
 
 def on_frame(user: User, text: str) -> None:
@@ -126,6 +136,7 @@ def on_frame(user: User, text: str) -> None:
             if user.state.seen is None:
                 user.state.seen = frame["last"]
             user.ledger.joined(frame["channel"], user.state.seen)
+            user.state.welcomed.set()
         case "ack" | "error":
             user.state.socket.resolve(frame["id"], frame)
 
@@ -140,7 +151,7 @@ async def talk(user: User) -> None:
     reply = await user.state.socket.exchange("chat send", order, key)
     if reply.ok and reply.value["type"] == "ack":
         message.ok(reply.value["number"])
-    elif reply.ok:
+    elif reply.ok and reply.value["error"] in REFUSALS:
         message.refused()
     else:
         message.unknown()

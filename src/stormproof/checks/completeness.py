@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from stormproof.checks.outcome import Outcome
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
+from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import (
+    DecisionEvent,
     DrainEvent,
     EndEvent,
     FaultEvent,
+    OriginEvent,
     PartEvent,
     Phase,
     PhaseEvent,
@@ -57,6 +60,8 @@ def completeness_of(record: Record) -> Completeness:
         why = "the run has no end: it was cut off"
     elif problems:
         why = f"the record is not whole: {problems[0]}"
+    else:
+        why = _unfinished(record)
     whole = record.sealed and not record.problems and not died
     drain = next((event for event in record.events if isinstance(event, DrainEvent)), None)
     return Completeness(
@@ -65,6 +70,39 @@ def completeness_of(record: Record) -> Completeness:
         drain=drain if whole else None,
         workers_whole=whole,
     )
+
+
+def _unfinished(record: Record) -> str:
+    """Say which part of the plan a record that claims to be complete does not show."""
+    began = {e.phase: e.at_ns for e in reversed(record.events) if isinstance(e, PhaseEvent)}
+    missing = [phase for phase in (Phase.LOAD, Phase.DRAIN, Phase.STOP) if phase not in began]
+    origin_ns = next((e.at_ns for e in record.events if isinstance(e, OriginEvent)), None)
+    if origin_ns is None or missing:
+        what = missing[0].value if missing else "load"
+        return f"the run says that it completed, and its record lacks the {what}"
+    short_ns = origin_ns + record.plan.duration_ns - began[Phase.DRAIN]
+    if short_ns > 0:
+        return f"the load ended {short_ns / SECOND_NS:.3g} s before its planned end"
+    ended = {
+        e.worker
+        for e in record.events
+        if isinstance(e, WorkerEvent) and e.step in ("finished", "died")
+    }
+    absent = sorted(set(range(record.plan.workers)) - ended)
+    if absent:
+        return f"worker {absent[0]} never said that it had finished its load"
+    return _gate_asked_elsewhere(record)
+
+
+def _gate_asked_elsewhere(record: Record) -> str:
+    """Say that the gate looked at other seconds than the second half of the warm-up."""
+    to_second = record.plan.warmup_ns // SECOND_NS
+    planned = (to_second // 2, to_second)
+    for event in record.events:
+        asked = isinstance(event, DecisionEvent) and (event.from_second, event.to_second)
+        if asked and asked != planned:
+            return f"the gate looked at seconds {asked[0]} to {asked[1]} instead of its own"
+    return ""
 
 
 def check_processes(record: Record, windows: Windows) -> Outcome:

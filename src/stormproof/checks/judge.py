@@ -19,6 +19,7 @@ import msgspec
 
 from stormproof.checks.completeness import Completeness, check_processes, completeness_of
 from stormproof.checks.delivery import check_delivery
+from stormproof.checks.evidence import check_evidence
 from stormproof.checks.faults import check_faults, stories_of
 from stormproof.checks.health import check_health
 from stormproof.checks.objectives import Bench, judge_objective
@@ -122,8 +123,9 @@ def _inquire(record: Record) -> Inquiry:
     outages = outages_of(record, windows, stories)
     checkers: dict[str, Callable[[], Outcome]] = {
         "processes": lambda: check_processes(record, windows),
+        "evidence": lambda: check_evidence(record),
         "faults": lambda: check_faults(stories, completeness),
-        "recovery": lambda: check_recovery(record, outages, stories),
+        "recovery": lambda: check_recovery(record, windows, outages, stories),
         "health": lambda: check_health(record, windows, outages, stories),
     }
     if "delivery" in record.plan.checkers:

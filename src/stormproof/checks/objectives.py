@@ -8,19 +8,22 @@ from dataclasses import dataclass
 
 from stormproof.checks.completeness import Completeness
 from stormproof.checks.faults import FaultStory
+from stormproof.checks.outage import silence_in_load
 from stormproof.checks.outcome import Key, Measurement
 from stormproof.kernel.seeds import derive
+from stormproof.kernel.units import SECOND_NS
 from stormproof.model.objective import Objective, Status
 from stormproof.model.record import Record
 from stormproof.model.verdict import Evidence, Judged
 from stormproof.rules.aggregate import DROPPED, Value, value_of
-from stormproof.rules.catalog import CATALOG, Reading
+from stormproof.rules.catalog import CATALOG, PROBES, Reading
 from stormproof.rules.gate import holds
-from stormproof.rules.measure import measure
+from stormproof.rules.measure import measure_record
 from stormproof.rules.validity import Validity
 from stormproof.rules.windows import Windows, spans_of
 
 LONGER = "run longer or at a higher rate"
+LISTED_MAX = 5
 TO_THE_END = "let the run go to its end"
 
 
@@ -55,15 +58,45 @@ def judge_objective(objective: Objective, bench: Bench) -> Judged:
     if CATALOG[objective.metric].reading is Reading.MEASURED:
         return _judge_measured(objective, bench)
     seconds = bench.windows.seconds(objective.window)
-    measured = measure(objective, bench.record.frames, bench.record.series, seconds)
+    measured = measure_record(objective, bench.record, bench.windows.origin_ns, seconds)
     seed = derive(0, bench.plan_sha256, objective.name)
-    value = value_of(objective, measured.cells, len(seconds), seed)
-    doubt = _doubt_window(objective, bench, seconds) or _doubt_samples(
-        objective, value, seen=measured.seen, hidden=measured.hidden
+    value = value_of(objective, measured.cells, _length_s(objective, bench, seconds), seed)
+    doubt = (
+        _doubt_window(objective, bench, seconds)
+        or _doubt_samples(objective, value, seen=measured.seen, hidden=measured.hidden)
+        or _doubt_tolerated(objective, bench, seconds, value)
     )
     if objective.exact and value.value is not None and not _meets(objective, value):
         doubt = None  # it was seen to happen: no validity makes that unseen
     return _judged(objective, value, doubt, _evidence(objective, value.samples, seconds))
+
+
+def _length_s(objective: Objective, bench: Bench, seconds: set[int]) -> int:
+    """Return the length that rates are over: what ends after the load was intended in it."""
+    if objective.window == "run":
+        return len(seconds)
+    end_s = -(-bench.record.plan.duration_ns // SECOND_NS)
+    return sum(second < end_s for second in seconds)
+
+
+def _doubt_tolerated(
+    objective: Objective, bench: Bench, seconds: set[int], value: Value
+) -> Doubt | None:
+    """Return a doubt where the few invalid seconds that a window bears decide its answer.
+
+    What was counted towards a floor did happen, whatever the clock said.
+    """
+    invalid = bench.validity.invalid(seconds)
+    if not invalid or (objective.aggregation == "count" and objective.operator in (">", ">=")):
+        return None
+    rest = seconds - invalid
+    cells = measure_record(objective, bench.record, bench.windows.origin_ns, rest).cells
+    without = value_of(objective, cells, _length_s(objective, bench, rest))
+    if _meets(objective, value) == _meets(objective, without):
+        return None
+    listed = ", ".join(str(second) for second in sorted(invalid)[:LISTED_MAX])
+    why = f"seconds in which the measurement is not valid decide its answer ({listed})"
+    return Doubt(why=why, remedy="run again on a quieter machine")
 
 
 def _doubt_samples(objective: Objective, value: Value, *, seen: bool, hidden: bool) -> Doubt | None:
@@ -87,11 +120,15 @@ def _doubt_window(objective: Objective, bench: Bench, seconds: set[int]) -> Doub
         return Doubt(why=bench.completeness.why, remedy=TO_THE_END)
     if not seconds:
         return Doubt(why=f"window {objective.window} is empty", remedy=TO_THE_END)
-    if objective.window in ("fault", "recovery"):
+    if objective.window in ("fault", "recovery", "disturbed"):
         for story in bench.stories.values():
             why, remedy = story.doubt()
             if why:
                 return Doubt(why=why, remedy=remedy)
+    if CATALOG[objective.metric].base == PROBES:
+        silence = silence_in_load(bench.record, bench.windows, objective.tags["probe"])
+        if silence:
+            return Doubt(why=silence, remedy="make sure that the probe is asked all through")
     why, remedy = bench.validity.doubt(seconds)
     return Doubt(why=why, remedy=remedy) if why else None
 
@@ -113,7 +150,7 @@ def _judge_measured(objective: Objective, bench: Bench) -> Judged:
 def _measured_about(objective: Objective, windows: Windows) -> set[int]:
     """Return the seconds in which a checker's measurement was made."""
     if "fault" in CATALOG[objective.metric].tags:
-        return windows.seconds("fault") | windows.seconds("recovery")
+        return windows.seconds("disturbed")
     return windows.seconds(objective.window)
 
 

@@ -13,6 +13,7 @@ from stormproof.checks.outage import (
     answers_of,
     interval_ns,
     operations_of,
+    silence_in_load,
     silence_of,
 )
 from stormproof.checks.outcome import Key, Measurement, Outcome
@@ -79,19 +80,25 @@ def outages_of(record: Record, windows: Windows, stories: Mapping[str, FaultStor
 
 
 def check_recovery(
-    record: Record, outages: Sequence[Outage], stories: Mapping[str, FaultStory]
+    record: Record,
+    windows: Windows,
+    outages: Sequence[Outage],
+    stories: Mapping[str, FaultStory],
 ) -> Outcome:
     """Measure how long after each fault's undo the target was ready and serving again.
 
-    What it does: takes the undo's instant, the first ready answer for good after it, and the last
-    failure before two quiet seconds. Why it matters: a drill shows the time that recovery takes,
-    not the time it should. What a failure looks like: no ready answer for good, or failures that
-    go on. Limits: as fine as the probes' interval; what the next fault cuts short is "never", with
-    the time that was seen. Source: ISO 22301's recovery time, measured as Jepsen measures.
+    What it does: takes the undo's instant, the first ready answer after it that only ready answers
+    follow until the next fault or the drain, and the last failure before two quiet seconds. Why it
+    matters: a drill shows the time that recovery takes, not the time it should. What a failure
+    looks like: no ready answer for good, or failures that go on. Limits: as fine as the probes'
+    interval; what the next fault cuts short is "never", with the time that was seen.
+    Source: ISO 22301's recovery time, measured as Jepsen measures.
     """
     measured: dict[Key, Measurement] = {}
     for metric in (READY_METRIC, SERVICE_METRIC):
-        every = {one.life.fault: _measure(metric, record, one) for one in outages}
+        probe = READY_PROBE if metric == READY_METRIC else CANARY
+        silence = silence_in_load(record, windows, probe)
+        every = {one.life.fault: _measure(metric, record, one, silence) for one in outages}
         for fault, story in stories.items():
             measured[metric, fault] = every.get(fault) or unmeasured(story)
         measured[metric, ""] = worst_of([measured[metric, fault] for fault in stories])
@@ -122,7 +129,8 @@ def worst_of(measurements: Sequence[Measurement]) -> Measurement:
     return Measurement(value=largest.value, samples=samples)
 
 
-def _measure(metric: str, record: Record, outage: Outage) -> Measurement:
+def _measure(metric: str, record: Record, outage: Outage, silence: str) -> Measurement:
+    """Measure one fault; `silence` says that the probe was silent over part of the load."""
     undone_ns = outage.life.undone_ns
     why, remedy = outage.story.doubt()
     if not why and undone_ns is None:
@@ -132,7 +140,9 @@ def _measure(metric: str, record: Record, outage: Outage) -> Measurement:
     probe = READY_PROBE if metric == READY_METRIC else CANARY
     back_ns = outage.life.back_ns if metric == READY_METRIC else outage.served_again_ns()
     until_ns = outage.limit_ns if back_ns is None else max(back_ns, undone_ns)
-    silence = silence_of(record, probe, undone_ns, min(until_ns + SECOND_NS, outage.limit_ns))
+    silence = silence or silence_of(
+        record, probe, undone_ns, min(until_ns + SECOND_NS, outage.limit_ns)
+    )
     if silence:
         return Measurement(value=None, samples=0, why=silence, remedy="run on a quieter machine")
     if back_ns is None:

@@ -14,10 +14,12 @@ from typing import Protocol, cast
 import httptools
 
 from stormproof.clients.deadlines import NEVER, TICK_NS, Deadlines
-from stormproof.clients.response import Response, parse_headers
+from stormproof.clients.headers import parse_headers
+from stormproof.clients.response import Response
 from stormproof.clients.tape import ROW, Actor, Tape
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.kernel.limits import RESPONSE_BYTES_MAX
+from stormproof.model.event import WarningEvent
 
 HEAD_BYTES_MAX = 64 << 10
 INTERRUPTED = "interrupted"  # it was under way when the graceful stop was over
@@ -29,13 +31,19 @@ _pack = ROW.pack
 def connect_error(problem: OSError, tape: Tape) -> str:
     """Return the kind of a failure to connect; warn when it is this machine that refuses."""
     if problem.errno in _LOCAL_LIMITS:
-        text = f"a connection could not be opened here: {problem.strerror}"
-        tape.warn("generator-limit", text)
+        _warn_of_limit(f"a connection could not be opened here: {problem.strerror}", tape)
     if isinstance(problem, ConnectionRefusedError):
         return "connect refused"
     if isinstance(problem, ConnectionResetError):
         return "connect reset"
     return f"connect {errno.errorcode.get(problem.errno or 0, 'error').lower()}"
+
+
+def _warn_of_limit(text: str, tape: Tape) -> None:
+    """Warn even when other warnings have used up the tape's share; the worker tells it once."""
+    if all(one.text != text for one in tape.warnings):
+        event = WarningEvent(at_ns=monotonic_ns(), code="generator-limit", text=text)
+        tape.warnings.append(event)
 
 
 class Owner(Protocol):

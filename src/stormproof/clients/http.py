@@ -10,6 +10,7 @@ import msgspec
 
 from stormproof.clients.connection import INTERRUPTED, HttpConnection, connect_error
 from stormproof.clients.deadlines import Deadlines
+from stormproof.clients.headers import header_lines
 from stormproof.clients.response import Response
 from stormproof.clients.routes import Query, Route, Routes, Scalar
 from stormproof.clients.tape import Actor, Scope
@@ -91,7 +92,7 @@ class HttpClient:
         if auth is not None:
             head += self._auth_line if auth is self._auth else self._authorize(auth)
         if headers:
-            head += _header_lines(headers)
+            head += header_lines(headers)
         return self._exchange(route.series, head + b"\r\n", timeout, expected)
 
     def post(
@@ -283,7 +284,7 @@ class HttpClient:
         if auth is not None:
             head += self._auth_line if auth is self._auth else self._authorize(auth)
         if headers:
-            head += _header_lines(headers)
+            head += header_lines(headers)
         if json is not _ABSENT:
             if body:
                 raise ValueError("give either json or body")
@@ -297,18 +298,6 @@ class HttpClient:
 
     def _authorize(self, token: str) -> bytes:
         """Return the line that carries a bearer token, kept for the next request."""
-        self._auth_line = _header_lines({"Authorization": f"Bearer {token}"})
+        self._auth_line = header_lines({"Authorization": f"Bearer {token}"})
         self._auth = token
         return self._auth_line
-
-
-def _header_lines(headers: Mapping[str, str]) -> bytes:
-    """Encode header lines.
-
-    Raises:
-        ValueError: a name or value would break out of its line.
-    """
-    text = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    if text.count("\n") != len(headers) or text.count("\r") != len(headers):
-        raise ValueError("a header holds a line break")
-    return text.encode("latin-1")

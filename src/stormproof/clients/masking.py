@@ -13,6 +13,8 @@ _PATTERNS = (
     re.compile(rf'("(?:{_NAMES})"\s*:\s*")(?:[^"\\]|\\.)*', re.IGNORECASE),
     re.compile(rf"(\b(?:{_NAMES})=)[^\s&;,\"]+", re.IGNORECASE),
     re.compile(r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]+", re.IGNORECASE),
+    # a line of a message's head
+    re.compile(r"^((?:Set-Cookie|Cookie|Authorization):\s*)[^\r\n]+", re.IGNORECASE | re.MULTILINE),
     # a JSON web token gives itself away
     re.compile(r"()\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"),
 )

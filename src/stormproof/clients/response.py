@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from stormproof.clients.guard import UnexpectedAnswer
+from stormproof.clients.headers import parse_headers
 from stormproof.clients.tape import Scope
 
 _SHOWN_BYTES = 60
@@ -51,30 +52,3 @@ class Response(msgspec.Struct, gc=False):
     def record_check(self, name: str, passed: bool) -> None:
         """Count a check; call `check(response, ...)` instead."""
         self.scope.check(name, passed, self.end_ns)
-
-
-class Headers(dict[str, str]):
-    """Headers by lower-case name, found whatever the case they are asked for in."""
-
-    __slots__ = ()
-
-    def __getitem__(self, name: str) -> str:
-        return super().__getitem__(name.lower())
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and super().__contains__(name.lower())
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return the value of a header, or `default` where it is missing."""
-        return super().get(name.lower(), default)
-
-
-def parse_headers(head: bytes) -> Headers:
-    """Read the header lines of a response's raw head (what follows the blank line is ignored)."""
-    headers = Headers()
-    lines = head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
-    for line in lines[1:]:
-        raw_name, _, raw_value = line.partition(":")
-        name, value = raw_name.strip().lower(), raw_value.strip()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers

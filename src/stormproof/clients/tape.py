@@ -37,6 +37,7 @@ LATER_FAILURES_KEPT_ONE_IN = 100  # once a kind has used up its limit
 WARNINGS_MAX = 200
 BODY_SCANNED_BYTES_MAX = 4 * BODY_KEPT_BYTES_MAX  # masked before it is cut: no half secret stays
 ERROR_CHARACTERS_MAX = 200
+TAG_CHARACTERS_MAX = 200
 
 
 class Tape:
@@ -79,14 +80,15 @@ class Tape:
 
     def intern(self, kind: SeriesKind, metric: str, tags: Mapping[str, str]) -> int:
         """Return the id of a series, made on its first use; past the limit that of `other`."""
-        key = (metric, *(part for item in sorted(tags.items()) for part in item))
+        tags = {tag: value[:TAG_CHARACTERS_MAX] for tag, value in sorted(tags.items())}
+        key = (metric, *(part for item in tags.items() for part in item))
         known = self._ids.get(key)
         if known is not None:
             return known
         if len(self.series) >= SERIES_MAX and metric != "other":
             self.warn("series-overflow", f"more than {SERIES_MAX} series; the rest are `other`")
             return self.intern(kind, "other", {"kind": kind.name.lower()})
-        series = Series(id=len(self.series), kind=kind, metric=metric, tags=dict(tags))
+        series = Series(id=len(self.series), kind=kind, metric=metric, tags=tags)
         self.series.append(series)
         self._ids[key] = series.id
         return series.id
@@ -206,7 +208,7 @@ class Scope:
     def _new_check(self, name: str) -> int:
         if len(self._check_slots) >= 2 * TAG_VALUES_MAX:
             name = "other"  # stop remembering names that are never seen again
-        kept = self.tape.tag_value("check", name)
+        kept = self.tape.tag_value("check", str(name))
         tags = {"scenario": self.scenario, "check": kept}
         slot = self.tape.intern(SeriesKind.RATE, "checks", tags) << 1
         self._check_slots[name] = slot

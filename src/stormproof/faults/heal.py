@@ -1,8 +1,9 @@
 """Undo what dead runs left behind, from their undo journals.
 
-A run is left alone while its keeper lives. Everything a journal names is checked before it is
-touched: a process by pid, start time and boot, shared memory by its creator, a folder by its name,
-place and owner. Faults need no undoing here: a link dies with its keeper, and a stopped part is
+A run is left alone while its keeper lives, or where its pids mean nothing to us: in another pid
+namespace. Everything a journal names is checked before it is touched: a process by pid, start time
+and boot, shared memory by its creator and that nobody uses it, a folder by its name, place and
+owner. Faults need no undoing here: a link dies with its keeper, and a stopped part is
 among those that are ended.
 """
 
@@ -30,7 +31,14 @@ from stormproof.faults.journal import (
     PartStarted,
     leftovers,
 )
-from stormproof.faults.processes import is_alive, kill_tree, marked, wait_gone
+from stormproof.faults.processes import (
+    is_alive,
+    is_taken,
+    kill_tree,
+    marked,
+    pid_namespace,
+    wait_gone,
+)
 from stormproof.kernel.clock import boot_id
 from stormproof.kernel.errors import EnvironmentFailure, StormproofError
 from stormproof.kernel.units import SECOND_NS
@@ -95,15 +103,7 @@ def _from_journal(run_dir: Path) -> tuple[list[OpenRun], list[str]]:
         return [], []
     if left.opened is None:
         return [], [f"{journal} does not say which run it is of", *left.problems]
-    opened = left.opened
-    run = OpenRun(
-        run_id=opened.run_id,
-        run_dir=str(run_dir),
-        boot_id=opened.boot_id,
-        keeper=opened.keeper,
-        controller=opened.controller,
-    )
-    return [run], []
+    return [OpenRun.of(left.opened, run_dir)], []
 
 
 class _Healing:
@@ -124,7 +124,7 @@ class _Healing:
 
     def carry_out(self) -> bool:
         """Heal unless the run lives; say whether nothing is left undone."""
-        if self._keeper_lives():
+        if self._is_elsewhere() or self._keeper_lives():
             return self._is_clean
         journal = self._run_dir / JOURNAL_NAME
         if not journal.exists():
@@ -145,6 +145,13 @@ class _Healing:
         if not self._something_left:
             self._index.remove(self._run.run_id)
         return self._is_clean
+
+    def _is_elsewhere(self) -> bool:
+        """Say whether the run's processes may live where we cannot see them."""
+        elsewhere = self._same_boot and self._run.pid_namespace != pid_namespace()
+        if elsewhere:
+            self.say(f"belongs to the pid namespace {self._run.pid_namespace} and is left alone")
+        return elsewhere
 
     def _keeper_lives(self) -> bool:
         """Say whether the run is somebody's: then wait for a keeper that is cleaning up."""
@@ -191,6 +198,9 @@ class _Healing:
     def _remove_shared_memory(self, left: Leftovers) -> None:
         for part in left.parts.values() if self._same_boot else ():
             for segment in _memory_of(part):
+                if reason := _user_of(segment):
+                    self._left(f"shared memory {segment.id} of {part.part} is left alone: {reason}")
+                    continue
                 try:
                     shared_memory.remove(segment)
                     self.say(f"removed shared memory {segment.id} of {part.part}")
@@ -201,7 +211,7 @@ class _Healing:
         path = Path(folder.path)
         if not path.exists() and not path.is_symlink():
             return
-        if reason := _reason_to_keep(path, folder.uid):
+        if reason := _reason_to_keep(path, folder.uid, self._run.run_id):
             self._left(f"{path} is not removed: {reason}")
             return
         try:
@@ -255,13 +265,22 @@ def _memory_of(part: PartStarted) -> list[shared_memory.SharedMemory]:
     return shared_memory.left_by(pid=part.process.pid, uid=part.uid, since_ns=part.wall_ns)
 
 
-def _reason_to_keep(path: Path, uid: int) -> str:
+def _user_of(segment: shared_memory.SharedMemory) -> str:
+    """Say who may be using a segment; empty when nobody is."""
+    if segment.attached:
+        return f"{segment.attached} processes have it attached"
+    if is_taken(segment.creator_pid):
+        return f"a process {segment.creator_pid}, which made it, is alive"
+    return ""
+
+
+def _reason_to_keep(path: Path, uid: int, run_id: str) -> str:
     """Say why a folder named by a journal is not removed; empty when it may be."""
     status = path.lstat()
     places = {Path(name).resolve() for name in (tempfile.gettempdir(), "/tmp", "/var/tmp")}  # noqa: S108
     if not stat.S_ISDIR(status.st_mode):
         return "it is no folder"
-    if not path.name.startswith("stormproof-") or path.parent.resolve() not in places:
+    if not path.name.startswith(f"stormproof-{run_id}-") or path.parent.resolve() not in places:
         return "it is no private folder in a temporary one"
     if status.st_uid not in (os.geteuid(), uid):
         return "it belongs to another user"

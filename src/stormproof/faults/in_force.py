@@ -114,7 +114,7 @@ class FaultsInForce:
             self._note(planned, FaultStep.INJECTED, await one.fault.inject())
         except FaultRefused as refusal:
             self._note(planned, FaultStep.FAILED, str(refusal))
-            self._forget(one)
+            self._close(one)
             raise
         evidence = await one.fault.witness()
         if evidence is None:
@@ -133,9 +133,9 @@ class FaultsInForce:
             except (FaultRefused, EnvironmentFailure) as error:
                 # The last word on it: a stop later on must not make it look undone.
                 self._note(planned, FaultStep.FAILED, str(error))
-                self._forget(one)
+                self._forget(one)  # but not in the journal: it is still to be undone
                 raise
-            self._forget(one)
+            self._close(one)
             left = await one.fault.residue()
             if left is None:
                 self._note(planned, FaultStep.CLEAN)
@@ -145,6 +145,9 @@ class FaultsInForce:
     def _forget(self, one: _InForce) -> None:
         one.is_undone = True
         self._in_force.pop(one.planned.name, None)
+
+    def _close(self, one: _InForce) -> None:
+        self._forget(one)
         self._chronicle.note(None, FaultUndone(fault=one.planned.name))
 
     def _note(self, planned: PlannedFault, step: FaultStep, detail: str = "") -> None:

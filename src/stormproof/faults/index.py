@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from stormproof.faults.journal import Opened
 from stormproof.faults.processes import ProcessId
 from stormproof.kernel.errors import EnvironmentFailure
 
@@ -26,8 +27,21 @@ class OpenRun(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     run_dir: str
     boot_id: str
+    pid_namespace: str  # in which the pids mean something
     keeper: ProcessId
     controller: ProcessId
+
+    @classmethod
+    def of(cls, opened: Opened, run_dir: Path) -> OpenRun:
+        """Return the entry of the run whose journal begins with `opened`."""
+        return cls(
+            run_id=opened.run_id,
+            run_dir=str(run_dir),
+            boot_id=opened.boot_id,
+            pid_namespace=opened.pid_namespace,
+            keeper=opened.keeper,
+            controller=opened.controller,
+        )
 
 
 def default_index_dir() -> Path:

@@ -29,6 +29,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True, tag="opened"):
 
     run_id: str
     boot_id: str
+    pid_namespace: str
     keeper: ProcessId
     controller: ProcessId
 

@@ -32,7 +32,7 @@ from stormproof.faults.in_force import FaultsInForce
 from stormproof.faults.index import OpenRun, OpenRuns
 from stormproof.faults.journal import JOURNAL_NAME, Ended, Journal, Opened
 from stormproof.faults.part_logs import bound
-from stormproof.faults.processes import ProcessId, identify, identify_self
+from stormproof.faults.processes import ProcessId, identify, identify_self, pid_namespace
 from stormproof.faults.running import RunningStack
 from stormproof.kernel.clock import boot_id
 from stormproof.kernel.errors import (
@@ -152,18 +152,15 @@ class Keeper:
         keeper, controller = identify_self(), identify(self._start.controller_pid)
         # A controller that has died already has left its end of file for the next read.
         controller = controller or ProcessId(pid=self._start.controller_pid, start_ticks=0)
-        run_id, boot = self._start.plan.run_id, boot_id()
-        opened = Opened(run_id=run_id, boot_id=boot, keeper=keeper, controller=controller)
-        self._chronicle.commit(None, opened)
-        self._index.add(
-            OpenRun(
-                run_id=run_id,
-                run_dir=str(self._run_dir),
-                boot_id=boot,
-                keeper=keeper,
-                controller=controller,
-            )
+        opened = Opened(
+            run_id=self._start.plan.run_id,
+            boot_id=boot_id(),
+            pid_namespace=pid_namespace(),
+            keeper=keeper,
+            controller=controller,
         )
+        self._chronicle.commit(None, opened)
+        self._index.add(OpenRun.of(opened, self._run_dir))
 
     async def _read(self) -> None:
         """Take commands until the controller's end of file."""

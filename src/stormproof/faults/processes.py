@@ -38,6 +38,17 @@ def identify(pid: int) -> ProcessId | None:
     return None if stat is None else stat.process
 
 
+def is_taken(pid: int) -> bool:
+    """Say whether any process runs under `pid` now; zombies count as gone."""
+    stat = _stat(pid)
+    return stat is not None and not _is_gone(stat)
+
+
+def pid_namespace() -> str:
+    """Return the name of the namespace that the pids we see belong to."""
+    return str(Path("/proc/self/ns/pid").readlink())
+
+
 def identify_self() -> ProcessId:
     """Return the identity of this process."""
     own = identify(os.getpid())

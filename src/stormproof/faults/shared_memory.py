@@ -21,6 +21,7 @@ class SharedMemory(msgspec.Struct, frozen=True, kw_only=True):
     creator_pid: int
     creator_uid: int
     created_s: int  # seconds since the epoch
+    attached: int  # by how many processes
 
 
 def left_by(*, pid: int, uid: int, since_ns: int) -> list[SharedMemory]:
@@ -61,6 +62,7 @@ def _segments() -> list[SharedMemory]:
             creator_pid=int(row[column["cpid"]]),
             creator_uid=int(row[column["cuid"]]),
             created_s=int(row[column["ctime"]]),
+            attached=int(row[column["nattch"]]),
         )
         for row in (line.split() for line in lines[1:])
     ]

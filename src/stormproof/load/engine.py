@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from stormproof.clients.deadlines import Deadlines
 from stormproof.clients.http import HttpSite
 from stormproof.clients.ledger import Deliveries
+from stormproof.clients.socket import WsSite
 from stormproof.clients.tape import Scope, Tape
 from stormproof.clients.target import Target
-from stormproof.clients.websocket import WsSite
 from stormproof.journeys.journey import Journey
 from stormproof.load.executors import ClosedExecutor, Executor, OpenExecutor
 from stormproof.load.pacer import Pacer
@@ -114,7 +114,12 @@ class Engine:
 
         for crew in self._crews:
             prepare = crew.site.journey.prepare
-            crew.users = await each(crew.users, prepare, self.tally, hopeless=hopeless)
+            everybody = crew.users
+            crew.users = await each(everybody, prepare, self.tally, hopeless=hopeless)
+            ready = set(crew.users)
+            for user in everybody:
+                if user not in ready:
+                    user.close()
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTIONS)
@@ -158,7 +163,7 @@ class Engine:
 
     def _executor(self, crew: _Crew) -> Executor:
         site, scenario = crew.site, crew.site.scenario
-        if scenario.executor == "constant-vus":
+        if not site.is_open_model:
             return ClosedExecutor(site, crew.users)
         return OpenExecutor(
             site,

@@ -18,6 +18,11 @@ from stormproof.model.plan import Plan
 from stormproof.model.series import Frame, Series
 
 DRIVE_PATIENCE_NS = 15_000_000_000  # after the last scenario must have ended
+SILENT_S_MAX = 20  # frames come every second
+PREPARE_S = 30.0  # beside the time that the users take
+PREPARED_PER_S_MIN = 50  # users
+DELIVERED_S = 10.0  # for one answer
+QUIET_S = 1.0  # after all has arrived: what comes twice comes late
 POLL_S = 0.2
 _Report = TypeVar("_Report", bound=channel.Report)
 OnFrame = Callable[[Frame, Mapping[int, Series]], None]
@@ -69,7 +74,8 @@ class LocalFleet:
         """Start the workers and have every user log in and connect; return when all are ready.
 
         Raises:
-            EnvironmentFailure: a worker died, or the target refuses too many users.
+            WorkerDied: a worker is gone, or is not ready in time.
+            EnvironmentFailure: the target refuses too many users.
         """
         (self._run_dir / "logs").mkdir(exist_ok=True)
         waiting = []
@@ -77,7 +83,8 @@ class LocalFleet:
             remote = await self._start(number)
             waiting.append(remote.expect(channel.Prepared))
             remote.send(self._assignment(number, base_url))
-        prepared = await asyncio.gather(*waiting)
+        patience_s = PREPARE_S + self.users / PREPARED_PER_S_MIN
+        prepared = await self._answers(waiting, patience_s, "prepare its users")
         self._judge_preparation(prepared)
         for number in range(self._plan.workers):
             self._tell(number, "ready")
@@ -93,37 +100,48 @@ class LocalFleet:
             one.start_ns + one.duration_ns + one.graceful_stop_ns for one in self._plan.scenarios
         ]
         latest_ns = origin_ns + max(ends_ns, default=0) + DRIVE_PATIENCE_NS
+        silence = asyncio.ensure_future(self._watch_silence())
         try:
             async with asyncio.timeout((latest_ns - monotonic_ns()) / 1e9):
                 await self._ask_all(channel.Drive(origin_ns=origin_ns), channel.Driven)
         except TimeoutError:
             raise WorkerDied("a worker does not end its scenarios") from None
+        finally:
+            silence.cancel()
         for remote in self._remotes:
             self._tell(remote.number, "finished")
 
     async def drain(self, deadline_ns: int) -> tuple[bool, str]:
         """Let every user settle, then wait until all that was acknowledged has arrived everywhere.
 
+        Once it has, listen for QUIET_S more, so that what arrives twice is seen.
+
         Args:
-            deadline_ns: the instant to give up at.
+            deadline_ns: the instant to give up at; the quiet may end after it.
 
         Returns:
             Whether it has, and what is missing.
 
         Raises:
-            WorkerDied: a worker is gone.
+            WorkerDied: a worker is gone, or does not tell what it has received.
         """
         try:
             async with asyncio.timeout((deadline_ns - monotonic_ns()) / 1e9):
                 settled = await self._ask_all(channel.Settle(), channel.Settled)
                 self._warn_unsettled(settled)
         except TimeoutError:
-            return False, "not every user could settle before the deadline"
+            text = "not every user could settle before the deadline"
+            self._warn("users-not-settled", text)
+            return False, text
+        is_quiet = False
         while True:
-            missing = missing_of(await self._ask_all(channel.AskDelivered(), channel.Delivered))
-            if not missing or monotonic_ns() >= deadline_ns:
-                return not missing, missing
-            await asyncio.sleep(POLL_S)
+            missing = await self._missing()
+            if missing and monotonic_ns() >= deadline_ns:
+                return False, missing
+            if not missing and is_quiet:
+                return True, ""
+            is_quiet = not missing
+            await asyncio.sleep(QUIET_S if is_quiet else POLL_S)
 
     async def stop(self) -> None:
         """End all workers, their segments closed; safe to call twice.
@@ -159,6 +177,38 @@ class LocalFleet:
             base_url=base_url,
             cores=[cores[number % len(cores)]] if cores else [],
         )
+
+    async def _watch_silence(self) -> None:
+        """Give up on a worker that has sent nothing for long: its loop does not turn any more."""
+        while True:
+            await asyncio.sleep(1)
+            for remote in self._remotes:
+                remote.silent_s += 1
+                if remote.silent_s == SILENT_S_MAX:
+                    remote.give_up(f"worker {remote.number} is silent for {SILENT_S_MAX} s")
+
+    async def _missing(self) -> str:
+        """Say what has been acknowledged and not arrived everywhere by now."""
+        waiting = [remote.expect(channel.Delivered) for remote in self._remotes]
+        for remote in self._remotes:
+            remote.send(channel.AskDelivered())
+        return missing_of(await self._answers(waiting, DELIVERED_S, "tell what it has received"))
+
+    async def _answers(
+        self, waiting: Sequence[asyncio.Future[_Report]], patience_s: float, work: str
+    ) -> list[_Report]:
+        """Await one answer of each worker; name those that give none in time."""
+        try:
+            async with asyncio.timeout(patience_s):
+                return await asyncio.gather(*waiting)
+        except TimeoutError:
+            late = [
+                f"worker {remote.number}"
+                for remote, answer in zip(self._remotes, waiting, strict=True)
+                if answer.cancelled()
+            ]
+            what = f"{', '.join(late)} did not {work} within {patience_s:.0f} s"
+            raise WorkerDied(what, f"see {self._run_dir / 'logs'}") from None
 
     async def _ask_all(self, order: channel.Order, answer: type[_Report]) -> list[_Report]:
         waiting = [remote.expect(answer) for remote in self._remotes]

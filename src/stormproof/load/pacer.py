@@ -54,7 +54,8 @@ class Pacer:
         """Call `release` with each instant (rising) once it has passed.
 
         Returns:
-            A future that is done after the last; cancel it to stop following.
+            A future that is done after the last, or failed when a release has raised; cancel it
+            to stop following.
         """
         future: asyncio.Future[None] = self._loop.create_future()
         self._advance(_Schedule(instants_ns, release, future))
@@ -83,18 +84,28 @@ class Pacer:
         self._woken_ns = now_ns = monotonic_ns()
         self._set_ns = now_ns  # nothing pushed meanwhile may set the alarm
         due = self._due
-        while due and due[0][0] <= now_ns:
-            instant_ns, _, waiting = heapq.heappop(due)
-            if waiting.done() if isinstance(waiting, asyncio.Future) else waiting.future.done():
-                continue
-            if isinstance(waiting, _Schedule):
-                waiting.release(instant_ns)
-                self._advance(waiting, now_ns)
-            else:
-                waiting.set_result(None)
-        self._set_ns = 0
-        if due:
-            self._set(due[0][0])
+        try:
+            while due and due[0][0] <= now_ns:
+                instant_ns, _, waiting = heapq.heappop(due)
+                if isinstance(waiting, _Schedule):
+                    self._release(waiting, instant_ns, now_ns)
+                elif not waiting.done():
+                    waiting.set_result(None)
+        finally:  # a release that raises ends its own schedule and nobody else's
+            self._set_ns = 0
+            if due:
+                self._set(due[0][0])
+
+    def _release(self, schedule: _Schedule, instant_ns: int, now_ns: int) -> None:
+        if schedule.future.done():
+            return
+        try:
+            schedule.release(instant_ns)
+            self._advance(schedule, now_ns)
+        except BaseException as error:
+            if not schedule.future.done():
+                schedule.future.set_exception(error)
+            raise
 
     def _advance(self, schedule: _Schedule, now_ns: int = 0) -> None:
         """Release what is due of a schedule, and wait for the rest of it."""

@@ -18,6 +18,7 @@ from stormproof.model.series import Frame, Series
 
 FINISH_PATIENCE_S = 5.0
 TERMINATE_PATIENCE_S = 3.0
+LAST_WORDS_S = 1.0  # from the end of the process to that of its reports
 LOG_TAIL_BYTES = 600
 # One thread each: numpy's library would start one a core, beside the worker's own.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -41,13 +42,14 @@ class Remote:
     ) -> None:
         self.number = number
         self.users_done = 0
+        self.silent_s = 0  # counted by the fleet, started anew by every report
         self._on_frame = on_frame
         self._on_event = on_event
         self._log = log
         self._series: dict[int, Series] = {}
         self._awaited: dict[type, asyncio.Future[channel.Report]] = {}
         self._given_up: StormproofError | None = None
-        self._dead: StormproofError | None = None
+        self._dead: Exception | None = None
         self._stopping = False
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -70,7 +72,10 @@ class Remote:
         except BaseException:
             ours.close()
             raise
-        self._listening = asyncio.get_running_loop().create_task(self._listen(reader))
+        self._listening = asyncio.get_running_loop().create_task(
+            self._listen(self._process, reader)
+        )
+        self._listening.add_done_callback(self._on_listened)
 
     def expect(self, answer: type[_Report]) -> asyncio.Future[_Report]:
         """Return a future of the worker's next answer of a type; it fails if the worker dies."""
@@ -86,11 +91,18 @@ class Remote:
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(channel.pack(order))
 
+    def give_up(self, why: str) -> None:
+        """Treat the worker as dead although its process lives; `stop` will end it."""
+        self._fail(WorkerDied(why, f"see {self._log}"))
+        event = WorkerEvent(at_ns=monotonic_ns(), worker=self.number, step="died", detail=why)
+        self._on_event(event)
+
     async def stop(self) -> None:
         """Ask the worker to end, then make it; safe to call twice.
 
         Raises:
             EnvironmentFailure: it could not write its last frames.
+            Exception: that of whoever takes its frames and events.
         """
         self._stopping = True
         process = self._process
@@ -98,10 +110,12 @@ class Remote:
             return
         self.send(channel.Finish())
         await self._make_end(process)
-        if self._listening is not None:
-            await self._listening
-        if self._writer is not None:
-            self._writer.close()
+        try:
+            if self._listening is not None:
+                await self._listening
+        finally:
+            if self._writer is not None:
+                self._writer.close()
         if self._given_up is not None and self._dead is None:
             raise self._given_up
 
@@ -120,11 +134,36 @@ class Remote:
             except TimeoutError:
                 continue
 
-    async def _listen(self, reader: asyncio.StreamReader) -> None:
-        """Take the worker's reports until its end of file; then see how it ended."""
+    async def _listen(
+        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader
+    ) -> None:
+        """Take the worker's reports until its end; then see how it ended.
+
+        Its end is the end of file, or that of the process where children of it hold the line.
+        """
+        loop = asyncio.get_running_loop()
+        reading = loop.create_task(self._read(reader))
+        exiting = loop.create_task(process.wait())
+        await asyncio.wait({reading, exiting}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({reading}, timeout=LAST_WORDS_S)
+        reading.cancel()
+        exiting.cancel()
+        outcome, _ = await asyncio.gather(reading, exiting, return_exceptions=True)
+        if isinstance(outcome, Exception):  # of whoever takes the frames and events
+            self._fail(outcome)
+        elif not self._stopping:
+            await self._bury(process)
+
+    def _on_listened(self, listening: asyncio.Task[None]) -> None:
+        """Let nobody wait for a worker that is not listened to any more."""
+        error = None if listening.cancelled() else listening.exception()
+        if isinstance(error, Exception) and self._dead is None:
+            self._fail(error)
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
         while (payload := await channel.receive(reader)) is not None:
+            self.silent_s = 0
             self._take(channel.decode_report(payload))
-        await self._bury()
 
     def _take(self, report: channel.Report) -> None:
         match report:
@@ -144,19 +183,20 @@ class Remote:
                 if awaited is not None and not awaited.done():
                     awaited.set_result(report)
 
-    async def _bury(self) -> None:
-        """Tell whoever waits that the worker is gone, unless it was asked to go."""
-        process = self._process
-        if self._stopping or process is None:
-            return
+    async def _bury(self, process: asyncio.subprocess.Process) -> None:
+        """Tell that the worker is gone although nobody asked it to go."""
         await self._make_end(process)
         how = self._given_up or WorkerDied(*self._epitaph(process.returncode))
-        self._dead = how
+        self._fail(how)
         event = WorkerEvent(at_ns=monotonic_ns(), worker=self.number, step="died", detail=str(how))
         self._on_event(event)
+
+    def _fail(self, error: Exception) -> None:
+        """Let whoever waits for the worker know that no answer will come."""
+        self._dead = error
         for awaited in self._awaited.values():
             if not awaited.done():
-                awaited.set_exception(how)
+                awaited.set_exception(error)
         self._awaited.clear()
 
     def _epitaph(self, code: int | None) -> tuple[str, str]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NoReturn
 from stormproof.clients.guard import IterationFailed, JourneyGuard
 from stormproof.clients.http import HttpClient, HttpSite
 from stormproof.clients.ledger import Deliveries, LedgerBook
+from stormproof.clients.socket import WsSite
 from stormproof.clients.tape import Actor, Scope
-from stormproof.clients.websocket import WsClient, WsSite
+from stormproof.clients.websocket import WsClient
 from stormproof.journeys import interface
 from stormproof.journeys.fake import Fake
 from stormproof.journeys.journey import Journey
@@ -33,6 +34,11 @@ class Site:
     deliveries: Deliveries
     pacer: Pacer
     seed: int
+
+    @property
+    def is_open_model(self) -> bool:
+        """Whether a schedule says when iterations begin."""
+        return self.scenario.executor == "constant-arrival-rate"
 
 
 class VirtualUser:

@@ -141,12 +141,13 @@ class _Worker:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[str] = self._loop.create_future()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._told: set[str] = set()  # the texts of warnings
         self._health = HealthMonitor(tape)
         self._health.users = lambda: (engine.users, engine.busy)
         self._recording = Recording(
             tape,
             [site.scope for site in engine.sites],
-            [site.scope for site in engine.sites if site.scenario.rate],
+            [site.scope for site in engine.sites if site.is_open_model],
             recorder,
             health=self._health.of_seconds,
             on_frame=self._send_frame,
@@ -171,6 +172,7 @@ class _Worker:
         self._engine.close()
         await asyncio.sleep(0)  # the transports tell that they are closed
         self._health.close()
+        self._tell_warnings()  # whatever becomes of the record
         self._recording.finish(monotonic_ns())
         self._tell_warnings()
 
@@ -256,7 +258,9 @@ class _Worker:
     def _tell_warnings(self) -> None:
         warnings, self._tape.warnings = self._tape.warnings, []
         for event in warnings:
-            self._send(channel.Warned(event=event))
+            if event.text not in self._told:
+                self._told.add(event.text)
+                self._send(channel.Warned(event=event))
 
     def _on_stray_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Tell of an error that nobody awaited: a task of a journey, or a fault of ours."""

@@ -17,7 +17,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong (`kind`), how often, shown by at most 100 witnesses.
 
     Kinds: lost, duplicated, foreign, corrupted, unexpected, refused-delivered, not-witnessed,
-    not-undone, residue, part-died, worker-died, irreproducible-decision, checker-failed.
+    not-undone, residue, part-died, worker-died, irreproducible-decision, checker-failed,
+    never-joined, and the codes of warnings that take evidence away (`checks.evidence`).
     """
 
     kind: str

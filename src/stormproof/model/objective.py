@@ -9,7 +9,7 @@ import msgspec
 
 Operator = Literal["<", "<=", ">", ">=", "==", "!="]
 Aggregation = Literal["avg", "min", "med", "max", "p", "count", "rate", "value"]
-Window = Literal["warmup", "load", "steady", "calm", "fault", "recovery", "run"]
+Window = Literal["warmup", "load", "steady", "calm", "fault", "recovery", "disturbed", "run"]
 
 
 class Status(StrEnum):

@@ -57,6 +57,10 @@ class Metric:
     counts_drops: bool = False
     timed: bool = True
     exact: bool = False
+    needed: frozenset[str] = frozenset()  # the tags that it cannot be asked without
+
+
+PROBES: Final = "probe"  # the base of what the plan's probes saw: no series, but their answers
 
 
 def _operations(base: str, plural: str, what: str) -> list[Metric]:
@@ -172,6 +176,16 @@ _ALL: Final = [
         tags=frozenset({"scenario", "check"}),
         base="checks",
     ),
+    Metric(
+        name="probe_failed",
+        doc="Share of a probe's answers that were not ok, 0 to 1.",
+        reading=Reading.FAILED_SHARE,
+        unit="",
+        aggregations=RATE_ASKED,
+        tags=frozenset({"probe"}),
+        base=PROBES,
+        needed=frozenset({"probe"}),
+    ),
     _counter("iterations", "How many iterations ended; `rate` is per second."),
     _counter("dropped_iterations", "How many iterations were due and found no free user."),
     _counter("data_sent", "Bytes sent.", "B"),
@@ -251,10 +265,15 @@ def question_problems(metric: str, tags: Iterable[str], aggregation: Aggregation
     known = CATALOG.get(metric)
     if known is None:
         return [f"there is no metric {metric!r}: {suggestion(metric, CATALOG.keys())}"]
+    given = list(tags)
     problems = [
         f"{metric} has no tag {tag!r}: {suggestion(tag, known.tags | {'window'})}"
-        for tag in tags
+        for tag in given
         if tag not in known.tags
+    ]
+    problems += [
+        f"{metric} needs its tag {tag!r}: write it as {metric}{{{tag}:name}}"
+        for tag in sorted(known.needed - set(given))
     ]
     if aggregation not in known.aggregations:
         askable = ", ".join(sorted("p(N)" if a == "p" else a for a in known.aggregations))
@@ -263,19 +282,25 @@ def question_problems(metric: str, tags: Iterable[str], aggregation: Aggregation
 
 
 def problems_of(objective: Objective, plan: Plan) -> list[str]:
-    """Return what is wrong with an objective under a plan: unknown names, scenarios, faults.
+    """Return what is wrong with an objective under a plan: unknown scenarios, faults, probes.
 
     Each text says what would be right; no text, no problem.
     """
     problems = question_problems(objective.metric, objective.tags, objective.aggregation)
-    scenarios = [one.name for one in plan.scenarios]
-    faults = [one.name for one in plan.faults]
-    for key, known in (("scenario", scenarios), ("fault", faults)):
+    there = {
+        "scenario": [one.name for one in plan.scenarios],
+        "fault": [one.name for one in plan.faults],
+        "probe": [one.name for one in plan.probes],
+    }
+    for key, known in there.items():
         value = objective.tags.get(key)
         if value is not None and value not in known:
             problems.append(
                 f"{objective.name}: the plan has no {key} {value!r}: {suggestion(value, known)}"
             )
+    known_metric = CATALOG.get(objective.metric)
+    if known_metric is not None and known_metric.base == PROBES and objective in plan.gate:
+        problems.append(f"{objective.name}: the gate sees the load alone, not the probes")
     if objective.metric.startswith(("delivery_", "messages_")) and "delivery" not in plan.checkers:
         problems.append(f"{objective.name}: the trial has no checker 'delivery' to measure it")
     return problems

@@ -9,7 +9,7 @@ from typing import Final
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.objective import Aggregation, Objective, Operator
 from stormproof.model.plan import NotJudged, Plan, Scenario
-from stormproof.rules.catalog import CATALOG, Reading
+from stormproof.rules.catalog import CATALOG, PROBES, Reading
 
 TAIL_SAMPLES: Final = 10  # that must lie beyond a percentile before it means something
 RULE_OF_THREE: Final = 3.0  # n trials without an event bound its rate by 3/n at 95 %
@@ -54,13 +54,16 @@ def _ceil(quotient: float) -> int:
 def expected_samples(plan: Plan, objective: Objective) -> int | None:
     """Return how many samples `plan` promises an objective; None when the plan cannot say.
 
-    One operation an iteration is promised. A closed scenario paces itself when its environment
-    gives `pace_s`, the seconds from one iteration of a user to the next.
+    One operation an iteration is promised, and one answer an interval of a probe. A closed
+    scenario paces itself when its environment gives `pace_s`, the seconds from one iteration of a
+    user to the next.
     """
     known = CATALOG[objective.metric]
     window_s = planned_window_s(plan, objective)
     if known.reading is Reading.MEASURED or window_s is None:
         return None
+    if known.base == PROBES:
+        return _expected_answers(plan, objective.tags.get("probe", ""), window_s)
     named = objective.tags.get("scenario")
     scenarios = [one for one in plan.scenarios if named in (None, one.name)]
     if named is None and "name" in objective.tags:
@@ -70,6 +73,11 @@ def expected_samples(plan: Plan, objective: Objective) -> int | None:
     if len(known_rates) < len(rates):
         return None
     return int(sum(known_rates) * window_s)
+
+
+def _expected_answers(plan: Plan, probe: str, window_s: float) -> int | None:
+    interval_ns = next((one.interval_ns for one in plan.probes if one.name == probe), 0)
+    return int(window_s * SECOND_NS / interval_ns) if interval_ns else None
 
 
 def iterations_per_s(scenario: Scenario) -> float | None:
@@ -84,7 +92,10 @@ def iterations_per_s(scenario: Scenario) -> float | None:
 
 
 def planned_window_s(plan: Plan, objective: Objective) -> float | None:
-    """Return how long the window of an objective will last; None when only the run can tell."""
+    """Return how long the window of an objective will last; None when only the run can tell.
+
+    A disturbed window lasts at least as long as its faults, which is all that a plan promises.
+    """
     load_s = max(0.0, (plan.duration_ns - plan.warmup_ns) / SECOND_NS)
     fault_s = sum(one.for_ns / SECOND_NS or RESTART_S for one in plan.faults)
     first_ns = min((one.at_ns for one in plan.faults), default=plan.duration_ns)
@@ -96,6 +107,7 @@ def planned_window_s(plan: Plan, objective: Objective) -> float | None:
         "fault": fault_s,
         "calm": max(0.0, load_s - fault_s - EDGE_S * len(plan.faults)),
         "recovery": None if plan.faults else 0.0,
+        "disturbed": fault_s,
     }
     return lengths[objective.window]
 
@@ -121,7 +133,8 @@ def decide_not_judged(
 
 def _why_not(plan: Plan, objective: Objective) -> str:
     about_faults = (
-        objective.window in ("fault", "recovery") or "fault" in CATALOG[objective.metric].tags
+        objective.window in ("fault", "recovery", "disturbed")
+        or "fault" in CATALOG[objective.metric].tags
     )
     if about_faults and not plan.faults:
         return "the plan has no fault"

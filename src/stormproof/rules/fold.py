@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.event import ProbeSample
 from stormproof.model.histogram import Histogram
 from stormproof.model.record import Record
 from stormproof.model.series import Counts, Frame, Series
@@ -83,6 +85,17 @@ def per_second(record: Record, metric_base: str, tags: Mapping[str, str]) -> dic
         tags: a series counts when its tags include all of these.
     """
     return fold_frames(record.frames, record.series, metric_base, tags)
+
+
+def fold_probes(samples: Iterable[ProbeSample], probe: str, origin_ns: int) -> dict[int, Cell]:
+    """Return second -> cell of the answers of a probe, in the second in which each was known."""
+    cells: dict[int, Cell] = {}
+    for sample in samples:
+        if sample.probe == probe:
+            cell = cells.setdefault((sample.end_ns - origin_ns) // SECOND_NS, Cell())
+            cell.count += 1
+            cell.failed += not sample.ok
+    return cells
 
 
 def merge_cells(cells: Iterable[Cell]) -> Cell:

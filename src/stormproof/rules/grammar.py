@@ -10,8 +10,9 @@ r"""The grammar of thresholds, as in k6, with windows.
     aggregation = "avg" | "min" | "med" | "max" | "p(" 0..100 ")" | "count" | "rate" | "value"
     operator    = "<" | "<=" | ">" | ">=" | "==" | "===" | "!="
 
-The pseudo tag `window` picks the seconds: warmup, load (the default), steady, calm, fault, recovery
-or run. Stricter than k6: repeated tags, unknown names and unclosed braces are errors.
+The pseudo tag `window` picks the seconds: warmup, load (the default), steady, calm, fault,
+recovery, disturbed or run. Stricter than k6: repeated tags, unknown names and unclosed braces are
+errors.
 
 Source: grafana/k6, `metrics/thresholds_parser.go` (the grammar, not the code).
 """

@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from stormproof.model.objective import Objective
+from stormproof.model.record import Record
 from stormproof.model.series import Frame
-from stormproof.rules.catalog import CATALOG
-from stormproof.rules.fold import Cell, SeriesById, fold_frames
+from stormproof.rules.catalog import CATALOG, PROBES
+from stormproof.rules.fold import Cell, SeriesById, fold_frames, fold_probes
 
 DROPS = "dropped_iterations"
 ITERATIONS = "iterations"
@@ -49,6 +50,18 @@ def measure(
         iterations = fold_frames(inside, series, ITERATIONS, objective.tags)
         seen = any(cell.count for cell in iterations.values())
     return Measured(cells=cells, seen=seen, hidden=_is_hidden(objective, series))
+
+
+def measure_record(
+    objective: Objective, record: Record, origin_ns: int | None, seconds: Collection[int]
+) -> Measured:
+    """Return the cells of an objective over `seconds` of a run: of its frames or of its probes."""
+    if CATALOG[objective.metric].base != PROBES:
+        return measure(objective, record.frames, record.series, seconds)
+    wanted = set(seconds)
+    every = fold_probes(record.probes, objective.tags["probe"], origin_ns or 0)
+    cells = {second: cell for second, cell in every.items() if second in wanted}
+    return Measured(cells=cells, seen=bool(cells), hidden=False)
 
 
 def _scenarios(objective: Objective, series: SeriesById) -> set[str]:

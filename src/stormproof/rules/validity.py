@@ -75,17 +75,27 @@ _REMEDIES: Final[Mapping[Cause, str]] = {
 }
 
 
+# Without a frame nobody knows what happened in a second: not one is borne.
+BLIND: Final = frozenset({Cause.WORKER_DIED, Cause.GAP})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validity:
     """The invalid seconds of a run, with their causes."""
 
     causes: Mapping[int, frozenset[Cause]]
 
+    def invalid(self, seconds: set[int]) -> set[int]:
+        """Return which of some seconds are invalid."""
+        return seconds & self.causes.keys()
+
     def doubt(self, seconds: set[int]) -> tuple[str, str]:
         """Return why a window of `seconds` cannot be judged, and the remedy; empty when it can."""
         invalid = {second: self.causes[second] for second in seconds if second in self.causes}
-        if len(invalid) <= tolerated_seconds(len(seconds)):
+        blind = {second: causes & BLIND for second, causes in invalid.items() if causes & BLIND}
+        if not blind and len(invalid) <= tolerated_seconds(len(seconds)):
             return "", ""
+        invalid = blind or invalid
         cause, count = _leading_cause(invalid)
         why = (
             f"in {len(invalid)} of {len(seconds)} s the measurement is not valid:"
@@ -95,7 +105,7 @@ class Validity:
 
 
 def tolerated_seconds(seconds: int) -> int:
-    """Return how many invalid seconds a window of `seconds` bears.
+    """Return how many invalid seconds a window of `seconds` bears, if none of them is `BLIND`.
 
     One in twenty, and one in any case: a second is the grain of the health figures, so that a
     hiccup of a few milliseconds marks a whole one.

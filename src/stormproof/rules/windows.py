@@ -1,15 +1,17 @@
 """The windows of a run: which whole seconds since the origin belong to what.
 
     warmup    [0, warm-up)
-    load      [warm-up, end of the load) = calm + fault + recovery
+    load      [warm-up, start of the drain) = calm + fault + recovery
     steady    the load before the first fault's intent
     fault     seconds that overlap [intent, undone] of any fault
     recovery  seconds that overlap [undone, ready again], at most the plan's bar, and no fault
+    disturbed fault + recovery
     calm      the rest of the load
     run       every second that was seen, preparation and drain included
 
-A second belongs to a fault as soon as it touches it, so that calm seconds are wholly calm. What a
-truncated record does not say lasts until the end of what was seen.
+A second belongs to a fault as soon as it touches it, so that calm seconds are wholly calm. Whatever
+ends before the drain was intended in the load: the load's last seconds wait for its slowest
+operations. What a truncated record does not say lasts until the end of what was seen.
 """
 
 from __future__ import annotations
@@ -32,16 +34,9 @@ from stormproof.model.plan import Plan
 from stormproof.model.record import Record
 
 READY_PROBE = "ready"
-READY_STABLE_NS = SECOND_NS  # "ready again" must hold this long (or until the next fault)
-
-
-class FaultSpan(NamedTuple):
-    """When a fault was in force, in seconds since the origin; `back_s` None: not seen."""
-
-    fault: str
-    inject_s: float
-    undone_s: float
-    back_s: float | None
+# "Ready again" must hold this long, or until the next fault or the end of the load. A flap after
+# it is not the fault's recovery any more: `probe_failed` judges the calm.
+READY_STABLE_NS = 5 * SECOND_NS
 
 
 class FaultLife(NamedTuple):
@@ -60,6 +55,7 @@ class Windows:
 
     origin_ns: int | None
     faults: tuple[FaultLife, ...]
+    load_end_ns: int  # the start of the drain, or the end of what was seen
     by_window: dict[Window, frozenset[int]]
 
     def seconds(self, window: Window) -> set[int]:
@@ -69,18 +65,6 @@ class Windows:
     def spans(self, window: Window) -> list[tuple[int, int]]:
         """Return the window as spans [from, to) of whole seconds since the origin."""
         return spans_of(self.by_window[window])
-
-    def fault_spans(self) -> list[FaultSpan]:
-        """Return each fault that was tried, in order, in seconds since the origin."""
-        return [
-            FaultSpan(
-                life.fault,
-                self.at_s(life.start_ns),
-                self.at_s(life.end_ns),
-                None if life.back_ns is None else self.at_s(life.back_ns),
-            )
-            for life in self.faults
-        ]
 
     def at_s(self, at_ns: int) -> float:
         """Return an instant in seconds since the origin (the instant itself without one)."""
@@ -106,16 +90,18 @@ def windows_of(record: Record) -> Windows:
     """Return the windows of a run, complete or truncated."""
     origin_ns = next((e.at_ns for e in record.events if isinstance(e, OriginEvent)), None)
     seen_ns = _end_of_seen_ns(record, origin_ns)
-    faults = _fault_lives(record, seen_ns)
+    load_end_ns = _load_end_ns(record, seen_ns)
+    faults = _fault_lives(record, seen_ns, load_end_ns)
     seen = {frame.second for frame in record.frames}
     run = frozenset(range(min(seen), max(seen) + 1)) if seen else frozenset[int]()
     if origin_ns is None:
-        return Windows(origin_ns=None, faults=faults, by_window=_nothing_but(run))
-    end_ns = min(record.plan.duration_ns, _load_end_ns(record, seen_ns) - origin_ns)
+        nothing = _nothing_but(run)
+        return Windows(origin_ns=None, faults=faults, load_end_ns=load_end_ns, by_window=nothing)
     return Windows(
         origin_ns=origin_ns,
         faults=faults,
-        by_window=_share_out(record.plan, origin_ns, end_ns, faults, run),
+        load_end_ns=load_end_ns,
+        by_window=_share_out(record.plan, origin_ns, load_end_ns - origin_ns, faults, run),
     )
 
 
@@ -128,6 +114,7 @@ def _nothing_but(run: frozenset[int]) -> dict[Window, frozenset[int]]:
         "calm": empty,
         "fault": empty,
         "recovery": empty,
+        "disturbed": empty,
         "run": run,
     }
 
@@ -157,6 +144,7 @@ def _share_out(
         "calm": load - fault - recovery,
         "fault": fault,
         "recovery": recovery,
+        "disturbed": fault | recovery,
         "run": run,
     }
 
@@ -180,7 +168,7 @@ def _end_of_seen_ns(record: Record, origin_ns: int | None) -> int:
     return max(seen, default=max((event.at_ns for event in record.events), default=0))
 
 
-def _fault_lives(record: Record, seen_ns: int) -> tuple[FaultLife, ...]:
+def _fault_lives(record: Record, seen_ns: int, load_end_ns: int) -> tuple[FaultLife, ...]:
     steps: dict[str, list[FaultEvent]] = {}
     for event in record.events:
         if isinstance(event, FaultEvent):
@@ -196,7 +184,9 @@ def _fault_lives(record: Record, seen_ns: int) -> tuple[FaultLife, ...]:
     for position, (name, start_ns, events) in enumerate(tried):
         undone_ns = _undone_ns(events)
         next_ns = tried[position + 1][1] if position + 1 < len(tried) else None
-        back_ns = None if undone_ns is None else ready_again_ns(ready, undone_ns, next_ns)
+        back_ns = (
+            None if undone_ns is None else ready_again_ns(ready, undone_ns, next_ns, load_end_ns)
+        )
         end_ns = max(start_ns, seen_ns if undone_ns is None else min(undone_ns, seen_ns))
         lives.append(FaultLife(name, start_ns, undone_ns, end_ns, back_ns))
     return tuple(lives)
@@ -215,26 +205,24 @@ def _undone_ns(events: Sequence[FaultEvent]) -> int | None:
 
 
 def ready_again_ns(
-    ready: Sequence[ProbeSample], undone_ns: int, next_fault_ns: int | None
+    ready: Sequence[ProbeSample], undone_ns: int, next_fault_ns: int | None, load_end_ns: int
 ) -> int | None:
     """Return when readiness was back for good after a fault was undone.
 
     It is the start of the first ready answer after `undone_ns` that only ready answers follow for
-    `READY_STABLE_NS`, or until the next fault. None when none was seen, also because the samples
-    end before that is known.
+    `READY_STABLE_NS`, or until the next fault's intent or the end of the load; what is asked then
+    and answered later belongs to what came between. None when there is none.
     """
-    after = [
-        sample
-        for sample in ready
-        if sample.start_ns >= undone_ns
-        and (next_fault_ns is None or sample.start_ns < next_fault_ns)
-    ]
+    until_ns = load_end_ns if next_fault_ns is None else next_fault_ns
+    within = [one for one in ready if one.start_ns >= undone_ns and one.end_ns <= until_ns]
     back_ns: int | None = None
-    for sample in after:
-        if back_ns is not None and sample.start_ns - back_ns >= READY_STABLE_NS:
-            return back_ns
+    for sample in within:
         if not sample.ok:
             back_ns = None
         elif back_ns is None:
             back_ns = sample.start_ns
-    return back_ns if next_fault_ns is not None else None
+        if back_ns is not None and sample.end_ns - back_ns >= READY_STABLE_NS:
+            return back_ns
+    if back_ns is None or next_fault_ns is not None:
+        return back_ns
+    return back_ns if within[-1].start_ns - back_ns >= SECOND_NS else None

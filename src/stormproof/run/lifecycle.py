@@ -19,7 +19,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from stormproof.kernel.errors import EnvironmentFailure, Interrupted, StormproofError
+from stormproof.kernel.errors import (
+    EnvironmentFailure,
+    Interrupted,
+    OwnFault,
+    StormproofError,
+)
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import (
     ClockEvent,
@@ -112,16 +117,17 @@ class Run:
             Interrupted: it was cancelled; undo is done.
             EnvironmentFailure: a part, a worker or the disk gave up; undo is done.
         """
-        how, detail = "completed", ""
+        how, detail = "aborted", "an error of our own"
         self._lost = asyncio.get_running_loop().create_future()
         self._background.append(self._lost)
         try:
             await self._carry_out()
+            how, detail = "completed", ""
         except asyncio.CancelledError:
             how, detail = "interrupted", "stopped by the user"
             raise Interrupted(detail) from None
         except StormproofError as error:
-            how, detail = "aborted", str(error)
+            detail = str(error)
             raise
         finally:
             await _to_its_end(asyncio.ensure_future(self._stop(how, detail)))
@@ -216,6 +222,9 @@ class Run:
                     await ending()
             except StormproofError as error:
                 errors.append(error)
+            except (OSError, TimeoutError) as error:
+                what = f"{ending.__qualname__} did not end in order: {type(error).__name__} {error}"
+                errors.append(OwnFault(what))
         if not errors:
             self._event(EndEvent(at_ns=ports.clock.now_ns(), how=how, detail=detail))
         elif how == "completed":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,3 +26,10 @@ def small(tmp_path: Path) -> Iterator[SmallStack]:
             kill_tree(process, deadline_ns=2**63)
         shutil.rmtree(stack.private_dir, ignore_errors=True)
     assert not left, f"processes of the stack were left: {left}"
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
+        yield process
+        process.kill()

@@ -55,7 +55,7 @@ class SmallStack:
         self.run_dir = self.root / self.run_id
         (self.run_dir / "record").mkdir(parents=True)
         self.index_dir = self.root / "index" / "open"
-        self.private_dir = Path(tempfile.gettempdir()) / f"stormproof-{self.run_id}"
+        self.private_dir = Path(tempfile.gettempdir()) / f"stormproof-{self.run_id}-0"
         self.ports = choose_ports(["server", "wire"], {})
 
     @property

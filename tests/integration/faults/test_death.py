@@ -13,20 +13,25 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.integration.faults.controller_entry import Order
+from tests.integration.faults.dead_runs import enter_dead_run, heal_all, open_run
 from tests.integration.faults.small_stack import CUT, HERE, SmallStack, accepts, record_at, until
 
 from stormproof.faults import heal as heal_module
 from stormproof.faults.heal import HealReport, heal
-from stormproof.faults.index import OpenRun, OpenRuns
+from stormproof.faults.index import OpenRuns
 from stormproof.faults.journal import (
     JOURNAL_NAME,
     FolderIntended,
-    Journal,
-    Opened,
     PartStarted,
     leftovers,
 )
-from stormproof.faults.processes import ProcessId, identify, identify_self, is_alive, send_signal
+from stormproof.faults.processes import (
+    ProcessId,
+    identify,
+    identify_self,
+    is_alive,
+    send_signal,
+)
 from stormproof.kernel.clock import boot_id
 from stormproof.model.event import EndEvent, FaultEvent, FaultStep
 from stormproof.model.part import Task
@@ -58,15 +63,6 @@ def controlled(small: SmallStack, *faults: PlannedFault) -> Iterator[subprocess.
             controller.kill()
 
 
-def heal_all(small: SmallStack) -> HealReport:
-    return heal(small.index_dir, None, record_at)
-
-
-def open_run(small: SmallStack) -> OpenRun:
-    (entry,) = small.index_dir.glob("*.json")
-    return msgspec.json.decode(entry.read_bytes(), type=OpenRun)
-
-
 def kill_both(small: SmallStack, controller: subprocess.Popen[bytes]) -> None:
     """Kill keeper and controller, the keeper first so that it cannot clean up."""
     keeper = open_run(small).keeper
@@ -74,29 +70,6 @@ def kill_both(small: SmallStack, controller: subprocess.Popen[bytes]) -> None:
     controller.kill()
     controller.wait()
     until(lambda: not is_alive(keeper) and not accepts(small.ports["server"]))
-
-
-def enter_dead_run(small: SmallStack, *, boot: str, keeper: ProcessId | None = None) -> Journal:
-    """Enter a run whose keeper has died, as far as identity and boot say."""
-    dead = keeper or ProcessId(pid=2**22 - 1, start_ticks=1)
-    run = OpenRun(
-        run_id=small.run_id,
-        run_dir=str(small.run_dir),
-        boot_id=boot,
-        keeper=dead,
-        controller=dead,
-    )
-    OpenRuns(small.index_dir).add(run)
-    journal = Journal(small.run_dir / JOURNAL_NAME)
-    journal.append(Opened(run_id=small.run_id, boot_id=boot, keeper=dead, controller=dead))
-    return journal
-
-
-@pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
-        yield process
-        process.kill()
 
 
 def test_keeper_undoes_and_stops_when_the_controller_is_killed(small: SmallStack) -> None:

@@ -6,11 +6,13 @@ import hashlib
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
+from stormproof.kernel.clock import monotonic_ns
 from stormproof.kernel.units import SECOND_NS
 from stormproof.load.fleet import LocalFleet
 from stormproof.model.event import Event, WarningEvent, WorkerEvent
@@ -20,6 +22,7 @@ from stormproof.store.segment import SegmentContent, read_segment
 
 HERE = Path(__file__).parent
 JOURNEYS = HERE / "scripted_journeys.py"
+LEAD_NS = 100_000_000
 
 
 def scenario(
@@ -135,3 +138,19 @@ def observe(run_dir: Path, plan: Plan, *argv: str) -> Observed:
     )
     observed = Observed(run_dir=run_dir, fleet=fleet, events=events)
     return observed
+
+
+async def drive(observed: Observed, url: str) -> int:
+    """Prepare and drive; return the origin of the load."""
+    await observed.fleet.prepare(url)
+    origin_ns = monotonic_ns() + LEAD_NS
+    await observed.fleet.drive(origin_ns)
+    return origin_ns
+
+
+async def stopping(observed: Observed, work: Callable[[], Awaitable[object]]) -> None:
+    """Do something with a fleet and stop it whatever happens."""
+    try:
+        await work()
+    finally:
+        await observed.fleet.stop()

@@ -49,6 +49,39 @@ async def stumble(user: User) -> None:
 
 
 @journey
+async def fail_at_once(user: User) -> None:
+    """Fail without waiting for anything."""
+    await user.http.get("/feed")
+    user.fail("always")
+
+
+async def wedge(user: User) -> None:
+    """Never give the loop back."""
+    while True:
+        pass
+
+
+@journey(prepare=wedge)
+async def wedged(user: User) -> None:
+    """Never happen."""
+
+
+async def mostly(user: User) -> None:
+    """Let all but one user in."""
+    if user.index == 3:
+        user.fail("not this one")
+
+
+@journey(prepare=mostly)
+async def choose(user: User) -> None:
+    """Show what the user is: its random choice, its text, its id."""
+    choice = user.random.randrange(1_000_000)
+    name = f"{user.scenario}-{user.index}-{user.id}-{choice}-{user.fake.name()}"
+    await user.http.get("/who/{name}", name=name)
+    await user.think(60)
+
+
+@journey
 async def die(user: User) -> None:
     """Kill the worker."""
     await user.http.get("/feed")

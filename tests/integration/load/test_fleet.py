@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.integration.load.fleets import Observed, make_plan, observe, scenario
+from tests.integration.load.fleets import drive, make_plan, observe, scenario, stopping
 from tests.integration.load.target import TargetServer
 
 from stormproof.kernel.clock import monotonic_ns
@@ -19,24 +19,6 @@ from stormproof.load.remote import WorkerDied
 from stormproof.model.event import WorkerEvent
 from stormproof.model.ledger import ENTRY, EntryKind
 from stormproof.store.segment import End
-
-LEAD_NS = 100_000_000
-
-
-async def drive(observed: Observed, url: str) -> int:
-    """Prepare and drive; return the origin of the load."""
-    await observed.fleet.prepare(url)
-    origin_ns = monotonic_ns() + LEAD_NS
-    await observed.fleet.drive(origin_ns)
-    return origin_ns
-
-
-async def stopping(observed: Observed, work: Callable[[], Awaitable[object]]) -> None:
-    """Do something with a fleet and stop it whatever happens."""
-    try:
-        await work()
-    finally:
-        await observed.fleet.stop()
 
 
 async def test_open_load_is_whole_over_workers(tmp_path: Path, target: TargetServer) -> None:
@@ -137,6 +119,32 @@ async def test_failing_journeys_are_counted(tmp_path: Path, target: TargetServer
     assert observed.warnings()["journey-error"] >= 1
 
 
+async def test_failing_journey_does_not_hammer(tmp_path: Path, target: TargetServer) -> None:
+    """A closed user whose iteration failed pauses before the next one."""
+    plan = make_plan(scenario("fail_at_once", executor="constant-vus", vus=2, seconds=0.4))
+    observed = observe(tmp_path, plan)
+    await stopping(observed, lambda: drive(observed, target.url))
+    assert target.seen["GET /feed"] == observed.total("iterations", failed=True) == 2
+
+
+async def test_users_are_the_same_in_every_run(tmp_path: Path, target: TargetServer) -> None:
+    """Ids and made-up choices follow from the seed, not from the number of workers."""
+    seen: list[set[str]] = []
+    for workers in (1, 2):
+        run_dir = tmp_path / str(workers)
+        run_dir.mkdir()
+        one = scenario("choose", executor="constant-vus", vus=20, seconds=0.2, graceful_s=0.1)
+        observed = observe(run_dir, make_plan(one, workers=workers))
+        await stopping(observed, partial(drive, observed, target.url))
+        assert observed.fleet.users == 20
+        assert observed.warnings()["users-not-prepared"] == 1
+        seen.append(set(target.seen))
+        target.seen.clear()
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 19
+    assert {name.split("-")[2] for name in seen[0]} == {str(n) for n in range(1, 21) if n != 4}
+
+
 async def test_no_free_user_is_a_drop_and_grows(tmp_path: Path, target: TargetServer) -> None:
     """An instant that finds nobody free is dropped and counted, and users grow up to the most."""
     slow = scenario("linger", rate=100, vus=1, max_vus=4, seconds=1, env={"ms": "200"})
@@ -224,6 +232,33 @@ async def test_worker_that_hangs_is_ended(
     assert process.returncode == -signal.SIGKILL
     driving.cancel()
     await asyncio.gather(driving, return_exceptions=True)
+
+
+async def test_silent_worker_is_given_up(
+    tmp_path: Path, target: TargetServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker whose loop does not turn any more is given up long before its scenario's end."""
+    monkeypatch.setattr("stormproof.load.fleet.SILENT_S_MAX", 2)
+    monkeypatch.setattr("stormproof.load.remote.FINISH_PATIENCE_S", 0.2)
+    monkeypatch.setattr("stormproof.load.remote.TERMINATE_PATIENCE_S", 0.2)
+    observed = observe(tmp_path, make_plan(scenario("block", rate=50, seconds=600, vus=2)))
+    with pytest.raises(WorkerDied, match="worker 0 is silent for 2 s"):
+        await stopping(observed, lambda: drive(observed, target.url))
+    assert (0, "died") in observed.steps()
+
+
+async def test_error_of_whoever_takes_frames_ends_the_drive(
+    tmp_path: Path, target: TargetServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the controller cannot take a frame, the drive ends with that error."""
+    observed = observe(tmp_path, make_plan(scenario("read", rate=50, seconds=600)))
+
+    def refuse(*_: object) -> None:
+        raise EnvironmentFailure("no room for a frame")
+
+    monkeypatch.setattr(observed.fleet, "_on_frame", refuse)
+    with pytest.raises(EnvironmentFailure, match="no room for a frame"):
+        await stopping(observed, lambda: drive(observed, target.url))
 
 
 async def test_changed_journey_is_refused(tmp_path: Path, target: TargetServer) -> None:

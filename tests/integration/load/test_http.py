@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 
 import pytest
 from tests.integration.load.conftest import Bench, make_bench
 from tests.integration.load.target import TargetServer
 
-from stormproof.clients.connection import HttpConnection
+from stormproof.clients.connection import HttpConnection, connect_error
 from stormproof.clients.guard import UnexpectedAnswer
+from stormproof.clients.tape import WARNINGS_MAX, Tape
 from stormproof.kernel.clock import monotonic_ns
 
 
@@ -160,6 +162,54 @@ async def test_status_decides_failure(bench: Bench) -> None:
     assert bench.kinds == ["http 503"]
     assert bench.tape.failures[0].body == '{"token": "***"}'
     assert [failed for _, failed, _ in bench.rows("http_req")] == [True, False, False]
+
+
+async def test_endless_answer_is_cut(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer above the limit is a failure of its own kind, and not kept in memory."""
+    monkeypatch.setattr("stormproof.clients.connection.RESPONSE_BYTES_MAX", 100_000)
+    assert (await bench.http.get("/bytes/{n}", n=3_000_000)).error == "response too large"
+    assert bench.rows("http_req")[0][2] < 3_000_000
+    assert (await bench.http.get("/after")).status == 200
+
+
+async def test_stale_connection_is_not_used(
+    bench: Bench, target: TargetServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An idle connection that turns out to be closed gives way to a new one."""
+    await bench.http.get("/x")
+    monkeypatch.setattr("stormproof.clients.http.TRUSTED_IDLE_NS", 0)
+    monkeypatch.setattr(HttpConnection, "is_stale", lambda _: True)
+    assert (await bench.http.get("/x")).status == 200
+    assert target.connections == 2
+    assert bench.kinds == []
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind", "warnings"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "connect emfile", ["generator-limit"]),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), "connect reset", []),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "connect ehostunreach", []),
+        (OSError("odd"), "connect error", []),
+    ],
+)
+def test_failures_to_connect_are_told_apart(
+    problem: OSError, kind: str, warnings: list[str]
+) -> None:
+    """Each reason has its kind; one of this machine's own limits is warned of."""
+    tape = Tape(0)
+    assert connect_error(problem, tape) == kind
+    assert [one.code for one in tape.warnings] == warnings
+
+
+def test_own_limit_is_told_after_all_other_warnings() -> None:
+    """A limit of this machine is warned of though other warnings have used up the bound."""
+    tape = Tape(0)
+    for number in range(WARNINGS_MAX + 1):
+        tape.warn("other", f"warning {number}")
+    for _ in range(2):
+        connect_error(OSError(errno.EMFILE, "Too many open files"), tape)
+    assert [one.code for one in tape.warnings[WARNINGS_MAX:]] == ["generator-limit"]
 
 
 async def test_timeout_counts_from_the_intended_start(bench: Bench) -> None:

@@ -75,6 +75,27 @@ async def test_cancelled_sleepers_and_schedules_are_forgotten(pacer: Pacer) -> N
     assert released == []
 
 
+async def test_release_that_raises_ends_only_its_own_schedule(pacer: Pacer) -> None:
+    """A release that raises fails its schedule's future; everybody else is still woken."""
+    loop = asyncio.get_running_loop()
+    strays: list[object] = []
+    loop.set_exception_handler(lambda _, context: strays.append(context.get("exception")))
+    now_ns = monotonic_ns()
+    error = ValueError("no")
+
+    def refuse(_instant: int) -> None:
+        raise error
+
+    failing = pacer.follow(iter([now_ns + 20 * MILLISECOND_NS]), refuse)
+    later = pacer.sleep_until(now_ns + 21 * MILLISECOND_NS)
+    with pytest.raises(ValueError, match="no"):
+        await failing
+    async with asyncio.timeout(10):
+        await later
+        await pacer.sleep_until(monotonic_ns() + MILLISECOND_NS)
+    assert strays == [error]
+
+
 async def test_empty_schedule_is_done(pacer: Pacer) -> None:
     """A segment without instants ends at once."""
     await pacer.follow(iter([]), lambda _: None)

@@ -12,7 +12,8 @@ import pytest
 from tests.integration.load.conftest import Bench, make_bench
 from tests.integration.load.target import TargetServer
 
-from stormproof.clients.websocket import Socket
+from stormproof.clients.socket import Socket
+from stormproof.journeys.journey import check
 from stormproof.kernel.clock import monotonic_ns
 
 
@@ -215,3 +216,16 @@ async def test_peer_that_does_not_read_blocks_writes(bench: Bench) -> None:
         sent += 1
         assert sent < 2_000
     assert (await opened.exchange("say", "x", 1)).error == "write blocked"
+    opened.resume_writing()
+    assert opened.send("x")
+
+
+async def test_sockets_and_replies_carry_checks(bench: Bench) -> None:
+    """Checks of a socket and of a reply are counted under the scenario."""
+    opened = await connect(bench, "echo")
+    assert check(opened, "open", opened.is_open)
+    reply = await opened.exchange("say", "hello", "hello")
+    assert not check(reply, "wrong", reply.value == "other")
+    slots = bench.tape.check_slots.tolist()
+    checked = [(bench.tape.series[slot >> 1].tags["check"], slot & 1) for slot in slots]
+    assert checked == [("open", 1), ("wrong", 0)]

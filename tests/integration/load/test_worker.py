@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -63,13 +64,12 @@ async def test_worker_ends_by_itself(
     ours, theirs = socket.socketpair()
     with theirs, start(ENTRY, theirs) as process:
         theirs.close()
-        writer = await until_prepared(ours, tmp_path, target.url)
-        if cause == "line":
-            writer.close()
-        else:
-            process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 20) == 0
-        writer.close()
+        with closing(await until_prepared(ours, tmp_path, target.url)) as writer:
+            if cause == "line":
+                writer.close()
+            else:
+                process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(process.wait, 20) == 0
     assert await ended(tmp_path / "record" / "worker-0.seg") == End(how=how)
 
 
@@ -80,7 +80,7 @@ async def test_worker_ends_with_its_parent(tmp_path: Path, target: TargetServer)
     with theirs:
         argv = [sys.executable, "-c", GUARDIAN, *ENTRY]
         with start(argv, theirs) as guardian:
-            writer = await until_prepared(ours, tmp_path, target.url)
-            os.kill(guardian.pid, signal.SIGKILL)
-        assert await ended(tmp_path / "record" / "worker-0.seg") == End(how="terminated")
-        writer.close()
+            line = await until_prepared(ours, tmp_path, target.url)
+            with closing(line):
+                os.kill(guardian.pid, signal.SIGKILL)
+                assert await ended(tmp_path / "record" / "worker-0.seg") == End(how="terminated")

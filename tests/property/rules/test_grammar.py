@@ -31,7 +31,7 @@ def objectives(draw: st.DrawFn) -> Objective:
     metric = draw(st.sampled_from(sorted(CATALOG)))
     known = CATALOG[metric]
     keys = draw(st.lists(st.sampled_from(sorted(known.tags)), unique=True)) if known.tags else []
-    tags = {key: draw(VALUES) for key in keys}
+    tags = {key: draw(VALUES) for key in [*keys, *sorted(known.needed - set(keys))]}
     pieces = [f"{key}:{_quoted(value)}" for key, value in tags.items()]
     if known.reading is not Reading.MEASURED and draw(st.booleans()):
         pieces.append(f"window:{draw(st.sampled_from(WINDOWS))}")

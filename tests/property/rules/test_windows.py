@@ -29,10 +29,11 @@ def test_the_load_is_always_shared_out(tenths: list[int], downs: list[tuple[int,
     calm, fault, after = (windows.seconds(name) for name in ("calm", "fault", "recovery"))
     assert calm | fault | after == windows.seconds("load")
     assert len(calm) + len(fault) + len(after) == len(windows.seconds("load"))
+    assert windows.seconds("disturbed") == fault | after
     assert windows.seconds("steady") <= calm
-    for span in windows.fault_spans():
-        assert int(span.inject_s) in fault
-        assert span.back_s is None or span.back_s >= span.undone_s
+    for life in windows.faults:
+        assert windows.second_of(life.start_ns) in fault
+        assert life.back_ns is None or life.back_ns >= life.end_ns
 
 
 @given(st.integers(1, STOP_S))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from tests.builders import (
     CUT,
@@ -111,13 +112,20 @@ def _hang(sample: ProbeSample, seconds: float) -> ProbeSample:
     )
 
 
-def test_a_fault_that_nobody_felt_shows_no_honesty() -> None:
-    """Without a failed operation there was nothing to be honest about."""
-    measured = _measured(_record([], []))
-    assert "nothing to be honest about" in measured[LAG, ""].why
+def test_a_fault_that_nobody_felt_has_no_lag() -> None:
+    """Where nothing failed and both probes were asked all through, readiness missed nothing."""
+    assert _measured(_record([], []))[LAG, ""].value == 0.0
     felt_once = _measured(_record([(12.3, 16.4)], [(12.2, 16.2)]))
     assert felt_once[LAG, ""].value == pytest.approx(0.1)
-    assert felt_once[LAG, RESTART].why
+    assert felt_once[LAG, RESTART].value == 0.0
+
+
+def test_a_fault_that_nobody_looked_at_shows_no_honesty() -> None:
+    """A canary that was not asked during a fault does not show that nothing failed."""
+    canary = [one for one in probe("canary", []) if not 12.0 < _s(one) < 13.9]
+    both = [*probe("ready", []), *canary]
+    record = healthy_record(probes=tuple(sorted(both, key=lambda one: one.start_ns)))
+    assert "'canary' was not asked for" in _measured(record)[LAG, CUT].why
 
 
 def test_both_probes_are_needed() -> None:
@@ -132,7 +140,56 @@ def test_a_silent_readiness_probe_is_no_evidence() -> None:
     ready = [one for one in probe("ready", [(12.3, 16.4)]) if not 12.5 < _s(one) < 15.5]
     probes = [*ready, *probe("canary", [(12.2, 16.2)])]
     record = healthy_record(probes=tuple(sorted(probes, key=lambda one: one.start_ns)))
-    assert "was not asked for" in _measured(record)[LAG, CUT].why
+    assert "'ready' gave no usable answer for 3.0 s" in _measured(record)[LAG, CUT].why
+
+
+@pytest.mark.parametrize("name", ["ready", "canary"])
+def test_a_probe_that_falls_silent_under_load_is_no_evidence(name: str) -> None:
+    """Far from every fault too, a probe that is not asked leaves honesty undecided."""
+    kept = tuple(
+        one for one in healthy_record().probes if one.probe != name or not 32.0 < _s(one) < 34.5
+    )
+    measured = _measured(healthy_record(probes=kept))
+    for metric in (LAG, FALSE):
+        assert f"{name!r} gave no usable answer" in measured[metric, ""].why
+
+
+def test_a_canary_that_is_not_let_in_is_no_evidence() -> None:
+    """A canary that is refused all along (401) shows neither failures nor their absence."""
+    refused = tuple(
+        msgspec.structs.replace(one, ok=False, status=401)
+        if one.probe == "canary" and _s(one) > 20
+        else one
+        for one in healthy_record().probes
+    )
+    measured = _measured(healthy_record(probes=refused))
+    assert "'canary' gave no usable answer for 20." in measured[FALSE, ""].why
+    assert measured[LAG, ""].why
+
+
+def test_an_answer_that_takes_long_is_no_silence() -> None:
+    """A canary that hangs for 4 s was asked all that time."""
+    hung = [_hang(one, 4.0) for one in probe("canary") if 33.95 < _s(one) < 34.05]
+    others = [one for one in healthy_record().probes if one.probe == "ready"]
+    canary = [one for one in probe("canary", [(12.2, 16.2)]) if not 33.95 < _s(one) < 38.0]
+    probes = sorted([*others, *canary, *hung], key=lambda one: one.start_ns)
+    assert _measured(healthy_record(probes=tuple(probes)))[FALSE, ""].why == ""
+
+
+def test_a_target_that_flaps_is_not_ready() -> None:
+    """Every second ticket fails for 10 s and readiness says yes: each answer after 2 s is a lie."""
+    every_second = [(31 + k / 5, 31.1 + k / 5) for k in range(50)]
+    canary = [(12.2, 16.2), (26.1, 26.8), *every_second]
+    measured = _measured(_record([(12.3, 16.4), (26.2, 27.0)], canary))
+    assert measured[FALSE, ""].value == pytest.approx(77, abs=3)
+
+
+def test_bursts_of_failures_are_flapping_too() -> None:
+    """Half a second of failures in each second and a half is too much to be ready through."""
+    bursts = [(31 + 1.5 * k, 31.5 + 1.5 * k) for k in range(7)]
+    canary = [(12.2, 16.2), (26.1, 26.8), *bursts]
+    measured = _measured(_record([(12.3, 16.4), (26.2, 27.0)], canary))
+    assert 20 <= (measured[FALSE, ""].value or 0) <= 70
 
 
 def test_failures_of_the_load_make_a_streak_too() -> None:

@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
-from tests.builders import frame, frames, healthy_record, plan, series, story
+from tests.builders import (
+    at,
+    frame,
+    frames,
+    healthy_record,
+    operations,
+    plan,
+    probe,
+    series,
+    story,
+)
 
 from stormproof.checks.completeness import completeness_of
 from stormproof.checks.faults import stories_of
 from stormproof.checks.objectives import Bench, judge_objective
 from stormproof.checks.outcome import Key, Measurement
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.event import Phase, PhaseEvent
 from stormproof.model.objective import Status
 from stormproof.model.record import Record
 from stormproof.model.series import Series, SeriesKind
@@ -134,3 +147,67 @@ def test_messages_count_under_a_valid_generator_only() -> None:
     starved = tuple(frame(o.worker, o.second, o.counts, core_idle_share=0.0) for o in frames())
     judged = _judge("messages_acknowledged", "count>=30", healthy_record(frames=starved), sent)
     assert judged.status is Status.INCONCLUSIVE
+
+
+PROBE = "probe_failed{probe:ready,window:calm}"
+
+
+def test_a_probe_that_fails_in_calm_seconds_fails_its_objective() -> None:
+    """Three of 25 calm seconds not ready are seen; what fails within faults is not asked."""
+    healthy = _judge(PROBE, "rate<0.02")
+    assert (healthy.status, healthy.value) == (Status.PASS, 0.0)
+    assert healthy.evidence.samples == 300
+    ready = [(12.3, 16.4), (26.2, 27.0), (33.0, 36.0)]
+    record = healthy_record(probes=(*probe("ready", ready), *probe("canary")))
+    flapping = _judge(PROBE, "rate<0.02", record)
+    assert flapping.status is Status.FAIL
+    assert flapping.value == pytest.approx(30 / flapping.evidence.samples)
+
+
+def test_a_silent_probe_decides_nothing() -> None:
+    """Three seconds without an answer may have been three seconds of failures."""
+    kept = tuple(one for one in probe("ready") if not at(31) < one.start_ns < at(34))
+    judged = _judge(PROBE, "rate<0.02", healthy_record(probes=kept))
+    assert judged.status is Status.INCONCLUSIVE
+    assert "'ready' gave no usable answer" in judged.why
+    never = _judge(PROBE, "rate<0.02", healthy_record(probes=()))
+    assert never.status is Status.INCONCLUSIVE
+
+
+def _hiccup(failed: int) -> Record:
+    """Return a record in which a worker was late in second 20, where `failed` requests failed."""
+    some = tuple(
+        frame(0, 20, [operations([20.0] * 50, failed=failed)], loop_lag_ns_max=SECOND_NS)
+        if (one.worker, one.second) == (0, 20)
+        else one
+        for one in frames()
+    )
+    return healthy_record(frames=some)
+
+
+def test_a_borne_second_must_not_decide() -> None:
+    """Failures in the one second in which we were late ourselves neither fail nor pass a run."""
+    share = "http_req_failed{scenario:feed,window:calm}"
+    assert _judge(share, "rate<0.01", _hiccup(0)).status is Status.PASS
+    judged = _judge(share, "rate<0.01", _hiccup(50))
+    assert judged.status is Status.INCONCLUSIVE
+    assert "decide its answer (20)" in judged.why
+    assert _judge(share, "rate<0.1", _hiccup(50)).status is Status.PASS
+
+
+def test_what_was_done_in_a_borne_second_counts_towards_a_floor() -> None:
+    """A request that was answered was answered, however late we were."""
+    assert _judge("http_reqs{scenario:feed}", "count>=3600", _hiccup(0)).status is Status.PASS
+
+
+def test_rates_are_over_the_planned_load() -> None:
+    """The wait for the last operations does not thin out the rate of what was intended."""
+    events = tuple(
+        msgspec.structs.replace(one, at_ns=at(42.0))
+        if isinstance(one, PhaseEvent) and one.phase is Phase.DRAIN
+        else one
+        for one in story()
+    )
+    quiet = tuple(one if one.second < 40 else frame(one.worker, one.second, []) for one in frames())
+    record = healthy_record(events=events, frames=quiet)
+    assert _judge("http_reqs{scenario:feed}", "rate>=100", record).value == 100.0

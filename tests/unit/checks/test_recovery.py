@@ -33,8 +33,9 @@ def _probes(*, ready: list[Any], canary: list[Any], to_s: float = 42) -> tuple[P
 
 def _measured(record: Record) -> dict[tuple[str, str], Measurement]:
     stories = stories_of(record)
-    outages = outages_of(record, windows_of(record), stories)
-    return check_recovery(record, outages, stories).measured
+    windows = windows_of(record)
+    outages = outages_of(record, windows, stories)
+    return check_recovery(record, windows, outages, stories).measured
 
 
 def _failure(
@@ -99,7 +100,8 @@ def test_a_silent_probe_is_no_evidence() -> None:
         for one in _probes(ready=[(12.3, 16.4)], canary=[(12.2, 16.2)])
         if not at(16.1) < one.start_ns < at(20)
     )
-    assert "was not asked for" in _measured(healthy_record(probes=probes))[READY, CUT].why
+    why = _measured(healthy_record(probes=probes))[READY, CUT].why
+    assert why == "the probe 'ready' gave no usable answer for 3.9 s of load"
 
 
 def test_an_unreached_fault_has_no_recovery() -> None:
@@ -150,4 +152,31 @@ def test_service_needs_its_canary() -> None:
     record = healthy_record(plan(probes=probes), probes=tuple(probe("ready", [(12.3, 16.4)])))
     assert _measured(record)[SERVICE, CUT].why == "the plan has no probe 'canary'"
     asked_never = healthy_record(probes=tuple(probe("ready", [(12.3, 16.4)])))
-    assert _measured(asked_never)[SERVICE, CUT].why == "the probe 'canary' was not asked"
+    why = _measured(asked_never)[SERVICE, CUT].why
+    assert why == "the probe 'canary' gave no usable answer for 36.0 s of load"
+
+
+def test_ready_that_flaps_soon_after_the_undo_was_not_for_good() -> None:
+    """A target that is unready again 4 s after it said ready took until its last no to recover."""
+    ready = [(12.3, 16.4), (20.0, 24.0), (26.2, 27.0)]
+    probes = _probes(ready=ready, canary=[(12.2, 16.2), (26.1, 26.8)])
+    assert _measured(healthy_record(probes=probes))[READY, CUT].value == pytest.approx(8.0)
+
+
+def test_ready_that_is_not_back_when_the_load_ends_never_came_back() -> None:
+    """Ready for a moment after the last fault and away until the end of the load is never."""
+    ready = [(12.3, 16.4), (26.2, 27.0), (29.0, 99.0)]
+    probes = _probes(ready=ready, canary=[(12.2, 16.2), (26.1, 26.8)])
+    assert _measured(healthy_record(probes=probes))[READY, RESTART].beyond == "never"
+
+
+def test_a_silent_probe_far_from_the_faults_is_no_evidence() -> None:
+    """Readiness that nobody asked for seconds of the load may have been lost there."""
+    kept = tuple(
+        one
+        for one in healthy_record().probes
+        if one.probe != "ready" or not at(33) < one.start_ns < at(36)
+    )
+    measured = _measured(healthy_record(probes=kept))
+    assert "gave no usable answer" in measured[READY, ""].why
+    assert measured[SERVICE, ""].why == ""

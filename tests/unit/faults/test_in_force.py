@@ -206,6 +206,15 @@ async def test_undo_that_fails_at_the_end_is_reported(bench: Bench) -> None:
     assert "does not come up" in bench.chronicle.problems[0]
 
 
+async def test_undo_that_failed_is_still_to_be_undone(bench: Bench) -> None:
+    """The journal closes a fault only once it is undone."""
+    bench.fault.undo_failure = EnvironmentFailure("does not come up")
+    await bench.faults.inject("cut")
+    with pytest.raises(EnvironmentFailure):
+        await bench.faults.undo("cut")
+    assert bench.intended() == ["cut"]
+
+
 async def test_undo_that_takes_too_long_after_a_death_is_given_up(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,12 @@ KEEPER = ProcessId(pid=10, start_ticks=100)
 
 def run(run_id: str) -> OpenRun:
     return OpenRun(
-        run_id=run_id, run_dir=f"/runs/{run_id}", boot_id="boot", keeper=KEEPER, controller=KEEPER
+        run_id=run_id,
+        run_dir=f"/runs/{run_id}",
+        boot_id="boot",
+        pid_namespace="pid:[1]",
+        keeper=KEEPER,
+        controller=KEEPER,
     )
 
 

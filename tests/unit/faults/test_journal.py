@@ -27,7 +27,9 @@ from stormproof.kernel.errors import EnvironmentFailure
 
 KEEPER = ProcessId(pid=10, start_ticks=100)
 SERVER = ProcessId(pid=20, start_ticks=200)
-OPENED = Opened(run_id="run", boot_id="boot", keeper=KEEPER, controller=KEEPER)
+OPENED = Opened(
+    run_id="run", boot_id="boot", pid_namespace="pid:[1]", keeper=KEEPER, controller=KEEPER
+)
 STARTED = PartStarted(part="server", process=SERVER, uid=1, wall_ns=5)
 STOPPED = PartStopped(part="server", process=SERVER)
 FOLDER = FolderIntended(path="/private", uid=1)

@@ -30,6 +30,7 @@ def test_segment_is_named_by_creator_user_and_time() -> None:
     """A segment is a process's when that pid made it, as that user, since it was started."""
     (found,) = left_by(pid=13_586, uid=65_534, since_ns=CREATED_NS)
     assert found.id == 4
+    assert found.attached == 9
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,14 @@ def test_remembered_queries_are_bounded() -> None:
     assert len(route._queries) == QUERIES_KEPT_MAX
 
 
+def test_secrets_stay_out_of_names() -> None:
+    """A token that a journey formats into its path is masked in the operation's name."""
+    scope = Scope(Tape(0), "s")
+    made = Routes(scope, "ws_connect", "WS")
+    ids = {made.add(f"/ws/3?ticket=secret{number}").series for number in range(3)}
+    assert [scope.tape.series[one].tags["name"] for one in ids] == ["WS /ws/3?ticket=***"]
+
+
 def test_same_template_of_two_methods_is_two_operations() -> None:
     """The method belongs to the operation's name."""
     scope = Scope(Tape(0), "s")

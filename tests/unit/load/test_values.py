@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from stormproof.clients.guard import UnexpectedAnswer
-from stormproof.clients.response import Response, parse_headers
+from stormproof.clients.headers import parse_headers
+from stormproof.clients.response import Response
 from stormproof.clients.tape import Scope, Tape
 from stormproof.clients.target import Target, parse_target
 from stormproof.kernel.errors import BadInput, OwnFault

@@ -54,3 +54,15 @@ def test_delivery_needs_its_checker() -> None:
     """Delivery cannot be asked of a trial whose checkers do not look at it."""
     (problem,) = problems_of(objective("delivery_lost", "count==0"), plan(checkers=()))
     assert "no checker 'delivery'" in problem
+
+
+def test_a_probe_is_asked_for_by_its_name() -> None:
+    """The share of failed answers needs its probe, one that the plan has, and is no gate."""
+    (missing,) = question_problems("probe_failed", [], "rate")
+    assert "needs its tag 'probe'" in missing
+    (unknown,) = problems_of(objective("probe_failed{probe:redy}", "rate<0.01"), plan())
+    assert "did you mean 'ready'?" in unknown
+    asked = objective("probe_failed{probe:ready,window:calm}", "rate<0.01")
+    assert problems_of(asked, plan()) == []
+    (blind,) = problems_of(asked, plan(gate=(asked,)))
+    assert "not the probes" in blind

@@ -49,12 +49,21 @@ def test_a_rate_per_second_needs_no_share_of_samples() -> None:
         ("http_req_duration{scenario:chat}", 720),
         ("http_req_duration", 4_320),
         ("http_req_duration{scenario:feed,window:recovery}", None),
+        ("http_req_duration{scenario:feed,window:disturbed}", 500),
         ("http_req_duration{name:GET /feed}", None),
     ],
 )
 def test_samples_expected(metric: str, expected: int | None) -> None:
     """The plan promises rate times window; what only the run can tell is unknown."""
     assert expected_samples(plan(), objective(metric, "p(95)<300")) == expected
+
+
+def test_a_probe_promises_an_answer_an_interval() -> None:
+    """Ten answers a second over the calm 27 s of the load."""
+    asked = objective("probe_failed{probe:ready,window:calm}", "rate<0.01")
+    assert expected_samples(plan(), asked) == 270
+    (not_judged,) = decide_not_judged(plan(), [asked])[1]
+    assert not_judged.why == "about 270 samples expected in window calm, 300 needed"
 
 
 def test_an_unpaced_closed_scenario_promises_nothing() -> None:
@@ -82,6 +91,7 @@ def test_without_faults_nothing_about_faults_is_judged() -> None:
     """Fault windows and recovery cannot be asked of a plan without faults."""
     wanted = [
         objective("http_req_failed{scenario:feed,window:fault}", "rate<0.01"),
+        objective("http_req_failed{scenario:feed,window:disturbed}", "rate<0.01"),
         objective("recovery_ready_s", "max<10"),
         objective("fault_effective", "rate==1"),
     ]

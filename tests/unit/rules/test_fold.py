@@ -1,11 +1,24 @@
-"""Cells from frames."""
+"""Cells from frames and from the answers of probes."""
 
 from __future__ import annotations
 
-from tests.builders import ITERATIONS, counted, frame, frames, healthy_record, operations, series
+import msgspec
+from tests.builders import (
+    ITERATIONS,
+    ORIGIN_NS,
+    counted,
+    frame,
+    frames,
+    healthy_record,
+    operations,
+    probe,
+    series,
+)
 
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.event import ProbeSample
 from stormproof.model.histogram import index_of
-from stormproof.rules.fold import fold_frames, merge_cells, per_second
+from stormproof.rules.fold import fold_frames, fold_probes, merge_cells, per_second
 
 BOTH = {0: series(), 1: series()}
 
@@ -38,3 +51,17 @@ def test_merged_cells_keep_every_figure() -> None:
     whole = merge_cells(per_second(healthy_record(), "http_req", {}).values())
     assert whole.count == whole.response.total == whole.service.total == 4_200
     assert whole.response.sum_us == 4_200 * 20_000
+
+
+def test_an_answer_belongs_to_the_second_in_which_it_was_known() -> None:
+    """Ten answers a second of one probe alone, and one that hung counts where it ended."""
+    answers = [*probe("ready", [(1.0, 1.25)], to_s=3), *probe("canary", [(0.0, 3.0)], to_s=3)]
+    hung = replace_end(answers[19])
+    cells = fold_probes([*answers[:19], hung, *answers[20:]], "ready", ORIGIN_NS)
+    assert [cells[second].count for second in range(3)] == [9, 10, 11]
+    assert [cells[second].failed for second in range(3)] == [0, 3, 0]
+
+
+def replace_end(sample: ProbeSample) -> ProbeSample:
+    """Return the answer as known two seconds later."""
+    return msgspec.structs.replace(sample, end_ns=sample.end_ns + 2 * SECOND_NS)

@@ -133,3 +133,12 @@ def test_a_load_that_never_began_is_not_valid() -> None:
     windows = windows_of(record)
     generator = generator_of(record, windows, validity_of(record, windows))
     assert (generator.valid, generator.why) == (False, "the judged load never began")
+
+
+def test_not_one_missing_frame_is_borne() -> None:
+    """One frame of one worker that is missing leaves its window undecided: nobody knows it."""
+    holed = tuple(one for one in frames() if (one.worker, one.second) != (1, 13))
+    why, remedy = _doubt(holed)
+    assert why == "in 1 of 36 s the measurement is not valid: a worker's frame is missing (1 s)"
+    assert remedy == Cause.GAP.remedy
+    assert _doubt(holed, "fault")[0]

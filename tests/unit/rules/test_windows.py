@@ -8,7 +8,15 @@ import msgspec
 import pytest
 from tests.builders import CUT, RESTART, at, frames, healthy_record, plan, probe, story
 
-from stormproof.model.event import EndEvent, Event, FaultEvent, FaultStep, OriginEvent
+from stormproof.model.event import (
+    EndEvent,
+    Event,
+    FaultEvent,
+    FaultStep,
+    OriginEvent,
+    Phase,
+    PhaseEvent,
+)
 from stormproof.model.record import Record
 from stormproof.rules.windows import ready_again_ns, spans_of, windows_of
 
@@ -41,14 +49,15 @@ def test_spans_are_whole_seconds() -> None:
     assert windows.spans("steady") == [(4, 12)]
     assert windows.spans("fault") == [(12, 16), (26, 27)]
     assert windows.spans("recovery") == [(16, 17)]
+    assert windows.spans("disturbed") == [(12, 17), (26, 27)]
     assert windows.spans("run") == [(0, 42)]
 
 
-def test_fault_spans_tell_when_it_was_back() -> None:
+def test_each_fault_tells_when_it_was_back() -> None:
     """Each fault comes with its intent, its undo and the first lasting ready answer."""
-    cut, restart = windows_of(healthy_record()).fault_spans()
-    assert (cut.fault, cut.inject_s, cut.undone_s, cut.back_s) == (CUT, 12.0, 16.0, 16.4)
-    assert (restart.fault, restart.inject_s, restart.back_s) == (RESTART, 26.0, 27.0)
+    cut, restart = windows_of(healthy_record()).faults
+    assert (cut.fault, cut.start_ns, cut.end_ns, cut.back_ns) == (CUT, at(12), at(16), at(16.4))
+    assert (restart.fault, restart.start_ns, restart.back_ns) == (RESTART, at(26), at(27))
 
 
 def test_recovery_never_lasts_longer_than_its_bar() -> None:
@@ -56,7 +65,7 @@ def test_recovery_never_lasts_longer_than_its_bar() -> None:
     dead = tuple(probe("ready", [(12.3, 99.0)]))
     windows = windows_of(healthy_record(events=tuple(story()), probes=dead))
     assert windows.spans("recovery") == [(16, 21), (27, 32)]
-    assert [span.back_s for span in windows.fault_spans()] == [None, None]
+    assert [life.back_ns for life in windows.faults] == [None, None]
 
 
 def test_an_open_fault_lasts_until_the_end_of_what_was_seen() -> None:
@@ -85,7 +94,7 @@ def test_healing_hours_later_does_not_stretch_the_run() -> None:
     cut = _until(healthy_record(), 14)
     windows = windows_of(replace(cut, events=(*cut.events, *healed)))
     assert windows.spans("load") == [(4, 14)]
-    assert windows.fault_spans()[0].undone_s <= 14.0
+    assert windows.faults[0].end_ns <= at(14)
 
 
 def test_without_an_origin_there_is_no_load() -> None:
@@ -106,7 +115,7 @@ def test_a_skipped_fault_has_no_span() -> None:
     """A fault that the gate skipped was never in force."""
     skipped = FaultEvent(at_ns=at(4.1), fault=CUT, step=FaultStep.SKIPPED)
     windows = windows_of(healthy_record(events=(*story(faults=False), skipped)))
-    assert windows.fault_spans() == []
+    assert windows.faults == ()
 
 
 def test_a_fault_that_could_not_be_injected_ends_at_its_failure() -> None:
@@ -122,19 +131,30 @@ def test_a_fault_that_could_not_be_injected_ends_at_its_failure() -> None:
     [
         ([(0.0, 5.5)], None, 5.5),
         ([(0.0, 5.5), (5.8, 6.0)], None, 6.0),
-        ([(0.0, 5.5), (7.0, 7.2)], None, 5.5),
-        ([(0.0, 5.5)], 6.0, 5.5),
+        ([(0.0, 5.5), (7.0, 7.2)], None, 7.2),
+        ([(0.0, 5.5), (16.5, 16.7)], None, 5.5),
+        ([(0.0, 5.5), (18.0, 18.2)], None, 5.5),
+        ([(0.0, 5.5), (7.0, 7.2)], 6.0, 5.5),
         ([(0.0, 9.0)], 8.0, None),
-        ([(0.0, 19.5)], None, None),
+        ([(0.0, 17.5)], None, None),
     ],
-    ids=["at once", "flapping", "stable before", "next fault", "next fault first", "cut off"],
+    ids=[
+        "at once",
+        "flapping",
+        "flapping later",
+        "long after, which is another matter",
+        "in the drain",
+        "next fault",
+        "next fault first",
+        "too late to be sure",
+    ],
 )
 def test_ready_again(
     bad: list[tuple[float, float]], next_fault_s: float | None, back_s: float | None
 ) -> None:
-    """Readiness is back with the first ok that lasts a second, or until the next fault."""
+    """Readiness is back with the first ok that lasts 5 s, or to the next fault or the drain."""
     next_ns = None if next_fault_s is None else at(next_fault_s)
-    found = ready_again_ns(probe("ready", bad, to_s=20), at(5.0), next_ns)
+    found = ready_again_ns(probe("ready", bad, to_s=20), at(5.0), next_ns, at(18))
     assert found == (None if back_s is None else at(back_s))
 
 
@@ -149,3 +169,16 @@ def test_the_preparation_has_negative_seconds() -> None:
     moved = [msgspec.structs.replace(one, second=-2) for one in frames(seconds=1)]
     windows = windows_of(healthy_record(frames=(*moved, *frames())))
     assert windows.spans("run") == [(-2, 42)]
+
+
+def test_the_load_waits_for_its_slowest_operations() -> None:
+    """What ends between the planned end and the drain was intended in the load, and is judged."""
+    events = tuple(
+        PhaseEvent(at_ns=at(41.3), phase=Phase.DRAIN)
+        if isinstance(one, PhaseEvent) and one.phase is Phase.DRAIN
+        else one
+        for one in story()
+    )
+    windows = windows_of(healthy_record(events=events))
+    assert windows.spans("load") == [(4, 42)]
+    assert windows.spans("calm")[-1] == (27, 42)

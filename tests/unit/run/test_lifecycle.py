@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from stormproof.kernel.errors import EnvironmentFailure, Interrupted
+from stormproof.kernel.errors import EnvironmentFailure, Interrupted, OwnFault
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import (
     DecisionEvent,
@@ -268,16 +269,41 @@ def test_an_interruption_while_stopping_stops_all_the_same() -> None:
     assert end_of(story) == "completed"
 
 
-def test_a_part_that_does_not_stop_does_not_keep_the_others_running() -> None:
-    """A fleet whose stop fails does not prevent the stack from being stopped."""
+@pytest.mark.parametrize(
+    ("story_of", "kind"),
+    [
+        ({"fails": {"fleet stop": EnvironmentFailure("worker hangs")}}, EnvironmentFailure),
+        ({"fails": {"fleet stop": ProcessLookupError("gone")}}, OwnFault),
+        ({"hangs": "fleet stop"}, OwnFault),
+    ],
+)
+def test_a_part_that_does_not_stop_does_not_keep_the_others_running(
+    story_of: dict[str, Any], kind: type[Exception]
+) -> None:
+    """A fleet whose stop fails or hangs does not prevent the stack from being stopped."""
 
     async def main(clock: VirtualClock) -> Story:
-        story = Story(clock, fails={"fleet stop": EnvironmentFailure("worker hangs")})
-        with pytest.raises(EnvironmentFailure, match="worker hangs"):
+        story = Story(clock, **story_of)
+        with pytest.raises(kind):
             await carry_out(story)
         return story
 
     assert run_virtual(main).told[-1] == "stack stop"
+
+
+@pytest.mark.parametrize("step", ["prepare", "drive", "drain"])
+def test_an_error_of_our_own_is_never_recorded_as_completed(step: str) -> None:
+    """An unexpected exception stops everything and leaves a record that says aborted."""
+
+    async def main(clock: VirtualClock) -> Story:
+        story = Story(clock, fails={step: RuntimeError("bug")})
+        with pytest.raises(RuntimeError, match="bug"):
+            await carry_out(story)
+        return story
+
+    story = run_virtual(main)
+    assert story.told[-1] == "stack stop"
+    assert end_of(story) == "aborted"
 
 
 def test_giving_up_ends_the_run_in_order_with_the_reason() -> None:

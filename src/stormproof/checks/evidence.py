@@ -1,0 +1,92 @@
+"""Is the evidence all there? What the generator said of itself, and whom nothing was asked of.
+
+What it does: turn the workers' warnings about their own work, and senders who never joined what
+they sent into, into findings.
+Why it matters: a user who could not log in, a journey that raised, a member who never listened:
+each makes a run look healthier than it was.
+A failure looks like: "3 users were not prepared" or "47 senders never joined their scope".
+Limits: such findings never fail a target; they keep a run from passing.
+Source: "missing evidence is never a pass", law 2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stormproof.checks.outcome import Outcome
+from stormproof.checks.wording import counted
+from stormproof.kernel.limits import FINDINGS_LISTED_MAX
+from stormproof.model.event import WarningEvent
+from stormproof.model.finding import Finding, Witness
+from stormproof.model.ledger import EntryKind
+from stormproof.model.record import Record
+
+# Warning code -> what it takes away, and what to do.
+TAKES_AWAY = {
+    "journey-error": ("a journey raised an error of its own", "mend the journey, and run again"),
+    "users-not-prepared": (
+        "users were not prepared, and the load ran without them",
+        "look at the failures of the preparation, and run again",
+    ),
+    "users-not-settled": (
+        "users could not settle at the end, so what they were owed may be missing",
+        "look at the failures after the load, and run again",
+    ),
+    "generator-limit": (
+        "the load generator ran into a limit of its own machine",
+        "raise the limit it names, or lower the load",
+    ),
+    "stray-error": (
+        "the load generator had an error of its own",
+        "report this with the record: it is a defect of stormproof",
+    ),
+}
+
+
+def check_evidence(record: Record) -> Outcome:
+    """Find what the record says is missing from it."""
+    return Outcome(findings=[*_told_by_workers(record), *_silent_senders(record)])
+
+
+def _told_by_workers(record: Record) -> list[Finding]:
+    findings = []
+    for code, (title, advice) in TAKES_AWAY.items():
+        told = [e for e in record.events if isinstance(e, WarningEvent) and e.code == code]
+        if told:
+            witnesses = [Witness(what=e.text, at_ns=e.at_ns) for e in told[:FINDINGS_LISTED_MAX]]
+            findings.append(
+                Finding(kind=code, title=title, count=len(told), witnesses=witnesses, advice=advice)
+            )
+    return findings
+
+
+def _silent_senders(record: Record) -> list[Finding]:
+    """Find users who sent into a scope they never joined: nobody knows what they were owed."""
+    sent = _pairs(record, EntryKind.INVOKE)
+    joined = _pairs(record, EntryKind.JOINED)
+    absent = np.setdiff1d(sent, joined)
+    if not len(absent):
+        return []
+    witnesses = [
+        Witness(what=f"user {int(pair) >> 32} never joined scope {int(pair) & 0xFFFFFFFF}")
+        for pair in absent[:FINDINGS_LISTED_MAX]
+    ]
+    return [
+        Finding(
+            kind="never-joined",
+            title=f"{counted(len(absent), 'sender')} never joined what they sent into",
+            count=len(absent),
+            witnesses=witnesses,
+            advice="have the journey wait until it is in before it sends",
+        )
+    ]
+
+
+def _pairs(record: Record, kind: EntryKind) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """Return the distinct (user, scope) of all entries of a kind, packed into 64 bits."""
+    found = [np.zeros(0, np.uint64)]
+    for segment in record.ledger:
+        rows = segment[segment["kind"] == kind]
+        packed = rows["user"].astype(np.uint64) << np.uint64(32)
+        found.append(np.unique(packed | rows["scope"].astype(np.uint64)))
+    return np.unique(np.concatenate(found))
