@@ -15,17 +15,15 @@ from stormproof.cli.locations import profile_folders
 from stormproof.kernel.canonical import readable_json
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 from stormproof.model.objective import Objective, Status
-from stormproof.model.plan import NotJudged
 from stormproof.model.profile import Profile
 from stormproof.model.record import Record
 from stormproof.model.verdict import Verdict
-from stormproof.planning.compiler import read_thresholds
+from stormproof.planning.compiler import misfits, read_thresholds
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.report.html import render_html
 from stormproof.report.junit import render_junit
 from stormproof.report.text import render_text
 from stormproof.rules.catalog import problems_of
-from stormproof.rules.evidence import decide_not_judged
 from stormproof.store.directory import RunDirectory
 from stormproof.store.reader import load_record
 
@@ -70,17 +68,19 @@ def judge_again(path: Path, profile: str | None, out: Path | None) -> int:
         verdict = judge(record, version=__version__)
         target: Path | None = out or directory.verdict
     else:
-        other, objectives, not_judged = _other_objectives(record, profile)
+        other, objectives = _other_objectives(record, profile)
         verdict = judge(
             record,
             objectives=objectives,
-            not_judged=not_judged,
+            not_judged=[],
             profile=other.ref.name,
             version=__version__,
         )
         target = out
     if target is not None:
         _write(directory, target, verdict)
+    if target == directory.verdict:
+        write_reports(directory, verdict, record)
     print_verdict(directory, verdict)
     return EXIT_CODES[verdict.verdict]
 
@@ -97,12 +97,17 @@ def _write(directory: RunDirectory, target: Path, verdict: Verdict) -> None:
         raise EnvironmentFailure(what, "choose another --out") from error
 
 
-def _other_objectives(
-    record: Record, name: str
-) -> tuple[Profile, list[Objective], list[NotJudged]]:
-    """Return another profile's objectives for this record, with the trial's exact ones."""
+def _other_objectives(record: Record, name: str) -> tuple[Profile, list[Objective]]:
+    """Return another profile's objectives for this record, with the trial's exact ones.
+
+    All are judged: with a record at hand, evidence that is missing shows as INCONCLUSIVE.
+
+    Raises:
+        BadInput: the profile is wrong, is for another trial, or softens what the trial owns.
+    """
     profile, problems = read_profile(find_profile(name, profile_folders()))
     exact = [one for one in record.plan.objectives if one.exact]
+    problems = [*problems, *misfits(profile, record.plan.trial, {one.metric for one in exact})]
     bars, bad = read_thresholds(profile.thresholds, f"{profile.where}: thresholds", exact=False)
     problems = [*problems, *bad]
     problems += [
@@ -112,9 +117,7 @@ def _other_objectives(
     ]
     if problems:
         raise BadInput(problems)
-    plan = msgspec.structs.replace(record.plan, objectives=(*exact, *bars))
-    kept, not_judged = decide_not_judged(plan, [*exact, *bars])
-    return profile, list(kept), list(not_judged)
+    return profile, [*exact, *bars]
 
 
 def report_again(path: Path) -> int:

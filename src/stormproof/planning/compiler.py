@@ -6,7 +6,7 @@ All problems of both are collected and raised together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -230,21 +230,28 @@ def _probes(trial: Trial, profile: Profile) -> tuple[PlannedProbe, ...]:
     return tuple(planned)
 
 
+def misfits(profile: Profile, trial: str, exact: Collection[str]) -> list[Problem]:
+    """Find what keeps a profile from judging a trial whose `exact` metrics are its own."""
+    where = profile.where
+    problems = []
+    if profile.trial not in ("", trial):
+        what = f"is for the trial {profile.trial!r}, not for {trial!r}"
+        problems.append(Problem(where=f"{where}: trial", what=what))
+    if not profile.thresholds:
+        what = "there are none, so nothing could fail"
+        problems.append(Problem(where=f"{where}: thresholds", what=what, fix="name at least one"))
+    for metric in profile.thresholds:
+        if metric.partition("{")[0] in {one.partition("{")[0] for one in exact}:
+            what = "is an exact objective of the trial, which owns it"
+            place = f"{where}: thresholds {metric!r}"
+            problems.append(Problem(where=place, what=what, fix="remove it from the profile"))
+    return problems
+
+
 def _clashes(trial: Trial, profile: Profile) -> list[Problem]:
     """Hold trial and profile against each other, by name."""
     where = profile.where
-    problems = [
-        Problem(
-            where=f"{where}: thresholds {metric!r}",
-            what="is an exact objective of the trial, which owns it",
-            fix="remove it from the profile",
-        )
-        for metric in profile.thresholds
-        if metric in trial.objectives
-    ]
-    if profile.trial not in ("", trial.name):
-        what = f"is for the trial {profile.trial!r}, not for {trial.name!r}"
-        problems.append(Problem(where=f"{where}: trial", what=what))
+    problems = misfits(profile, trial.name, trial.objectives.keys())
     kinds = (
         ("scenarios", trial.scenarios, profile.scenarios, True),
         ("faults", trial.faults, profile.faults, True),

@@ -177,7 +177,7 @@ def _write_recovery(sheet: Sheet, verdict: Verdict) -> None:
 
 def _write_generator(sheet: Sheet, generator: Generator) -> None:
     sheet.heading("Load generator")
-    state = "kept its schedule" if generator.valid else "did NOT keep its schedule"
+    state = "kept its schedule" if generator.valid else "cannot be trusted"
     status = Status.PASS if generator.valid else Status.INCONCLUSIVE
     facts = [
         counted(generator.workers, "worker"),

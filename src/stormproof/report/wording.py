@@ -17,6 +17,7 @@ _WINDOWS = {
     "calm": "outside faults and recovery",
     "fault": "while a fault was in force",
     "recovery": "while recovering",
+    "disturbed": "during faults and recovery",
     "run": "over the whole run",
 }
 _AGGREGATIONS = {"avg": "mean", "min": "shortest", "med": "median", "max": "longest"}
@@ -92,18 +93,26 @@ def _title(asked: Asked, metric: Metric) -> str:
             return f"{aggregation} service time of {subject}"
         case Reading.FAILED_SHARE:
             return f"share of {subject} that failed"
+        case Reading.PASSED_SHARE:
+            return "share of checks that held" + _where(asked.tags)
         case _:
             return metric.doc.split(";")[0].rstrip(".")
 
 
 def _subject(tags: dict[str, str], metric: Metric) -> str:
+    if "probe" in tags:
+        return f"the probe {tags['probe']}'s questions"
     everything = {
         "http_req": "HTTP requests",
         "ws_connect": "WebSocket handshakes",
         "ws_send": "WebSocket exchanges",
     }
     subject = tags.get("name") or everything.get(metric.base, metric.base)
-    return f"{subject} in {tags['scenario']}" if "scenario" in tags else subject
+    return subject + _where(tags)
+
+
+def _where(tags: dict[str, str]) -> str:
+    return f" in {tags['scenario']}" if "scenario" in tags else ""
 
 
 def _aggregation(threshold: Threshold) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 
 from stormproof.kernel.canonical import sha256_hex
+from stormproof.kernel.errors import BadInput
 from stormproof.model.ledger import NUMPY_FIELDS
 from stormproof.model.plan import Plan
 from stormproof.model.record import Manifest, Record, Seal
 from stormproof.model.series import Series
 from stormproof.store.directory import RunDirectory, read_json
 from stormproof.store.segment import SegmentContent, read_segment
+
+KNOWN_SEGMENT = re.compile(r"(controller|keeper|heal|worker-[0-9]{1,4})\.seg")
 
 
 def load_record(run: RunDirectory) -> Record:
@@ -27,11 +31,15 @@ def load_record(run: RunDirectory) -> Record:
     if plan.digest() != manifest.plan_sha256:
         problems.append("plan.json was changed after the run began")
     problems += _changed_journeys(run, plan)
-    files = sorted(run.record.glob("*.seg"))
-    raw = {file.name: file.read_bytes() for file in files}
+    raw = {}
+    for file in sorted(run.record.glob("*.seg")):
+        if file.is_file() and KNOWN_SEGMENT.fullmatch(file.name):
+            raw[file.name] = file.read_bytes()
+        else:
+            problems.append(f"{file.name} is no segment of a run")
     sealed = run.seal_file.is_file()
     if sealed:
-        problems += _broken_seals(read_json(run.seal_file, Seal), raw)
+        problems += _seal_problems(run, raw)
     contents = {name: read_segment(data) for name, data in raw.items()}
     problems += [f"{name} {one.problem}" for name, one in contents.items() if one.problem]
     problems += _missing_segments(plan, contents)
@@ -46,6 +54,14 @@ def _changed_journeys(run: RunDirectory, plan: Plan) -> list[str]:
         if not file.is_file() or sha256_hex(file.read_bytes()) != scenario.journey.sha256:
             changed.append(f"journeys/{scenario.journey.file} is not what the plan names")
     return sorted(set(changed))
+
+
+def _seal_problems(run: RunDirectory, raw: dict[str, bytes]) -> list[str]:
+    try:
+        seal = read_json(run.seal_file, Seal)
+    except BadInput:
+        return ["seal.json cannot be read"]
+    return _broken_seals(seal, raw)
 
 
 def _broken_seals(seal: Seal, raw: dict[str, bytes]) -> list[str]:

@@ -121,6 +121,12 @@ def test_a_run_directory_is_private(tmp_path: Path) -> None:
             lambda run: SegmentRecorder(run.record / "worker-9.seg", writer="x").close("x"),
             "worker-9.seg was added after the seal",
         ),
+        (lambda run: run.seal_file.write_bytes(b"{"), "seal.json cannot be read"),
+        (
+            lambda run: (run.record / "worker-x.seg").write_bytes(b"x"),
+            "worker-x.seg is no segment of a run",
+        ),
+        (lambda run: (run.record / "heal.seg").mkdir(), "heal.seg is no segment of a run"),
         (
             lambda run: run.plan.write_bytes(
                 msgspec.json.encode(msgspec.structs.replace(a_plan(), seed=2))
