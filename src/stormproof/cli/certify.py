@@ -76,7 +76,7 @@ async def _drive(run: Run, state: LiveState, view: PlainView | PanelView) -> Non
 
     def stop() -> None:
         nonlocal stopping
-        view.tell("already stopping" if stopping else "stopping: undoing, draining, sealing")
+        view.tell("already stopping" if stopping else "stopping: undoing, ending, sealing")
         if not stopping:
             stopping = True
             work.cancel()

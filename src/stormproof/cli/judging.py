@@ -18,7 +18,8 @@ from stormproof.model.objective import Objective, Status
 from stormproof.model.profile import Profile
 from stormproof.model.record import Record
 from stormproof.model.verdict import Verdict
-from stormproof.planning.compiler import misfits, read_thresholds
+from stormproof.planning.compiler import read_thresholds
+from stormproof.planning.problems import misfits
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.report.html import render_html
 from stormproof.report.junit import render_junit

@@ -53,8 +53,9 @@ def describe(plan: Plan) -> list[str]:
         f"{len(plan.objectives)} objectives",
     ]
     if plan.scope == "reduced":
-        lines.append(f"rehearsal at scale {plan.scale:g}: it never counts as go-live")
-    lines += [f"not judged at this scale: {one.objective} ({one.why})" for one in plan.not_judged]
+        scale = f" at scale {plan.scale:g}" if plan.scale != 1 else ""
+        lines.append(f"rehearsal{scale}: it never counts as go-live")
+    lines += [f"not judged: {one.objective} ({one.why})" for one in plan.not_judged]
     return lines
 
 
@@ -75,7 +76,7 @@ def _trial_of(profile: str) -> str:
     """Return the trial that a profile file is for: its `trial`, or else the demonstration."""
     try:
         value = json.loads(Path(profile).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return "demonstration"  # what is wrong with the file is told when it is read
     trial = value.get("trial") if isinstance(value, dict) else None
     return trial if isinstance(trial, str) else "demonstration"

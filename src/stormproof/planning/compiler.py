@@ -6,27 +6,29 @@ All problems of both are collected and raised together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from stormproof.kernel.errors import BadInput, Problem
-from stormproof.kernel.limits import RATE_PER_S_MAX, USERS_MAX
-from stormproof.kernel.units import SECOND_NS, duration_text, parse_duration_ns
+from stormproof.kernel.units import parse_duration_ns
 from stormproof.model.objective import Objective
 from stormproof.model.plan import Plan, PlannedFault, PlannedProbe, Scenario, Source
 from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
 from stormproof.model.trial import Trial
+from stormproof.planning.problems import (
+    clashes_of,
+    target_problems,
+    timeline_problems,
+    trial_problems,
+)
 from stormproof.planning.trials import LoadedTrial
 from stormproof.rules.catalog import problems_of
 from stormproof.rules.evidence import decide_not_judged
 from stormproof.rules.grammar import objective
 
-CHECKERS = ("delivery",)
 JourneyCheck = Callable[[Path, str], object]
 
 
@@ -54,18 +56,21 @@ def compile_plan(
     """
     problems = list(found)
     trial = loaded.trial
+    if bad := trial_problems(trial, target=choices.target):
+        raise BadInput(_unique([*problems, *bad]))
     scaled = _Scale(trial, profile, choices.scale)
-    problems += _clashes(trial, profile)
+    clashes = clashes_of(trial, profile)
+    problems += clashes
     problems += _bad_journeys(loaded, check_journey)
     plan = _draft(loaded, profile, choices, scaled)
-    problems += _bad_timeline(plan, profile)
-    problems += _bad_target(choices.target)
+    problems += timeline_problems(plan, profile)
+    problems += target_problems(choices.target)
     objectives, bad = read_objectives(trial, profile)
     problems += bad
     gate, bad = read_thresholds(profile.gate, f"{profile.where}: gate", exact=False)
     problems += bad
     plan = msgspec.structs.replace(plan, gate=tuple(gate), objectives=tuple(objectives))
-    if not problems:
+    if not clashes:  # else each threshold on a missing name would be told again
         problems += [
             Problem(where=profile.where, what=text)
             for one in (*gate, *objectives)
@@ -230,49 +235,6 @@ def _probes(trial: Trial, profile: Profile) -> tuple[PlannedProbe, ...]:
     return tuple(planned)
 
 
-def misfits(profile: Profile, trial: str, exact: Collection[str]) -> list[Problem]:
-    """Find what keeps a profile from judging a trial whose `exact` metrics are its own."""
-    where = profile.where
-    problems = []
-    if profile.trial not in ("", trial):
-        what = f"is for the trial {profile.trial!r}, not for {trial!r}"
-        problems.append(Problem(where=f"{where}: trial", what=what))
-    if not profile.thresholds:
-        what = "there are none, so nothing could fail"
-        problems.append(Problem(where=f"{where}: thresholds", what=what, fix="name at least one"))
-    for metric in profile.thresholds:
-        if metric.partition("{")[0] in {one.partition("{")[0] for one in exact}:
-            what = "is an exact objective of the trial, which owns it"
-            place = f"{where}: thresholds {metric!r}"
-            problems.append(Problem(where=place, what=what, fix="remove it from the profile"))
-    return problems
-
-
-def _clashes(trial: Trial, profile: Profile) -> list[Problem]:
-    """Hold trial and profile against each other, by name."""
-    where = profile.where
-    problems = misfits(profile, trial.name, trial.objectives.keys())
-    kinds = (
-        ("scenarios", trial.scenarios, profile.scenarios, True),
-        ("faults", trial.faults, profile.faults, True),
-        ("probes", trial.probes, profile.probes, False),
-    )
-    for kind, owned, given, needed in kinds:
-        for name in sorted(set(given) - set(owned)):
-            fix = f"known: {', '.join(owned) or 'none'}"
-            what = f"is not in the trial {trial.name}"
-            problems.append(Problem(where=f"{where}: {kind} {name}", what=what, fix=fix))
-        for name in sorted(set(owned) - set(given)) if needed else ():
-            what = f"is missing; the trial {trial.name} needs its numbers"
-            problems.append(Problem(where=f"{where}: {kind} {name}", what=what))
-    for checker in trial.checkers:
-        if checker not in CHECKERS:
-            what = f"the checker {checker!r} is unknown"
-            fix = f"known: {', '.join(CHECKERS)}"
-            problems.append(Problem(where=f"trial {trial.name}", what=what, fix=fix))
-    return problems
-
-
 def _bad_journeys(loaded: LoadedTrial, check: JourneyCheck) -> list[Problem]:
     problems: list[Problem] = []
     for function in loaded.trial.scenarios.values():
@@ -281,71 +243,6 @@ def _bad_journeys(loaded: LoadedTrial, check: JourneyCheck) -> list[Problem]:
         except BadInput as error:
             problems += error.problems
     return problems
-
-
-def _bad_timeline(plan: Plan, profile: Profile) -> list[Problem]:
-    """Find times that cannot be: no load left to judge, faults outside it or over each other."""
-    where = profile.where
-    problems = _bad_sizes(plan, where)
-    if plan.warmup_ns >= plan.duration_ns:
-        what = f"the warm-up ({duration_text(plan.warmup_ns)}) leaves nothing to judge"
-        problems.append(Problem(where=f"{where}: warmup", what=what, fix="shorter than `duration`"))
-    span = f"{duration_text(plan.warmup_ns)} to {duration_text(plan.duration_ns)}"
-    busy_until_ns = 0
-    for fault in plan.faults:
-        place = f"{where}: faults {fault.name}"
-        if not plan.warmup_ns <= fault.at_ns <= fault.at_ns + fault.for_ns <= plan.duration_ns:
-            what = "is not wholly within the judged load"
-            problems.append(Problem(where=place, what=what, fix=f"within {span}"))
-        if fault.at_ns < busy_until_ns:
-            what = "begins before the fault ahead of it has ended"
-            problems.append(Problem(where=place, what=what, fix="leave room between faults"))
-        busy_until_ns = fault.at_ns + fault.for_ns
-        if fault.kind == "link-partition" and fault.for_ns == 0:
-            problems.append(Problem(where=place, what="needs `for`", fix='such as "5s"'))
-    return problems
-
-
-def _bad_sizes(plan: Plan, where: str) -> list[Problem]:
-    """Find loads beyond the bounds, or longer than the run."""
-    problems = []
-    users = sum(scenario.max_vus for scenario in plan.scenarios)
-    if users > USERS_MAX:
-        problems.append(Problem(where=where, what=f"{users} users in all", fix=f"<= {USERS_MAX}"))
-    for scenario in plan.scenarios:
-        place = f"{where}: scenarios {scenario.name}"
-        if scenario.start_ns + scenario.duration_ns > plan.duration_ns:
-            problems.append(Problem(where=place, what="lasts longer than `duration`"))
-        if scenario.rate * SECOND_NS / scenario.time_unit_ns > RATE_PER_S_MAX:
-            problems.append(Problem(where=place, what=f"is over {RATE_PER_S_MAX} a second"))
-    return problems
-
-
-def _bad_target(url: str) -> list[Problem]:
-    """Allow plain http to this machine only; load never goes where nobody meant it to."""
-    if not url:
-        return []
-    parts = urlsplit(url)
-    where = f"--target {url}"
-    try:
-        port = parts.port
-    except ValueError:
-        return [Problem(where=where, what="has no valid port", fix="1 to 65535")]
-    if parts.scheme != "http" or not parts.hostname or port == 0:
-        return [Problem(where=where, what="is no http URL", fix="such as http://127.0.0.1:8000")]
-    if parts.path not in ("", "/") or parts.query or parts.username:
-        return [Problem(where=where, what="is more than scheme, host and port")]
-    if not _is_loopback(parts.hostname):
-        fix = "this version drives load to loopback addresses only"
-        return [Problem(where=where, what="is not this machine", fix=fix)]
-    return []
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _unique(problems: list[Problem]) -> list[Problem]:

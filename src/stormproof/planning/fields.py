@@ -38,6 +38,9 @@ def read_object(data: bytes, where: str, problems: list[Problem]) -> JsonObject:
     except RecursionError:
         problems.append(Problem(where=where, what="is nested too deeply"))
         return {}
+    except ValueError as error:  # a number of thousands of digits
+        problems.append(Problem(where=where, what=f"cannot be read: {error}"))
+        return {}
     problems += [
         Problem(
             where=f"{where}:{_lines_of(text, key)}",

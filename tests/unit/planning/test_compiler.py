@@ -128,6 +128,9 @@ def test_a_target_that_is_not_ours_to_load_is_refused(target: str, problem: str)
         (lambda p: p.update({"warmup": "3m"}), "leaves nothing to judge"),
         (lambda p: p.update({"trial": "other"}), "is for the trial 'other'"),
         (lambda p: p["scenarios"]["chat"].update({"vus": 49_999}), "users in all"),
+        (lambda p: p["scenarios"]["chat"].update({"vus": 130}), "only 120 are seeded"),
+        (lambda p: p["scenarios"]["chat"].update({"startTime": "200s"}), "starts after the load"),
+        (lambda p: p.update({"thresholds": {}}), "so nothing could fail"),
     ],
 )
 def test_a_problem_is_told_with_what_would_be_right(
@@ -153,6 +156,37 @@ def test_problems_of_every_kind_are_told_together(
     assert "workers" in found
     assert "sum" in found
     assert "scenarios chat: is missing" in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('kind="link-partition"', 'kind="link-cut"', "the kind 'link-cut' is unknown"),
+        ('stack="embedded"', 'stack="docker"', "the stack 'docker' is unknown"),
+        ('stack="embedded"', 'stack="none"', "give --target URL"),
+        ('path="/health"', 'path="he alth"', "the path 'he alth' is none"),
+        ('duration="60s"', 'duration="sixty"', "'sixty' is not a duration"),
+        ('"delivery_lost": ("count==0",)', '"delivery_lost": "count==0"', "must be a tuple"),
+    ],
+)
+def test_a_wrong_value_in_a_trial_is_named(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
+    """What a trial declares is checked before anything is made of it, with what would be right."""
+    source = TRIAL.read_text(encoding="utf-8")
+    assert old in source
+    path = tmp_path / "demonstration.py"
+    path.write_text(source.replace(old, new), encoding="utf-8")
+    read, problems = read_profile(PROFILES / "demonstration.json")
+    with pytest.raises(BadInput) as caught:
+        compile_plan(
+            load_trial(path),
+            read,
+            problems,
+            choices=Choices(),
+            check_journey=lambda path, function: None,
+        )
+    assert problem in str(caught.value)
 
 
 @pytest.mark.parametrize(

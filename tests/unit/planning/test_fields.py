@@ -29,7 +29,7 @@ def test_broken_json_is_named_with_line_and_column() -> None:
 
 def test_hostile_input_is_a_problem_and_never_a_crash() -> None:
     """Bytes that are no text, no object, or nested without end are named."""
-    for data in (b"\xff\xfe", b"[1]", b"[" * 100_000, b"nul"):
+    for data in (b"\xff\xfe", b"[1]", b"[" * 100_000, b"nul", b'{"a": %s}' % (b"9" * 5_000)):
         problems: list[Problem] = []
         assert read_object(data, "p.json", problems) == {}
         assert problems

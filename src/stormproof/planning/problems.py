@@ -1,0 +1,176 @@
+"""What can be wrong with trial, profile and plan, each with what would be right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from stormproof.kernel.errors import Problem
+from stormproof.kernel.limits import RATE_PER_S_MAX, USERS_MAX
+from stormproof.kernel.units import SECOND_NS, duration_text, parse_duration_ns
+from stormproof.model.plan import Plan
+from stormproof.model.profile import Profile
+from stormproof.model.trial import Trial
+
+CHECKERS = ("delivery",)
+STACKS = ("embedded", "none")
+FAULT_KINDS = ("link-partition", "process-restart")
+PROBE_PATH = re.compile(r"/[!-~]*")
+
+
+def trial_problems(trial: Trial, *, target: str) -> list[Problem]:
+    """Find values of a trial that no plan can be made of; Python checks none of them."""
+    where = f"trial {trial.name}"
+    problems = [*_fault_problems(trial, where), *_floor_problems(trial, where)]
+    if trial.stack not in STACKS:
+        what = f"the stack {trial.stack!r} is unknown"
+        problems.append(Problem(where=where, what=what, fix=f"known: {', '.join(STACKS)}"))
+    if trial.stack == "none" and not target:
+        problems.append(Problem(where=where, what="has no stack", fix="give --target URL"))
+    for name, probe in trial.probes.items():
+        if not PROBE_PATH.fullmatch(probe.path):
+            what = f"the path {probe.path!r} is none"
+            problems.append(
+                Problem(where=f"{where}: probe {name}", what=what, fix="such as /ready")
+            )
+    owned: Mapping[str, object] = trial.objectives  # a bare string would be read letter by letter
+    for metric, thresholds in owned.items():
+        if not isinstance(thresholds, tuple):
+            fix = f"({thresholds!r},)"
+            place = f"{where}: objective {metric}"
+            problems.append(Problem(where=place, what="must be a tuple of thresholds", fix=fix))
+    return problems
+
+
+def _fault_problems(trial: Trial, where: str) -> list[Problem]:
+    fix = f"known: {', '.join(FAULT_KINDS)}"
+    return [
+        Problem(where=f"{where}: fault {name}", what=f"the kind {fault.kind!r} is unknown", fix=fix)
+        for name, fault in trial.faults.items()
+        if fault.kind not in FAULT_KINDS
+    ]
+
+
+def _floor_problems(trial: Trial, where: str) -> list[Problem]:
+    problems = []
+    for name, text in (("duration", trial.floors.duration), ("fault", trial.floors.fault)):
+        try:
+            parse_duration_ns(text)
+        except ValueError as error:
+            problems.append(Problem(where=f"{where}: floor {name}", what=str(error)))
+    return problems
+
+
+def misfits(profile: Profile, trial: str, exact: Collection[str]) -> list[Problem]:
+    """Find what keeps a profile from judging a trial whose `exact` metrics are its own."""
+    where = profile.where
+    problems = []
+    if profile.trial not in ("", trial):
+        what = f"is for the trial {profile.trial!r}, not for {trial!r}"
+        problems.append(Problem(where=f"{where}: trial", what=what))
+    if not profile.thresholds:
+        what = "there are none, so nothing could fail"
+        problems.append(Problem(where=f"{where}: thresholds", what=what, fix="name at least one"))
+    for metric in profile.thresholds:
+        if metric.partition("{")[0] in {one.partition("{")[0] for one in exact}:
+            what = "is an exact objective of the trial, which owns it"
+            place = f"{where}: thresholds {metric!r}"
+            problems.append(Problem(where=place, what=what, fix="remove it from the profile"))
+    return problems
+
+
+def clashes_of(trial: Trial, profile: Profile) -> list[Problem]:
+    """Hold trial and profile against each other, by name."""
+    where = profile.where
+    problems = misfits(profile, trial.name, trial.objectives.keys())
+    kinds = (
+        ("scenarios", trial.scenarios, profile.scenarios, True),
+        ("faults", trial.faults, profile.faults, True),
+        ("probes", trial.probes, profile.probes, False),
+    )
+    for kind, owned, given, needed in kinds:
+        for name in sorted(set(given) - set(owned)):
+            fix = f"known: {', '.join(owned) or 'none'}"
+            what = f"is not in the trial {trial.name}"
+            problems.append(Problem(where=f"{where}: {kind} {name}", what=what, fix=fix))
+        for name in sorted(set(owned) - set(given)) if needed else ():
+            what = f"is missing; the trial {trial.name} needs its numbers"
+            problems.append(Problem(where=f"{where}: {kind} {name}", what=what))
+    for checker in trial.checkers:
+        if checker not in CHECKERS:
+            what = f"the checker {checker!r} is unknown"
+            fix = f"known: {', '.join(CHECKERS)}"
+            problems.append(Problem(where=f"trial {trial.name}", what=what, fix=fix))
+    return problems
+
+
+def timeline_problems(plan: Plan, profile: Profile) -> list[Problem]:
+    """Find times that cannot be: no load left to judge, faults outside it or over each other."""
+    where = profile.where
+    problems = _size_problems(plan, where)
+    if plan.warmup_ns >= plan.duration_ns:
+        what = f"the warm-up ({duration_text(plan.warmup_ns)}) leaves nothing to judge"
+        problems.append(Problem(where=f"{where}: warmup", what=what, fix="shorter than `duration`"))
+    span = f"{duration_text(plan.warmup_ns)} to {duration_text(plan.duration_ns)}"
+    busy_until_ns = 0
+    for fault in plan.faults:
+        place = f"{where}: faults {fault.name}"
+        if not plan.warmup_ns <= fault.at_ns <= fault.at_ns + fault.for_ns <= plan.duration_ns:
+            what = "is not wholly within the judged load"
+            problems.append(Problem(where=place, what=what, fix=f"within {span}"))
+        if fault.at_ns < busy_until_ns:
+            what = "begins before the fault ahead of it has ended"
+            problems.append(Problem(where=place, what=what, fix="leave room between faults"))
+        busy_until_ns = fault.at_ns + fault.for_ns
+        if fault.kind == "link-partition" and fault.for_ns == 0:
+            problems.append(Problem(where=place, what="needs `for`", fix='such as "5s"'))
+    return problems
+
+
+def _size_problems(plan: Plan, where: str) -> list[Problem]:
+    """Find loads beyond the bounds, or longer than the run."""
+    problems = []
+    users = sum(scenario.max_vus for scenario in plan.scenarios)
+    if users > USERS_MAX:
+        problems.append(Problem(where=where, what=f"{users} users in all", fix=f"<= {USERS_MAX}"))
+    for scenario in plan.scenarios:
+        place = f"{where}: scenarios {scenario.name}"
+        if scenario.start_ns >= plan.duration_ns:
+            problems.append(Problem(where=place, what="starts after the load has ended"))
+        elif plan.stack == "embedded" and scenario.max_vus > plan.population.users:
+            what = f"{scenario.max_vus} users, but only {plan.population.users} are seeded"
+            problems.append(Problem(where=place, what=what, fix="more `population` users"))
+        if scenario.start_ns + scenario.duration_ns > plan.duration_ns:
+            problems.append(Problem(where=place, what="lasts longer than `duration`"))
+        if scenario.rate * SECOND_NS / scenario.time_unit_ns > RATE_PER_S_MAX:
+            problems.append(Problem(where=place, what=f"is over {RATE_PER_S_MAX} a second"))
+    return problems
+
+
+def target_problems(url: str) -> list[Problem]:
+    """Allow plain http to this machine only; load never goes where nobody meant it to."""
+    if not url:
+        return []
+    parts = urlsplit(url)
+    where = f"--target {url}"
+    try:
+        port = parts.port
+    except ValueError:
+        return [Problem(where=where, what="has no valid port", fix="1 to 65535")]
+    if parts.scheme != "http" or not parts.hostname or port == 0:
+        return [Problem(where=where, what="is no http URL", fix="such as http://127.0.0.1:8000")]
+    if parts.path not in ("", "/") or parts.query or parts.username:
+        return [Problem(where=where, what="is more than scheme, host and port")]
+    if not _is_loopback(parts.hostname):
+        fix = "this version drives load to loopback addresses only"
+        return [Problem(where=where, what="is not this machine", fix=fix)]
+    return []
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
