@@ -26,9 +26,9 @@ certify: setup ## Certify the embedded reference stack: load, faults, one verdic
 	@$(BIN)/stormproof certify $(ARGS)
 
 .PHONY: test
-test: lint ## Check format, lint, types and imports, then run all tests but e2e and quality, with coverage
+test: lint ## Check format, lint, types and imports, then run all tests but e2e, with coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --ignore=tests/e2e --ignore=tests/quality $(ARGS)
+	@$(BIN)/coverage run -m pytest --ignore=tests/e2e $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
