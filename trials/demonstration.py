@@ -57,6 +57,8 @@ TRIAL = Trial(
         "delivery_foreign": ("count==0",),
         "delivery_corrupted": ("count==0",),
         "delivery_unexpected": ("count==0",),
+        "delivery_misnumbered": ("count==0",),
+        "delivery_reordered": ("count==0",),
         "fault_effective": ("rate==1",),
         "fault_undone": ("rate==1",),
         "fault_residue": ("count==0",),

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from stormproof.checks.completeness import Completeness
-from stormproof.checks.ledger import MEMBER_SHIFT, Entries, Suspects, Words, slices
+from stormproof.checks.ledger import (
+    MEMBER_SHIFT,
+    Delivery,
+    Entries,
+    Suspects,
+    Words,
+    slices,
+)
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.tally import RANK_MASK, Tally, tally_deliveries
 from stormproof.checks.wording import counted
@@ -26,8 +33,9 @@ def check_delivery(record: Record, windows: Windows, completeness: Completeness)
 
     What it does: joins what was acknowledged with what was received, by key, across all workers.
     Why it matters: an acknowledgement is a promise. What a failure looks like: lost, duplicated,
-    foreign, corrupted or unexpected deliveries, each with its first witnesses. Limits: without a
-    drain only gaps below a higher number prove a loss, and nothing proves that there is none.
+    foreign, corrupted, unexpected, misnumbered or reordered deliveries, each with its first
+    witnesses. Limits: without a drain only gaps below a higher number prove a loss, and nothing
+    proves that there is none; a message that no member was owed leaves the run undecided.
     Source: Jepsen's total-queue and set-full.
     """
     drained = completeness.drain is not None
@@ -44,6 +52,8 @@ def _measure(tally: Tally, *, drained: bool) -> dict[Key, Measurement]:
         "delivery_foreign": receipts.foreign.count,
         "delivery_corrupted": receipts.corrupted.count,
         "delivery_unexpected": receipts.unexpected.count,
+        "delivery_misnumbered": receipts.misnumbered.count + len(tally.ledger.ambiguous),
+        "delivery_reordered": tally.reordered,
     }
     why, remedy = "", ""
     if not drained:
@@ -85,9 +95,74 @@ def _findings(
     findings += _suspects(
         "unexpected", "of messages that nobody sent", receipts.unexpected, windows
     )
+    if receipts.misnumbered.count or len(tally.ledger.ambiguous):
+        findings.append(_misnumbered(tally, windows))
+    if tally.reordered:
+        findings.append(_reordered(tally, windows))
     if len(tally.refused):
         findings.append(_refused(tally))
+    if len(tally.unheard) and completeness.workers_whole:
+        findings.append(_unheard(tally))
     return findings
+
+
+def _misnumbered(tally: Tally, windows: Windows) -> Finding:
+    ambiguous, received = tally.ledger.ambiguous, tally.receipts.misnumbered
+    witnesses = [
+        Witness(
+            what=f"a message {_sender_text(int(key))}: its acknowledged number is not its alone",
+            key=f"{int(key):x}",
+        )
+        for key in ambiguous[: FINDINGS_LISTED_MAX // 2]
+    ]
+    witnesses += [_witness(one, windows) for one in received.first]
+    told = []
+    if received.count:
+        told.append(f"{counted(received.count, 'delivery')} under another number than acknowledged")
+    if len(ambiguous):
+        told.append(f"{counted(len(ambiguous), 'acknowledgement')} of a number given twice")
+    return Finding(
+        kind="misnumbered",
+        title=" and ".join(told),
+        count=received.count + len(ambiguous),
+        witnesses=witnesses[:FINDINGS_LISTED_MAX],
+        advice="give each message of a scope one number, once, where it is stored",
+    )
+
+
+def _reordered(tally: Tally, windows: Windows) -> Finding:
+    shown = tally.receipts.late_first
+    again = np.isin(np.array([pair for pair, _ in shown], np.uint64), tally.doubled)
+    return Finding(
+        kind="reordered",
+        title=f"{counted(tally.reordered, 'delivery')} after a higher number of the same session",
+        count=tally.reordered,
+        witnesses=[
+            _witness(one, windows)
+            for (_, one), is_again in zip(shown, again.tolist(), strict=True)
+            if not is_again
+        ],
+        advice="hand a session its messages in the order of their numbers, also after a resume",
+    )
+
+
+def _unheard(tally: Tally) -> Finding:
+    messages = tally.ledger.messages
+    return Finding(
+        kind="owed-to-nobody",
+        title=f"{counted(len(tally.unheard), 'acknowledged message')} of no member's concern:"
+        " nobody had joined the scope below their numbers",
+        count=len(tally.unheard),
+        witnesses=[
+            Witness(
+                what=f"message {int(messages.number[rank])} of scope {int(messages.scope[rank])}"
+                f" {_sender_text(int(messages.key[rank]))}",
+                key=f"{int(messages.key[rank]):x}",
+            )
+            for rank in tally.unheard[:FINDINGS_LISTED_MAX].tolist()
+        ],
+        advice="have the journey join the scope before it sends into it",
+    )
 
 
 def _refused(tally: Tally) -> Finding:
@@ -186,19 +261,17 @@ def _duplicated(tally: Tally) -> Finding:
 def _suspects(kind: str, what: str, suspects: Suspects, windows: Windows) -> list[Finding]:
     if not suspects.count:
         return []
-    witnesses = [
-        Witness(
-            what=(
-                f"number {one.number} of scope {one.scope} {_sender_text(one.key)}"
-                f" at user {one.user}, received at {windows.at_s(one.at_ns):.3f} s"
-            ),
-            at_ns=one.at_ns,
-            key=f"{one.key:x}",
-        )
-        for one in suspects.first
-    ]
+    witnesses = [_witness(one, windows) for one in suspects.first]
     title = f"{counted(suspects.count, 'delivery')} {what}"
     return [Finding(kind=kind, title=title, count=suspects.count, witnesses=witnesses)]
+
+
+def _witness(one: Delivery, windows: Windows) -> Witness:
+    what = (
+        f"number {one.number} of scope {one.scope} {_sender_text(one.key)}"
+        f" at user {one.user}, received at {windows.at_s(one.at_ns):.3f} s"
+    )
+    return Witness(what=what, at_ns=one.at_ns, key=f"{one.key:x}")
 
 
 def _sender_text(key: int) -> str:

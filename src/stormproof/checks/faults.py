@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from stormproof.checks.completeness import Completeness
 from stormproof.checks.outcome import Key, Measurement, Outcome
+from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import FaultEvent, FaultStep
 from stormproof.model.finding import Finding, Witness
 from stormproof.model.plan import PlannedFault
 from stormproof.model.record import Record
 
+HELD_SHARE_MIN = 0.9  # of its planned time that a fault has to be in force
 EFFECTIVE, UNDONE, RESIDUE = "fault_effective", "fault_undone", "fault_residue"
 
 
@@ -36,6 +38,23 @@ class FaultStory:
         """Return whether it is over."""
         return self.at(FaultStep.UNDONE, FaultStep.CLEAN) is not None
 
+    @property
+    def was_searched(self) -> bool:
+        """Return whether somebody looked for what it may have left behind."""
+        return self.at(FaultStep.CLEAN, FaultStep.RESIDUE) is not None
+
+    def cut_short(self) -> str:
+        """Say that it was undone long before its time; empty when it was not, or is not over."""
+        injected = self.at(FaultStep.INJECTED)
+        undone = self.at(FaultStep.UNDONE, FaultStep.CLEAN)
+        if injected is None or undone is None:
+            return ""
+        held_ns = undone.at_ns - injected.at_ns
+        if held_ns >= HELD_SHARE_MIN * self.planned.for_ns:
+            return ""
+        held, planned = held_ns / SECOND_NS, self.planned.for_ns / SECOND_NS
+        return f"{self.planned.name} was in force for {held:.3g} s of its {planned:.3g} s"
+
     def doubt(self) -> tuple[str, str]:
         """Return why its effect proves nothing, and the remedy; empty when it was seen to bite."""
         name = self.planned.name
@@ -43,7 +62,8 @@ class FaultStory:
         if skipped is not None:
             return f"{name} was skipped: {skipped.detail}", "reach the steady state first"
         if self.at(FaultStep.WITNESSED) is not None:
-            return "", ""
+            short = self.cut_short()
+            return (short, "run again: the fault has to last") if short else ("", "")
         if self.at(FaultStep.INTENT, FaultStep.INJECTED) is None:
             return f"{name} was never reached", "let the run go to its end"
         failed = self.at(FaultStep.NOT_WITNESSED, FaultStep.FAILED)
@@ -68,7 +88,8 @@ def check_faults(stories: Mapping[str, FaultStory], completeness: Completeness) 
 
     What it does: reads the steps that the keeper wrote down. Why it matters: a fault that did not
     bite proves nothing, one that stays breaks the next run. What a failure looks like: not-undone
-    and residue fail the run, not-witnessed leaves it undecided. Limits: a record that was cut off
+    and residue fail the run, not-witnessed and too-short (less than 0.9 of its planned time) leave
+    it undecided. Limits: a record that was cut off
     cannot say that something was not undone. Source: Chaos Toolkit's and Jepsen's issue lists,
     where faults survive their runner.
     """
@@ -95,7 +116,8 @@ def _findings_of(story: FaultStory, completeness: Completeness) -> list[Finding]
         findings.append(_finding("not-undone", title, last, "stop the stack and run `heal`"))
     why, remedy = story.doubt()
     if why and story.was_injected:
-        findings.append(_finding("not-witnessed", why, story.steps[-1], remedy))
+        kind = "too-short" if why == story.cut_short() else "not-witnessed"
+        findings.append(_finding(kind, why, story.steps[-1], remedy))
     return findings
 
 
@@ -121,6 +143,8 @@ def _measure(stories: list[FaultStory], completeness: Completeness) -> dict[str,
     left = sum(story.at(FaultStep.RESIDUE) is not None for story in injected)
     unclear = "the record ends while a fault is in force" if over + stayed < len(injected) else ""
     unclear = unclear or (why if not injected else "")
+    passed_over = [story.planned.name for story in injected if not story.was_searched]
+    unsearched = f"nobody looked for what {passed_over[0]} left behind" if passed_over else ""
     return {
         EFFECTIVE: Measurement(
             value=(planned - len(doubts)) / planned if planned else None,
@@ -137,7 +161,7 @@ def _measure(stories: list[FaultStory], completeness: Completeness) -> dict[str,
         RESIDUE: Measurement(
             value=float(left),
             samples=len(injected),
-            why="" if left else unclear,
+            why="" if left else unclear or unsearched,
             remedy=remedy or "let the run go to its end",
         ),
     }

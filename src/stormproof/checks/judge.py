@@ -27,30 +27,18 @@ from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.recovery import Outage, check_recovery, instants_of, outages_of
 from stormproof.checks.steady import replay_gate
 from stormproof.checks.wording import counted
-from stormproof.model.finding import Finding
+from stormproof.kernel.limits import FINDINGS_LISTED_MAX
+from stormproof.model.event import WarningEvent
+from stormproof.model.finding import ACCUSING, Finding
 from stormproof.model.objective import Objective, Status
 from stormproof.model.plan import NotJudged, Plan
 from stormproof.model.record import Record
-from stormproof.model.verdict import Judged, Recovery, TrialVerdict, Verdict
+from stormproof.model.verdict import Generator, Judged, Recovery, TrialVerdict, Verdict
 from stormproof.rules.catalog import CATALOG
 from stormproof.rules.validity import generator_of, validity_of
 from stormproof.rules.windows import windows_of
 
 SIGNIFICANT_DIGITS = 6
-# One witness of these fails the run, however it ended and whatever the objectives say.
-FAILING = frozenset(
-    {
-        "lost",
-        "duplicated",
-        "foreign",
-        "corrupted",
-        "unexpected",
-        "refused-delivered",
-        "not-undone",
-        "residue",
-        "part-died",
-    }
-)
 MEASURED_BY = {
     "delivery": ("delivery_", "messages_"),
     "faults": ("fault_",),
@@ -77,13 +65,28 @@ def judge(
         profile: name of the profile that the objectives are from; the plan's when None.
         version: of stormproof, for the verdict.
     """
+    plan = record.plan
+    asked = plan.objectives if objectives is None else objectives
+    skipped = list(plan.not_judged if not_judged is None else not_judged)
+    named = plan.profile.name if profile is None else profile
+    try:
+        return _judge(record, asked, skipped, named, version)
+    except Exception as error:  # noqa: BLE001 - what cannot be judged is "unknown", never a pass
+        return _undecided(record, skipped, named, version, f"{type(error).__name__}: {error}")
+
+
+def _judge(
+    record: Record,
+    asked: Sequence[Objective],
+    skipped: list[NotJudged],
+    profile: str,
+    version: str,
+) -> Verdict:
     plan, inquiry = record.plan, _inquire(record)
     bench, completeness = inquiry.bench, inquiry.bench.completeness
     steady, irreproducible = replay_gate(record, completeness)
     findings = [*inquiry.findings, *irreproducible]
-    asked = plan.objectives if objectives is None else objectives
     judged = [*steady, *(judge_objective(one, bench) for one in asked)]
-    skipped = list(plan.not_judged if not_judged is None else not_judged)
     status = _decide(judged, findings, completeness)
     return Verdict(
         stormproof=version,
@@ -92,7 +95,7 @@ def judge(
         headline=headline(status, plan, judged, findings, completeness, skipped),
         run=record.manifest.run_id,
         plan_sha256=bench.plan_sha256,
-        profile=plan.profile.name if profile is None else profile,
+        profile=profile,
         seed=plan.seed,
         scale=plan.scale,
         objectives=[_rounded_judged(one) for one in judged],
@@ -104,7 +107,55 @@ def judge(
         generator=_rounded(generator_of(record, bench.windows, bench.validity)),
         not_judged=skipped,
         problems=list(completeness.problems),
+        warnings=warnings_of(record),
     )
+
+
+def _undecided(
+    record: Record, skipped: list[NotJudged], profile: str, version: str, error: str
+) -> Verdict:
+    """Return the verdict over a record that cannot be judged: INCONCLUSIVE, the error named."""
+    plan, text = record.plan, f"the record cannot be judged: {error}"
+    advice = "report this with the record: it is a defect of stormproof"
+    return Verdict(
+        stormproof=version,
+        verdict=Status.INCONCLUSIVE,
+        scope=plan.scope,
+        headline=f"{Status.INCONCLUSIVE.upper()}: {text}",
+        run=record.manifest.run_id,
+        plan_sha256=plan.digest(),
+        profile=profile,
+        seed=plan.seed,
+        scale=plan.scale,
+        objectives=[],
+        findings=[Finding(kind="checker-failed", title=text, count=1, advice=advice)],
+        trials=[TrialVerdict(name=plan.trial, title=plan.title, status=Status.INCONCLUSIVE)],
+        recovery=[],
+        generator=Generator(
+            valid=False,
+            why=text,
+            workers=plan.workers,
+            operations=0,
+            dropped=0,
+            schedule_lag_p99_ms=None,
+            cpu_share=0.0,
+            wait_share=0.0,
+            loop_lag_ms_max=0.0,
+            gc_pause_ms=0.0,
+            core_idle_share_min=0.0,
+            core_steal_share_max=0.0,
+        ),
+        not_judged=skipped,
+        problems=list(record.problems),
+        warnings=warnings_of(record),
+    )
+
+
+def warnings_of(record: Record) -> list[str]:
+    """Return what the run said of itself, in order; the first of them where there are too many."""
+    told = [f"{e.code}: {e.text}" for e in record.events if isinstance(e, WarningEvent)]
+    more = len(told) - FINDINGS_LISTED_MAX
+    return [*told[:FINDINGS_LISTED_MAX], *([f"and {more} more"] if more > 0 else [])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +199,7 @@ def _decide(
 ) -> Status:
     """Return the worst of everything that blocks; nothing judged is no PASS."""
     statuses = [one.status for one in judged if one.blocking]
-    statuses += [Status.FAIL if one.kind in FAILING else Status.INCONCLUSIVE for one in findings]
+    statuses += [Status.FAIL if one.kind in ACCUSING else Status.INCONCLUSIVE for one in findings]
     if not completeness.is_complete or not judged:
         statuses.append(Status.INCONCLUSIVE)
     return worst(statuses)
@@ -176,7 +227,7 @@ def _run_checkers(
         else:
             findings += outcome.findings
             measured |= outcome.measured
-    findings.sort(key=lambda finding: finding.kind not in FAILING)
+    findings.sort(key=lambda finding: finding.kind not in ACCUSING)
     return findings, measured
 
 
@@ -218,7 +269,7 @@ def _reason(
     """Return what decided against a PASS: the weightiest first, and how many more like it."""
     deciding = [one for one in judged if one.status is status and one.blocking]
     if status is Status.FAIL:
-        told = [one.title for one in findings if one.kind in FAILING]
+        told = [one.title for one in findings if one.kind in ACCUSING]
         told += [f"{one.name} ({one.why})" for one in deciding if not (one.exact and told)]
     elif completeness.why:
         return completeness.why

@@ -75,10 +75,15 @@ class Members:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """What was sent by whom to which members."""
+    """What was sent by whom to which members.
+
+    `ambiguous` holds the keys whose acknowledged number is not theirs alone: it is another
+    message's too, or the same message was acknowledged under two.
+    """
 
     messages: Messages
     members: Members
+    ambiguous: Words
 
 
 class Delivery(NamedTuple):
@@ -91,6 +96,12 @@ class Delivery(NamedTuple):
     at_ns: int
 
 
+def deliveries_of(entries: Entries) -> list[Delivery]:
+    """Return a few receipts as witnesses."""
+    names = ("key", "user", "scope", "number", "at_ns")
+    return [Delivery(*(int(entry[name]) for name in names)) for entry in entries]
+
+
 @dataclass(slots=True, kw_only=True)
 class Suspects:
     """Count receipts of a kind that should not be; keep the first ones."""
@@ -101,23 +112,25 @@ class Suspects:
     def add(self, entries: Entries) -> None:
         """Count entries."""
         self.count += len(entries)
-        for entry in entries[: FINDINGS_LISTED_MAX - len(self.first)]:
-            names = ("key", "user", "scope", "number", "at_ns")
-            self.first.append(Delivery(*(int(entry[name]) for name in names)))
+        self.first += deliveries_of(entries[: FINDINGS_LISTED_MAX - len(self.first)])
 
 
 @dataclass(slots=True, kw_only=True)
 class Receipts:
     """Every receipt: `pairs` (member index << 32 | rank, rising) and those that should not be.
 
-    `heights` holds the highest number that came in each turn of `Members`, -1 for none.
+    `heights` holds the highest number that came in each turn of `Members`, -1 for none; `late`
+    the pairs that came below it within a session, `late_first` the first of these receipts.
     """
 
     pairs: Words
     heights: NDArray[np.int64]
+    late: list[Words] = field(default_factory=list)
+    late_first: list[tuple[int, Delivery]] = field(default_factory=list)  # with its pair
     foreign: Suspects = field(default_factory=Suspects)
     corrupted: Suspects = field(default_factory=Suspects)
     unexpected: Suspects = field(default_factory=Suspects)
+    misnumbered: Suspects = field(default_factory=Suspects)
 
 
 def slices(segments: Sequence[Entries]) -> Iterator[tuple[int, Entries, Entries]]:
@@ -146,9 +159,22 @@ def read_ledger(segments: Sequence[Entries]) -> Ledger:
     state[places] = EntryKind.OK
     number = np.zeros(len(by_key), np.uint64)
     number[places] = acknowledged["number"]
+    twice = np.unique(acknowledged["key"][number[places] != acknowledged["number"]])
     scopes = np.unique(np.concatenate([scope, turns["scope"]]))
     messages = _rank(by_key, scopes, scope, number, digest, state)
-    return Ledger(messages=messages, members=_read_members(turns, scopes))
+    return Ledger(
+        messages=messages,
+        members=_read_members(turns, scopes),
+        ambiguous=np.union1d(twice, _sharing_a_number(messages)),
+    )
+
+
+def _sharing_a_number(messages: Messages) -> Words:
+    """Return the keys acknowledged under a number that another message of the scope has."""
+    shared = np.zeros(len(messages.order), np.bool_)
+    np.equal(messages.order[1:], messages.order[:-1], out=shared[1:])
+    keys: Words = messages.key[shared & (messages.state == EntryKind.OK)]
+    return keys
 
 
 def _columns(segments: Sequence[Entries], *kinds: EntryKind) -> dict[str, Words]:
@@ -231,10 +257,12 @@ def read_receipts(segments: Sequence[Entries], ledger: Ledger, *, whole: bool) -
         where = np.flatnonzero(part["kind"] == EntryKind.RECEIVED)
         grace_ns = 0 if whole else JOIN_GRACE_NS
         end_ns = int(segment["at_ns"][-1]) - grace_ns
-        pairs = _read_slice(part[where], ledger, receipts, whole=whole, said_until_ns=end_ns)
+        entries = part[where]
+        pairs, fine = _read_slice(entries, ledger, receipts, whole=whole, said_until_ns=end_ns)
         receipts.pairs[filled : filled + len(pairs)] = pairs
         filled += len(pairs)
-        _raise_heights(receipts.heights, ledger.members, part[where], where + position)
+        below = _raise_heights(receipts.heights, ledger.members, entries, where + position)
+        _note_late(receipts, entries[fine & below], pairs[below[fine]])
     receipts.pairs = receipts.pairs[:filled]
     receipts.pairs.sort()
     return receipts
@@ -242,8 +270,11 @@ def read_receipts(segments: Sequence[Entries], ledger: Ledger, *, whole: bool) -
 
 def _read_slice(
     entries: Entries, ledger: Ledger, receipts: Receipts, *, whole: bool, said_until_ns: int
-) -> Words:
-    """Return the deliveries to members among some receipts; count those that should not be."""
+) -> tuple[Words, NDArray[np.bool_]]:
+    """Return the deliveries to members among some receipts, and which receipts these are.
+
+    Counts those that should not be.
+    """
     messages = ledger.messages
     ranks, is_sent = messages.ranks_of(entries["key"])
     flagged = (entries["flags"] & FLAG_CORRUPTED) != 0
@@ -252,18 +283,31 @@ def _read_slice(
     members, is_member = ledger.members.indices_of(_member_words(entries))
     elsewhere = np.zeros(len(entries), np.bool_)
     altered = np.zeros(len(entries), np.bool_)
+    renumbered = np.zeros(len(entries), np.bool_)
     digests = messages.digest[ranks[is_sent]]
     elsewhere[is_sent] = messages.scope[ranks[is_sent]] != entries["scope"][is_sent]
     altered[is_sent] = (digests != entries["digest"][is_sent]) & (digests != NO_DIGEST)
+    renumbered[is_sent] = messages.number[ranks[is_sent]] != entries["number"][is_sent]
+    renumbered[is_sent] &= messages.state[ranks[is_sent]] == EntryKind.OK
     stranger = ~is_member & (entries["at_ns"] <= max(0, said_until_ns))
     receipts.corrupted.add(entries[flagged | altered])
     receipts.foreign.add(entries[is_sent & (elsewhere | stranger)])
+    receipts.misnumbered.add(entries[renumbered & ~elsewhere])
     if whole:
         receipts.unexpected.add(entries[~is_sent & ~is_unreadable])
     fine = is_sent & ~elsewhere & is_member
-    return members[fine].astype(np.uint64) << np.uint64(MEMBER_SHIFT) | ranks[fine].astype(
-        np.uint64
-    )
+    pairs = members[fine].astype(np.uint64) << np.uint64(MEMBER_SHIFT)
+    return pairs | ranks[fine].astype(np.uint64), fine
+
+
+def _note_late(receipts: Receipts, entries: Entries, pairs: Words) -> None:
+    """Keep the receipts that came below a number their session had already."""
+    if not len(pairs):
+        return
+    receipts.late.append(pairs)
+    room = FINDINGS_LISTED_MAX - len(receipts.late_first)
+    shown = zip(pairs[:room].tolist(), deliveries_of(entries[:room]), strict=True)
+    receipts.late_first += shown
 
 
 def _member_words(entries: Entries) -> Words:
@@ -273,13 +317,26 @@ def _member_words(entries: Entries) -> Words:
 
 def _raise_heights(
     heights: NDArray[np.int64], members: Members, entries: Entries, positions: NDArray[np.int64]
-) -> None:
-    """Raise the highest number of the turn in which each receipt came."""
+) -> NDArray[np.bool_]:
+    """Raise the highest number of the turn in which each receipt came.
+
+    Returns which receipts came in a session that had a higher number already.
+    """
+    below = np.zeros(len(entries), np.bool_)
     if not len(members.turn):
-        return
+        return below
     index, is_member = members.indices_of(_member_words(entries))
     word = index.astype(np.uint64) << np.uint64(TURN_SHIFT) | positions.astype(np.uint64)
     turn = np.searchsorted(members.turn, word) - 1
     same = (members.turn[turn] >> np.uint64(TURN_SHIFT)) == index.astype(np.uint64)
     inside = is_member & (turn >= 0) & same
-    np.maximum.at(heights, turn[inside], entries["number"][inside].astype(np.int64))
+    turns, numbers = turn[inside], entries["number"][inside].astype(np.int64)
+    in_order = np.argsort(turns, kind="stable")
+    turns, numbers = turns[in_order], numbers[in_order]
+    # The highest so far in its own turn: a turn's words are above all words of the turn before.
+    highest = np.maximum.accumulate(turns << SCOPE_SHIFT | np.maximum(numbers, heights[turns]))
+    in_session = members.turn_after[turns] >= 0
+    places = np.flatnonzero(inside)[in_order]
+    below[places] = in_session & (numbers < (highest & ((1 << SCOPE_SHIFT) - 1)))
+    np.maximum.at(heights, turns, numbers)
+    return below

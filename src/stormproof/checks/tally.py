@@ -9,7 +9,7 @@ What is owed depends on what the record can say. Drained (every segment whole, t
 everything from the first JOINED on. Otherwise only what the order of numbers proves: within one
 session a higher number arrived, so that all acknowledged ones between its `after` and it were due.
 
-Source: Jepsen, `checker.clj` (set-full, total-queue): lost, duplicated, unexpected, recovered.
+Source: Jepsen, `checker.clj` (set-full, total-queue): lost, duplicated, unexpected.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ class Tally:
     missing: Words
     lost: Words  # ranks of messages that at least one member misses, rising
     owed: int
+    unheard: Words  # ranks of acknowledged messages that nobody was owed, rising
+    reordered: int  # first deliveries that came after a higher number of the same session
     acknowledged: int
-    recovered: int
     refused: Words  # keys of messages that were refused and yet delivered
 
 
@@ -83,7 +84,7 @@ def tally_deliveries(segments: Sequence[Entries], *, drained: bool, whole: bool)
     arrived = np.zeros(len(state), np.bool_)
     for start in range(0, len(received), SLICE):
         arrived[(received[start : start + SLICE] & RANK_MASK).astype(np.int64)] = True
-    pending = (state == EntryKind.UNKNOWN) | (state == EntryKind.INVOKE)
+    late = np.concatenate([received[:0], *receipts.late])
     return Tally(
         ledger=ledger,
         receipts=receipts,
@@ -92,8 +93,9 @@ def tally_deliveries(segments: Sequence[Entries], *, drained: bool, whole: bool)
         missing=missing,
         lost=np.unique(missing & RANK_MASK),
         owed=owed.deliveries,
+        unheard=_unheard(ledger),
+        reordered=int(np.count_nonzero(~np.isin(late, doubled))),
         acknowledged=int(np.count_nonzero(state == EntryKind.OK)),
-        recovered=int(np.count_nonzero(arrived & pending)),
         refused=ledger.messages.key[arrived & (state == EntryKind.FAIL)],
     )
 
@@ -116,6 +118,16 @@ def owed_drained(ledger: Ledger) -> Owed:
         low=_places(order, base + (members.after + 1).astype(np.uint64)),
         high=_places(order, base + np.uint64(1 << MEMBER_SHIFT)),
     )
+
+
+def _unheard(ledger: Ledger) -> Words:
+    """Return the acknowledged messages above no member's first JOINED: nobody can miss them."""
+    owed = owed_drained(ledger)
+    change = np.zeros(len(ledger.messages.order) + 1, np.int64)
+    np.add.at(change, owed.low.astype(np.int64), 1)
+    np.subtract.at(change, owed.high.astype(np.int64), 1)
+    nobody = np.cumsum(change)[:-1] == 0
+    return np.flatnonzero(nobody & (ledger.messages.state == EntryKind.OK)).astype(np.uint64)
 
 
 def owed_in_order(ledger: Ledger, receipts: Receipts) -> Owed:

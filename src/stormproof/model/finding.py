@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+# One witness of these fails the run, however it ended and whatever the objectives say: the verdict
+# holds them against the target. Every other finding says that evidence is missing.
+ACCUSING: Final = frozenset(
+    {
+        "lost",
+        "duplicated",
+        "foreign",
+        "corrupted",
+        "unexpected",
+        "misnumbered",
+        "reordered",
+        "refused-delivered",
+        "not-undone",
+        "residue",
+        "part-died",
+    }
+)
 
 
 class Witness(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,9 +36,9 @@ class Witness(msgspec.Struct, frozen=True, kw_only=True):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong (`kind`), how often, shown by at most 100 witnesses.
 
-    Kinds: lost, duplicated, foreign, corrupted, unexpected, refused-delivered, not-witnessed,
-    not-undone, residue, part-died, worker-died, irreproducible-decision, checker-failed,
-    never-joined, and the codes of warnings that take evidence away (`checks.evidence`).
+    Kinds: those of `ACCUSING`, not-witnessed, too-short, worker-died, irreproducible-decision,
+    checker-failed, never-joined, owed-to-nobody, and the codes of warnings that take evidence away
+    (`checks.evidence`).
     """
 
     kind: str

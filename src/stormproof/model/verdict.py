@@ -101,3 +101,4 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     generator: Generator
     not_judged: list[NotJudged]
     problems: list[str]  # of the record: truncated segments, gaps, dead workers
+    warnings: list[str] = []  # what the run said of itself, `code: text`; the first 100

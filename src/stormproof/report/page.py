@@ -33,6 +33,8 @@ _FINDING_OF = {
     "delivery_foreign": "foreign",
     "delivery_corrupted": "corrupted",
     "delivery_unexpected": "unexpected",
+    "delivery_misnumbered": "misnumbered",
+    "delivery_reordered": "reordered",
     "fault_effective": "not-witnessed",
     "fault_undone": "not-undone",
     "fault_residue": "residue",

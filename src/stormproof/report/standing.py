@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stormproof.model.finding import Finding
+from stormproof.model.finding import ACCUSING, Finding
 from stormproof.model.objective import Status
 from stormproof.model.verdict import Judged, Verdict
 
-# What the verdict holds against the target; every other finding says that evidence is missing.
-ACCUSING = frozenset(
-    {
-        "lost",
-        "duplicated",
-        "foreign",
-        "corrupted",
-        "unexpected",
-        "refused-delivered",
-        "not-undone",
-        "residue",
-        "part-died",
-    }
-)
 _SEVERITY = {Status.FAIL: 0, Status.INCONCLUSIVE: 1, Status.PASS: 2}
 
 

@@ -198,13 +198,19 @@ def _write_rest(sheet: Sheet, verdict: Verdict) -> None:
         sheet.heading("Not judged at this scale")
         for one in verdict.not_judged:
             sheet.write(f"{one.objective}: {one.why}", lead="-")
-    if verdict.problems:
-        sheet.heading("Problems of the record")
-        for problem in verdict.problems[:PROBLEMS_SHOWN]:
-            sheet.write(problem, lead="-")
-        more = len(verdict.problems) - PROBLEMS_SHOWN
-        if more > 0:
-            sheet.write(f"and {more:,} more; see verdict.json", indent=4, styles=("dim",))
+    _write_list(sheet, "Problems of the record", verdict.problems)
+    _write_list(sheet, "Warnings of the run", verdict.warnings)
+
+
+def _write_list(sheet: Sheet, heading: str, texts: Sequence[str]) -> None:
+    if not texts:
+        return
+    sheet.heading(heading)
+    for text in texts[:PROBLEMS_SHOWN]:
+        sheet.write(text, lead="-")
+    more = len(texts) - PROBLEMS_SHOWN
+    if more > 0:
+        sheet.write(f"and {more:,} more; see verdict.json", indent=4, styles=("dim",))
 
 
 def _write_paths(sheet: Sheet, run_dir: str) -> None:

@@ -197,6 +197,11 @@ _ALL: Final = [
     _exact("delivery_foreign", "Deliveries to a user who is not a member of the message's scope."),
     _exact("delivery_corrupted", "Deliveries whose body is not what was sent."),
     _exact("delivery_unexpected", "Deliveries of messages that nobody sent."),
+    _exact(
+        "delivery_misnumbered",
+        "Deliveries under another number than acknowledged, and numbers acknowledged twice.",
+    ),
+    _exact("delivery_reordered", "Deliveries after a higher number of the same session."),
     _measured(
         "messages_acknowledged", "Messages that the target acknowledged.", unit="", tags=_NONE
     ),

@@ -169,7 +169,8 @@ class Run:
             await self._until(fault.at_ns)
             try:
                 await self._ports.stack.inject(fault)
-                await self._until(fault.at_ns + fault.for_ns)
+                injected_ns = self._ports.clock.now_ns() - self._origin_ns
+                await self._until(injected_ns + fault.for_ns)
             finally:
                 await asyncio.shield(self._ports.stack.undo(fault))
 

@@ -24,6 +24,8 @@ METRICS = (
     "delivery_foreign",
     "delivery_corrupted",
     "delivery_unexpected",
+    "delivery_misnumbered",
+    "delivery_reordered",
 )
 
 
@@ -59,7 +61,7 @@ def test_a_healthy_chat_has_no_findings() -> None:
     """Every message at every member once: five zeros on the evidence of all deliveries."""
     outcome = _check(healthy_record(ledger=chat(messages=50, members=3)))
     assert outcome.findings == []
-    assert _values(outcome) == [0.0] * 5
+    assert _values(outcome) == [0.0] * len(METRICS)
     assert outcome.measured["delivery_lost", ""].samples == 150
     assert outcome.measured["messages_acknowledged", ""].value == 50
     assert outcome.measured["messages_delivered", ""].value == 150
@@ -114,7 +116,6 @@ def test_what_was_not_acknowledged_is_not_owed() -> None:
     writer.receive(0, 1, arrived, 2)
     counted = tally_deliveries((writer.array,), drained=True, whole=True)
     assert not len(counted.missing)
-    assert counted.recovered == 1
 
 
 def test_a_second_delivery_is_a_duplicate() -> None:
@@ -127,7 +128,7 @@ def test_a_second_delivery_is_a_duplicate() -> None:
     writer.receive(0, 1, key, 1)
     writer.receive(0, 1, key, 1)
     outcome = _drained(writer)
-    assert _values(outcome) == [0, 2, 0, 0, 0]
+    assert _values(outcome) == [0, 2, 0, 0, 0, 0, 0]
     assert "came again to user 0" in outcome.findings[0].witnesses[0].what
 
 
@@ -140,7 +141,7 @@ def test_a_stranger_is_foreign() -> None:
     writer.receive(5, 1, key, 1)
     writer.receive(5, 2, key, 1)
     outcome = _drained(writer)
-    assert _values(outcome) == [0, 0, 2, 0, 0]
+    assert _values(outcome) == [0, 0, 2, 0, 0, 0, 0]
     assert "at user 5" in outcome.findings[0].witnesses[0].what
 
 
@@ -151,7 +152,7 @@ def test_altered_bodies_are_corrupted_and_not_lost() -> None:
     writer.receive(0, 1, key, 1, digest=99)
     writer.receive(1, 1, key, 1, flags=FLAG_CORRUPTED)
     writer.receive(1, 1, 0, 2, flags=FLAG_CORRUPTED)
-    assert _values(_drained(writer)) == [0, 0, 0, 3, 0]
+    assert _values(_drained(writer)) == [0, 0, 0, 3, 0, 0, 0]
 
 
 def test_a_message_from_nowhere_is_unexpected() -> None:
@@ -159,7 +160,7 @@ def test_a_message_from_nowhere_is_unexpected() -> None:
     writer = _room(1)
     writer.receive(0, 1, writer.send(0, 1, 1, 1), 1)
     writer.receive(0, 1, 12_345, 2)
-    assert _values(_drained(writer)) == [0, 0, 0, 0, 1]
+    assert _values(_drained(writer)) == [0, 0, 0, 0, 1, 0, 0]
 
 
 def test_refused_and_yet_delivered_is_a_finding() -> None:
@@ -182,7 +183,7 @@ def test_workers_are_joined_by_key() -> None:
     sender.receive(0, 1, key, 1)
     assert _values(_drained(sender, receiver))[0] == 1
     receiver.receive(1, 1, key, 1)
-    assert _values(_drained(sender, receiver)) == [0] * 5
+    assert _values(_drained(sender, receiver)) == [0] * len(METRICS)
 
 
 def test_the_deadline_is_named_when_the_drain_did_not_catch_up() -> None:
@@ -203,7 +204,7 @@ def test_no_evidence_is_no_pass(
 ) -> None:
     """Where nobody was owed anything, zero losses prove nothing."""
     outcome = _check(healthy_record(ledger=ledger))
-    assert _values(outcome) == [None] * 5
+    assert _values(outcome) == [None] * len(METRICS)
     assert "owed" in outcome.measured["delivery_lost", ""].why
 
 
@@ -213,7 +214,7 @@ def test_a_cut_record_cannot_say_that_nothing_was_lost() -> None:
     writer.receive(0, 1, writer.send(0, 1, 1, 1), 1)
     outcome = _cut(writer)
     assert outcome.findings == []
-    assert _values(outcome) == [None] * 5
+    assert _values(outcome) == [None] * len(METRICS)
     assert "not drained" in outcome.measured["delivery_lost", ""].why
 
 
@@ -284,3 +285,94 @@ def test_witnesses_are_bounded() -> None:
     (finding,) = _drained(writer).findings
     assert (finding.count, len(finding.witnesses)) == (1_000, 100)
     assert finding.witnesses[0].at_ns < at(5)
+
+
+def test_a_receipt_under_another_number_is_misnumbered() -> None:
+    """What was acknowledged as 1 and came as 3 is one misnumbered delivery, and nothing else."""
+    writer = _room(2)
+    key = writer.send(0, 1, 1, 1)
+    writer.receive(0, 1, key, 1)
+    writer.receive(1, 1, key, 3)
+    outcome = _drained(writer)
+    assert _values(outcome) == [0, 0, 0, 0, 0, 1, 0]
+    assert [(one.kind, one.count) for one in outcome.findings] == [("misnumbered", 1)]
+    assert "at user 1" in outcome.findings[0].witnesses[0].what
+
+
+def test_a_number_is_acknowledged_once() -> None:
+    """Two messages of a scope under one number, or one message under two, are misnumbered."""
+    shared = _room(1)
+    for sequence in (1, 2):
+        shared.receive(0, 1, shared.send(0, 1, sequence, 7), 7)
+    changed = _room(1)
+    key = changed.send(0, 1, 1, 1)
+    changed.add(EntryKind.OK, 0, 1, key=key, number=2)
+    changed.receive(0, 1, key, 2)
+    for writer in (shared, changed):
+        outcome = _drained(writer)
+        assert _values(outcome)[5] == 1
+        assert [one.kind for one in outcome.findings] == ["misnumbered"]
+        assert outcome.findings[0].witnesses[0].key
+
+
+def test_two_scopes_count_for_themselves() -> None:
+    """The same number in two scopes is no number given twice."""
+    writer = _room(1)
+    writer.join(0, 2)
+    for scope in (1, 2):
+        writer.receive(0, scope, writer.send(0, scope, scope, 1), 1)
+    assert _values(_drained(writer)) == [0] * len(METRICS)
+
+
+def test_numbers_rise_within_a_session() -> None:
+    """3 before 2 is one reordered delivery, across slices too; a resume may start lower again."""
+    writer = _room(1)
+    keys = [writer.send(0, 1, number, number) for number in (1, 2, 3)]
+    for number in (1, 3, 2):
+        writer.receive(0, 1, keys[number - 1], number)
+    outcome = _drained(writer)
+    assert _values(outcome) == [0, 0, 0, 0, 0, 0, 1]
+    (finding,) = outcome.findings
+    assert (finding.kind, finding.count) == ("reordered", 1)
+    assert finding.witnesses[0].key == f"{keys[1]:x}"
+    resumed = _room(1)
+    keys = [resumed.send(0, 1, number, number) for number in (1, 2)]
+    resumed.receive(0, 1, keys[1], 2)
+    resumed.leave(0, 1)
+    resumed.join(0, 1)
+    resumed.receive(0, 1, keys[0], 1)
+    assert _values(_drained(resumed))[6] == 0
+
+
+def test_a_slice_remembers_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order is held against everything the session had, wherever a slice ends."""
+    writer = _room(2)
+    keys = [writer.send(0, 1, number, number) for number in range(1, 6)]
+    for number in (5, 1, 2, 3, 4):
+        writer.receive(0, 1, keys[number - 1], number)
+    for number in (1, 2, 3, 5, 4):
+        writer.receive(1, 1, keys[number - 1], number)
+    monkeypatch.setattr("stormproof.checks.ledger.SLICE", 3)
+    assert _values(_drained(writer))[6] == 5
+
+
+def test_what_comes_again_is_doubled_and_not_reordered() -> None:
+    """An old message that comes a second time is one duplicate, not a disorder beside."""
+    writer = _room(1)
+    keys = [writer.send(0, 1, number, number) for number in (1, 2)]
+    for number in (1, 2, 1):
+        writer.receive(0, 1, keys[number - 1], number)
+    assert _values(_drained(writer)) == [0, 1, 0, 0, 0, 0, 0]
+
+
+def test_a_message_owed_to_nobody_is_told() -> None:
+    """A scope with no member, or later ones only, leaves its messages unchecked: a finding."""
+    empty, late = LedgerWriter(), LedgerWriter()
+    empty.send(0, 1, 1, 1)
+    late.send(0, 1, 1, 1)
+    late.join(0, 1, after=1)
+    for writer in (empty, late):
+        (finding,) = _drained(writer).findings
+        assert (finding.kind, finding.count) == ("owed-to-nobody", 1)
+        assert "message 1 of scope 1" in finding.witnesses[0].what
+    assert _cut(empty).findings == []

@@ -109,3 +109,26 @@ def test_a_fault_that_never_was_proves_nothing(steps: Steps, why: str) -> None:
     assert why in outcome.measured["fault_effective", CUT].why
     assert outcome.measured["fault_undone", CUT].why
     assert outcome.measured["fault_residue", CUT].why
+
+
+def test_a_fault_cut_short_proves_nothing() -> None:
+    """A cut of 4 s that lasted 0.3 s bit, and is in doubt all the same; 3.7 s are enough."""
+    short: Steps = [(s, step) for s, step in WHOLE if s < 16] + [
+        (12.4, FaultStep.UNDONE),
+        (12.5, FaultStep.CLEAN),
+    ]
+    outcome = _check(short)
+    assert _kinds(outcome) == ["too-short"]
+    effective = outcome.measured["fault_effective", CUT]
+    assert (effective.value, effective.why) == (0.0, f"{CUT} was in force for 0.3 s of its 4 s")
+    enough: Steps = [(min(s, 15.8), step) for s, step in WHOLE]
+    assert _kinds(_check(enough)) == []
+
+
+def test_residue_that_nobody_looked_for_is_unknown() -> None:
+    """Without CLEAN or RESIDUE, zero residue is no measurement."""
+    outcome = _check([(s, step) for s, step in WHOLE if step is not FaultStep.CLEAN])
+    assert outcome.findings == []
+    assert f"looked for what {CUT}" in outcome.measured["fault_residue", CUT].why
+    assert outcome.measured["fault_residue", ""].why
+    assert not outcome.measured["fault_undone", CUT].why

@@ -33,6 +33,7 @@ from stormproof.model.event import (
     FaultEvent,
     FaultStep,
     PartEvent,
+    WarningEvent,
     WorkerEvent,
 )
 from stormproof.model.objective import Status
@@ -339,3 +340,43 @@ def test_the_worst_counts() -> None:
     assert worst([]) is Status.PASS
     assert worst([Status.PASS, Status.INCONCLUSIVE]) is Status.INCONCLUSIVE
     assert worst([Status.FAIL, Status.INCONCLUSIVE, Status.PASS]) is Status.FAIL
+
+
+def test_a_record_that_cannot_be_judged_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever raises outside the checkers, the answer is INCONCLUSIVE and names the error."""
+    for broken in ("windows_of", "outages_of", "validity_of", "replay_gate", "instants_of"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"stormproof.checks.judge.{broken}", _explode)
+            verdict = judge(healthy_record(), version="t")
+        assert verdict.verdict is Status.INCONCLUSIVE
+        assert "ZeroDivisionError: boom" in verdict.headline
+        assert [one.kind for one in verdict.findings] == ["checker-failed"]
+        assert verdict.plan_sha256 == healthy_record().plan.digest()
+
+
+def _explode(*_: object) -> None:
+    raise ZeroDivisionError("boom")
+
+
+def test_warnings_are_in_the_verdict() -> None:
+    """What the run said of itself stands in the verdict, the first hundred of it."""
+    told = [WarningEvent(at_ns=at(3), code="names-folded", text=str(one)) for one in range(120)]
+    record = healthy_record(events=(*healthy_record().events, *told))
+    verdict = judge(record, version="t")
+    assert verdict.verdict is Status.PASS
+    assert (verdict.warnings[0], verdict.warnings[-1]) == ("names-folded: 0", "and 20 more")
+    assert len(verdict.warnings) == 101
+
+
+@pytest.mark.parametrize("kind", ["misnumbered", "reordered"])
+def test_numbers_that_lie_fail_the_run(kind: str) -> None:
+    """A wrong or falling number fails the run without an objective on it."""
+    writer = LedgerWriter()
+    writer.join(0, 1)
+    keys = [writer.send(0, 1, number, number) for number in (1, 2)]
+    for place in (0, 1) if kind == "misnumbered" else (1, 0):
+        number = 5 + place if kind == "misnumbered" else 1 + place
+        writer.receive(0, 1, keys[place], number)
+    verdict = judge(healthy_record(ledger=(writer.array,)), version="t")
+    assert verdict.verdict is Status.FAIL
+    assert [one.kind for one in verdict.findings] == [kind]

@@ -191,7 +191,7 @@ def test_inconclusive_says_why(record: Record) -> None:
         "run longer: about 12 times the window",
         "at scale 0.25 about 850 messages are sent",
         "worker-1: second 44 has no frame",
-        "It did not keep its schedule",
+        "It cannot be trusted",
         "41 seconds did not count",
         "reduced, scale 0.25",
     ):

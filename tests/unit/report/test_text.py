@@ -145,6 +145,17 @@ def test_hostile_text_cannot_steer(width: int) -> None:
     text.encode()
 
 
+def test_warnings_are_shown() -> None:
+    """What the run said of itself is shown, the first ten of it; a silent run shows nothing."""
+    many = [f"names-folded: {place}" for place in range(12)]
+    text = render(msgspec.structs.replace(make_pass(), warnings=many))
+    assert "WARNINGS OF THE RUN" in text
+    assert "names-folded: 9" in text
+    assert "names-folded: 10" not in text
+    assert "and 2 more; see verdict.json" in text
+    assert "WARNINGS" not in render(make_pass())
+
+
 def test_empty_verdict() -> None:
     """A verdict without objectives says so and still shows where to look."""
     empty = msgspec.structs.replace(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 from tests.unit.report.verdicts import judged
 
-from stormproof.checks.judge import FAILING
-from stormproof.report.standing import ACCUSING
 from stormproof.report.wording import bar_text, read_name, title_of, unit_of, value_text
 from stormproof.rules.catalog import CATALOG
 
@@ -75,8 +73,3 @@ def test_values_in_words() -> None:
 def test_read_name_of_a_stranger() -> None:
     """A name outside the grammar reads as nothing, and raises nothing."""
     assert read_name("no objective at all") is None
-
-
-def test_findings_weigh_as_in_the_verdict() -> None:
-    """A rendering calls a finding FAIL exactly where the verdict does."""
-    assert ACCUSING == FAILING
