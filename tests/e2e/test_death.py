@@ -114,3 +114,22 @@ def test_two_runs_at_once_do_not_disturb_each_other(run: Run) -> None:
         assert one.wait() == 130
     wait_until(lambda: not run.ours(), "all processes ended")
     run.assert_nothing_left()
+
+
+def test_a_record_cut_off_by_kill_9_still_proves_a_loss(run: Run) -> None:
+    """A run against a target that loses messages, killed with its keeper, is FAIL by the loss."""
+    run.environment["SANCTUM_DEFECTS"] = "lose_message"
+    run.start()
+    run.wait_for("[0:25]")
+    keeper = run.keeper_pid()
+    assert run.process is not None
+    for pid in (keeper, run.process.pid):
+        os.kill(pid, signal.SIGKILL)
+    run.process.wait()
+    run.command("heal")
+    judged = run.command("judge", str(run.directory()))
+    assert judged.returncode == 1, judged.stdout
+    verdict = json.loads((run.directory() / "verdict.json").read_bytes())
+    assert verdict["verdict"] == "fail"
+    assert verdict["findings"][0]["kind"] == "lost"
+    run.assert_nothing_left()
