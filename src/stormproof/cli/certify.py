@@ -42,7 +42,7 @@ def certify(order: Order, out: Path) -> int:
         out.absolute() / run_id,
         plan=plan,
         manifest=_manifest(plan, run_id),
-        journeys={loaded.path.name: loaded.source},
+        journeys={**loaded.modules, loaded.path.name: loaded.source},
     )
     click.echo(f"record {directory.path}", err=True)
     error = _run(plan, directory, run_id)

@@ -15,16 +15,17 @@ from stormproof.cli.locations import profile_folders
 from stormproof.kernel.canonical import readable_json
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 from stormproof.model.objective import Objective, Status
+from stormproof.model.plan import NotJudged, Plan
 from stormproof.model.profile import Profile
 from stormproof.model.record import Record
 from stormproof.model.verdict import Verdict
 from stormproof.planning.compiler import read_thresholds
-from stormproof.planning.problems import misfits
+from stormproof.planning.problems import misfits, repetitions
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.report.html import render_html
 from stormproof.report.junit import render_junit
 from stormproof.report.text import render_text
-from stormproof.rules.catalog import problems_of
+from stormproof.rules.catalog import CATALOG, problems_of
 from stormproof.store.directory import RunDirectory
 from stormproof.store.reader import load_record
 
@@ -73,7 +74,7 @@ def judge_again(path: Path, profile: str | None, out: Path | None) -> int:
         verdict = judge(
             record,
             objectives=objectives,
-            not_judged=[],
+            not_judged=_exact_not_judged(record.plan),
             profile=other.ref.name,
             version=__version__,
         )
@@ -101,16 +102,19 @@ def _write(directory: RunDirectory, target: Path, verdict: Verdict) -> None:
 def _other_objectives(record: Record, name: str) -> tuple[Profile, list[Objective]]:
     """Return another profile's objectives for this record, with the trial's exact ones.
 
-    All are judged: with a record at hand, evidence that is missing shows as INCONCLUSIVE.
+    All are judged: with a record at hand, evidence that is missing shows as INCONCLUSIVE. Only the
+    exact ones that the plan set aside before the run stay aside.
 
     Raises:
         BadInput: the profile is wrong, is for another trial, or softens what the trial owns.
     """
     profile, problems = read_profile(find_profile(name, profile_folders()))
-    exact = [one for one in record.plan.objectives if one.exact]
-    problems = [*problems, *misfits(profile, record.plan.trial, {one.metric for one in exact})]
-    bars, bad = read_thresholds(profile.thresholds, f"{profile.where}: thresholds", exact=False)
-    problems = [*problems, *bad]
+    place = f"{profile.where}: thresholds"
+    bars, bad = read_thresholds(profile.thresholds, place, exact=False)
+    exact = [one for one in record.plan.objectives if one.exact and one not in bars]
+    problems += [*bad, *repetitions(bars, place)]
+    owned = [*(one.metric for one in exact), *map(_metric, _exact_not_judged(record.plan))]
+    problems += misfits(profile, record.plan.trial, owned)
     problems += [
         Problem(where=profile.where, what=text)
         for one in bars
@@ -119,6 +123,17 @@ def _other_objectives(record: Record, name: str) -> tuple[Profile, list[Objectiv
     if problems:
         raise BadInput(problems)
     return profile, [*exact, *bars]
+
+
+def _exact_not_judged(plan: Plan) -> list[NotJudged]:
+    """Return what the trial owns and the plan, before the run, knew that it could not decide."""
+    exact = {metric.name for metric in CATALOG.values() if metric.exact}
+    return [one for one in plan.not_judged if _metric(one) in exact]
+
+
+def _metric(one: NotJudged) -> str:
+    """Return the metric that an objective's name begins with."""
+    return one.objective.partition(":")[0].partition("{")[0].strip()
 
 
 def report_again(path: Path) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +9,18 @@ import click
 
 from stormproof.cli.locations import profile_folders, trial_folders
 from stormproof.journeys.loader import load_journey
+from stormproof.kernel.errors import Problem
+from stormproof.kernel.limits import PROFILE_BYTES_MAX
 from stormproof.kernel.units import duration_text
 from stormproof.model.plan import Plan
 from stormproof.planning.compiler import Choices, compile_plan
+from stormproof.planning.declarations import Breakable
+from stormproof.planning.fields import read_object
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.planning.trials import LoadedTrial, find_trial, load_trial
+from stormproof.stack.embedded import CACHE, CACHE_LINK
+
+BREAKABLE: Breakable = {"link-partition": (CACHE_LINK,), "process-restart": (CACHE,)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +44,14 @@ def compile_order(order: Order) -> tuple[Plan, LoadedTrial]:
     path = find_profile(order.profile or loaded.trial.name, profile_folders())
     profile, problems = read_profile(path)
     choices = Choices(scale=order.scale, seed=order.seed, target=order.target)
-    plan = compile_plan(loaded, profile, problems, choices=choices, check_journey=load_journey)
+    plan = compile_plan(
+        loaded,
+        profile,
+        problems,
+        choices=choices,
+        check_journey=load_journey,
+        breakable=BREAKABLE,
+    )
     return plan, loaded
 
 
@@ -53,7 +66,7 @@ def describe(plan: Plan) -> list[str]:
         f"{len(plan.objectives)} objectives",
     ]
     if plan.scope == "reduced":
-        scale = f" at scale {plan.scale:g}" if plan.scale != 1 else ""
+        scale = f" at scale {plan.scale:g}" if plan.scale < 1 else ""
         lines.append(f"rehearsal{scale}: it never counts as go-live")
     lines += [f"not judged: {one.objective} ({one.why})" for one in plan.not_judged]
     return lines
@@ -74,9 +87,11 @@ def validate_order(order: Order) -> int:
 
 def _trial_of(profile: str) -> str:
     """Return the trial that a profile file is for: its `trial`, or else the demonstration."""
+    problems: list[Problem] = []  # what is wrong with the file is told when it is read as a profile
     try:
-        value = json.loads(Path(profile).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return "demonstration"  # what is wrong with the file is told when it is read
-    trial = value.get("trial") if isinstance(value, dict) else None
-    return trial if isinstance(trial, str) else "demonstration"
+        with Path(profile).open("rb") as stream:
+            data = stream.read(PROFILE_BYTES_MAX)
+    except OSError:
+        return "demonstration"
+    trial = read_object(data, profile, problems).get("trial")
+    return trial if isinstance(trial, str) and trial else "demonstration"

@@ -11,6 +11,7 @@ from stormproof.model.objective import Objective
 
 Executor = Literal["constant-arrival-rate", "constant-vus"]
 FaultKind = Literal["link-partition", "process-restart"]
+StackKind = Literal["embedded", "none"]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +110,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     scope: Literal["full", "reduced"]
     scale: float
     seed: int
-    stack: Literal["embedded", "none"]
+    stack: StackKind
     target: str = ""  # base URL when `stack` is "none"
     ports: dict[str, int] = {}  # part -> port; absent: a free one
     population: Population
@@ -120,6 +121,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     drain_deadline_ns: int
     recovery_bar_ns: int  # a recovery window never lasts longer than this
     scenarios: tuple[Scenario, ...]
+    modules: dict[str, str] = {}  # what the journeys import beside them: file -> SHA-256
     faults: tuple[PlannedFault, ...]
     probes: tuple[PlannedProbe, ...]
     checkers: tuple[str, ...]

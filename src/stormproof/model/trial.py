@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-from stormproof.model.plan import FaultKind, SignIn
+from stormproof.model.plan import FaultKind, SignIn, StackKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,7 @@ class Trial:
 
     name: str
     title: str
-    stack: Literal["embedded", "none"]
+    stack: StackKind
     scenarios: Mapping[str, str]
     faults: Mapping[str, TrialFault] = field(default_factory=dict)
     probes: Mapping[str, TrialProbe] = field(default_factory=dict)

@@ -12,17 +12,20 @@ from pathlib import Path
 
 import msgspec
 
+from stormproof.kernel.canonical import sha256_hex
 from stormproof.kernel.errors import BadInput, Problem
 from stormproof.kernel.units import parse_duration_ns
 from stormproof.model.objective import Objective
 from stormproof.model.plan import Plan, PlannedFault, PlannedProbe, Scenario, Source
 from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
 from stormproof.model.trial import Trial
+from stormproof.planning.declarations import Breakable, shape_problems, trial_problems
 from stormproof.planning.problems import (
     clashes_of,
+    gate_problems,
+    repetitions,
     target_problems,
     timeline_problems,
-    trial_problems,
 )
 from stormproof.planning.trials import LoadedTrial
 from stormproof.rules.catalog import problems_of
@@ -30,6 +33,7 @@ from stormproof.rules.evidence import decide_not_judged
 from stormproof.rules.grammar import objective
 
 JourneyCheck = Callable[[Path, str], object]
+_NO_NUMBERS = ScenarioNumbers(executor="constant-vus", env={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,34 +52,41 @@ def compile_plan(
     *,
     choices: Choices,
     check_journey: JourneyCheck,
+    breakable: Breakable,
 ) -> Plan:
-    """Compile a plan; `found` are the profile's problems, `check_journey` loads user code.
+    """Compile a plan.
+
+    Args:
+        loaded: the trial.
+        profile: its numbers.
+        found: the profile's problems so far.
+        choices: what the command line adds.
+        check_journey: loads user code.
+        breakable: what each kind of fault may hit on the embedded stack.
 
     Raises:
         BadInput: with every problem of trial, profile and choices.
     """
     problems = list(found)
     trial = loaded.trial
-    if bad := trial_problems(trial, target=choices.target):
-        raise BadInput(_unique([*problems, *bad]))
-    scaled = _Scale(trial, profile, choices.scale)
-    clashes = clashes_of(trial, profile)
-    problems += clashes
+    if misshapen := shape_problems(trial):
+        raise BadInput([*problems, *misshapen])
+    problems += trial_problems(trial, breakable, target=choices.target)
+    problems += clashes_of(trial, profile)
     problems += _bad_journeys(loaded, check_journey)
+    scaled = _Scale(trial, profile, choices.scale)
     plan = _draft(loaded, profile, choices, scaled)
     problems += timeline_problems(plan, profile)
     problems += target_problems(choices.target)
-    objectives, bad = read_objectives(trial, profile)
-    problems += bad
-    gate, bad = read_thresholds(profile.gate, f"{profile.where}: gate", exact=False)
+    objectives, gate, bad = _read_all(trial, profile)
     problems += bad
     plan = msgspec.structs.replace(plan, gate=tuple(gate), objectives=tuple(objectives))
-    if not clashes:  # else each threshold on a missing name would be told again
-        problems += [
-            Problem(where=profile.where, what=text)
-            for one in (*gate, *objectives)
-            for text in problems_of(one, plan)
-        ]
+    named = _with_every_name(plan, loaded, profile, scaled)
+    problems += [
+        Problem(where=profile.where, what=text)
+        for one in (*gate, *objectives)
+        for text in problems_of(one, named)
+    ]
     if problems:
         raise BadInput(_unique(problems))
     kept, not_judged = decide_not_judged(plan, objectives)
@@ -87,13 +98,17 @@ def compile_plan(
     )
 
 
-def read_objectives(trial: Trial, profile: Profile) -> tuple[list[Objective], list[Problem]]:
-    """Read the trial's exact objectives and the profile's thresholds, with all problems."""
+def _read_all(
+    trial: Trial, profile: Profile
+) -> tuple[list[Objective], list[Objective], list[Problem]]:
+    """Read the objectives (the trial's exact ones, the profile's bars) and the gate."""
     exact, bad_exact = read_thresholds(trial.objectives, f"trial {trial.name}", exact=True)
-    bars, bad_bars = read_thresholds(
-        profile.thresholds, f"{profile.where}: thresholds", exact=False
-    )
-    return [*exact, *bars], [*bad_exact, *bad_bars]
+    place = f"{profile.where}: thresholds"
+    bars, bad_bars = read_thresholds(profile.thresholds, place, exact=False)
+    gate_place = f"{profile.where}: gate"
+    gate, bad_gate = read_thresholds(profile.gate, gate_place, exact=False)
+    problems = [*bad_exact, *bad_bars, *repetitions(bars, place), *bad_gate]
+    return [*exact, *bars], gate, [*problems, *gate_problems(gate, gate_place)]
 
 
 def read_thresholds(
@@ -103,11 +118,16 @@ def read_thresholds(
     read: list[Objective] = []
     problems: list[Problem] = []
     for metric, thresholds in texts.items():
+        place = f"{where} {metric!r}"
+        if isinstance(thresholds, str):  # it would be read letter by letter
+            what, fix = "must be a tuple of thresholds", f"({thresholds!r},)"
+            problems.append(Problem(where=place, what=what, fix=fix))
+            continue
         for threshold in thresholds:
             try:
                 read.append(objective(metric, threshold, exact=exact))
             except ValueError as error:
-                problems.append(Problem(where=f"{where} {metric!r}", what=str(error)))
+                problems.append(Problem(where=place, what=str(error)))
     return read, problems
 
 
@@ -117,7 +137,7 @@ class _Scale:
     def __init__(self, trial: Trial, profile: Profile, factor: float) -> None:
         self._factor = factor
         self._floors = trial.floors
-        floor_ns = parse_duration_ns(trial.floors.duration)
+        floor_ns = _floor_ns(trial.floors.duration)
         full_ns = profile.duration_ns
         self.duration_ns = full_ns if factor == 1 else max(round(full_ns * factor), floor_ns)
         self._stretch = self.duration_ns / full_ns
@@ -130,7 +150,7 @@ class _Scale:
         """Shrink a fault's length, down to its floor."""
         if self._stretch >= 1 or for_ns == 0:
             return round(for_ns * self._stretch)
-        floor_ns = min(for_ns, parse_duration_ns(self._floors.fault))
+        floor_ns = min(for_ns, _floor_ns(self._floors.fault))
         return max(round(for_ns * self._stretch), floor_ns)
 
     def rate(self, scenario: str, rate: float) -> float:
@@ -142,6 +162,30 @@ class _Scale:
         """Scale users."""
         floor = min(vus, self._floors.vus.get(scenario, 1))
         return vus if self._factor == 1 else max(round(vus * self._factor), floor)
+
+
+def _floor_ns(text: str) -> int:
+    """Read a floor; what is no duration is told elsewhere and limits nothing."""
+    try:
+        return parse_duration_ns(text)
+    except ValueError:
+        return 0
+
+
+def _with_every_name(plan: Plan, loaded: LoadedTrial, profile: Profile, scaled: _Scale) -> Plan:
+    """Give a plan all that the trial names, so that what is missing is not told again and again."""
+    trial = loaded.trial
+    return msgspec.structs.replace(
+        plan,
+        scenarios=tuple(
+            _scenario(loaded, name, profile.scenarios.get(name, _NO_NUMBERS), scaled)
+            for name in trial.scenarios
+        ),
+        faults=tuple(
+            PlannedFault(name=name, kind=fault.kind, part=fault.part, at_ns=0)
+            for name, fault in trial.faults.items()
+        ),
+    )
 
 
 def _draft(loaded: LoadedTrial, profile: Profile, choices: Choices, scaled: _Scale) -> Plan:
@@ -170,6 +214,7 @@ def _draft(loaded: LoadedTrial, profile: Profile, choices: Choices, scaled: _Sca
         drain_deadline_ns=profile.drain_ns,
         recovery_bar_ns=profile.recovery_ns,
         scenarios=scenarios,
+        modules={file: sha256_hex(source) for file, source in loaded.modules.items()},
         faults=() if choices.target else _faults(trial, profile, scaled),
         probes=_probes(trial, profile),
         checkers=trial.checkers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ from stormproof.kernel.errors import Problem
 from stormproof.kernel.units import duration_text, parse_duration_ns
 
 JsonObject = Mapping[str, object]
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
+_SHORT.maxstring = 80
 
 
 def read_object(data: bytes, where: str, problems: list[Problem]) -> JsonObject:
@@ -28,12 +32,16 @@ def read_object(data: bytes, where: str, problems: list[Problem]) -> JsonObject:
     try:
         text = data.decode()
         value = json.loads(text, object_pairs_hook=pairs)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be told
     except UnicodeDecodeError as error:
         problems.append(Problem(where=where, what=f"is not UTF-8 at byte {error.start}"))
         return {}
     except json.JSONDecodeError as error:
         place = f"{where}:{error.lineno}:{error.colno}"
         problems.append(Problem(where=place, what=f"is not JSON: {error.msg}"))
+        return {}
+    except UnicodeEncodeError:
+        problems.append(Problem(where=where, what="holds half of a surrogate pair"))
         return {}
     except RecursionError:
         problems.append(Problem(where=where, what="is nested too deeply"))
@@ -90,7 +98,7 @@ class Fields:
         value = self._take(key, required=False)
         if value is None or isinstance(value, str):
             return default if value is None else value
-        self.problem(key, f"must be a string, not {value!r}")
+        self.problem(key, f"must be a string, not {_shown(value)}")
         return default
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str:
@@ -114,7 +122,7 @@ class Fields:
         if in_range and low <= float(str(value)) <= high:
             return float(str(value))
         span = f"a number from {low:g} to {high:g} {unit}".rstrip()
-        self.problem(key, f"must be {span}, not {value!r}")
+        self.problem(key, f"must be {span}, not {_shown(value)}")
         return fallback
 
     def whole(self, key: str, *, default: int | None, low: int, high: int) -> int:
@@ -125,7 +133,7 @@ class Fields:
             return fallback
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
             return value
-        self.problem(key, f"must be a whole number from {low} to {high}, not {value!r}")
+        self.problem(key, f"must be a whole number from {low} to {high}, not {_shown(value)}")
         return fallback
 
     def duration_ns(self, key: str, *, default: str | None, low: str, high: str) -> int:
@@ -137,7 +145,7 @@ class Fields:
             return fallback
         if not isinstance(value, str):
             self.problem(
-                key, f"must be a duration, not {value!r}", 'write it like "90s" or "1m30s"'
+                key, f"must be a duration, not {_shown(value)}", 'write it like "90s" or "1m30s"'
             )
             return fallback
         try:
@@ -156,7 +164,7 @@ class Fields:
         value = self._take(key, required=required)
         place = f"{self.where} {key}"
         if value is not None and not isinstance(value, dict):
-            self.problem(key, f"must be an object, not {value!r}")
+            self.problem(key, f"must be an object, not {_shown(value)}")
         return Fields(value if isinstance(value, dict) else {}, place, self.problems)
 
     def objects(self) -> Iterator[tuple[str, Fields]]:
@@ -167,10 +175,6 @@ class Fields:
     def texts(self) -> dict[str, str]:
         """Take every field as a string."""
         return {key: self.text(key, "") for key in self.value}
-
-    def wholes(self, *, low: int, high: int) -> dict[str, int]:
-        """Take every field as a whole number."""
-        return {key: self.whole(key, default=None, low=low, high=high) for key in self.value}
 
     def thresholds(self) -> dict[str, tuple[str, ...]]:
         """Take every field as a list of threshold texts (one string counts as a list of one)."""
@@ -189,6 +193,11 @@ class Fields:
         for key in self.value:
             if key not in self._taken:
                 self.problem(key, "is unknown", _suggest(key, tuple(sorted(self._taken))))
+
+
+def _shown(value: object) -> str:
+    """Write a value of any depth and length in a line."""
+    return _SHORT.repr(value)
 
 
 def _suggest(word: str, known: tuple[str, ...]) -> str:

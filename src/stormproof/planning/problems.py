@@ -1,66 +1,22 @@
-"""What can be wrong with trial, profile and plan, each with what would be right."""
+"""What can be wrong between trial, profile and plan, each with what would be right."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.limits import RATE_PER_S_MAX, USERS_MAX
-from stormproof.kernel.units import SECOND_NS, duration_text, parse_duration_ns
+from stormproof.kernel.units import SECOND_NS, duration_text
+from stormproof.model.objective import Objective
 from stormproof.model.plan import Plan
 from stormproof.model.profile import Profile
 from stormproof.model.trial import Trial
+from stormproof.rules.catalog import CATALOG, Reading
 
-CHECKERS = ("delivery",)
-STACKS = ("embedded", "none")
-FAULT_KINDS = ("link-partition", "process-restart")
-PROBE_PATH = re.compile(r"/[!-~]*")
-
-
-def trial_problems(trial: Trial, *, target: str) -> list[Problem]:
-    """Find values of a trial that no plan can be made of; Python checks none of them."""
-    where = f"trial {trial.name}"
-    problems = [*_fault_problems(trial, where), *_floor_problems(trial, where)]
-    if trial.stack not in STACKS:
-        what = f"the stack {trial.stack!r} is unknown"
-        problems.append(Problem(where=where, what=what, fix=f"known: {', '.join(STACKS)}"))
-    if trial.stack == "none" and not target:
-        problems.append(Problem(where=where, what="has no stack", fix="give --target URL"))
-    for name, probe in trial.probes.items():
-        if not PROBE_PATH.fullmatch(probe.path):
-            what = f"the path {probe.path!r} is none"
-            problems.append(
-                Problem(where=f"{where}: probe {name}", what=what, fix="such as /ready")
-            )
-    owned: Mapping[str, object] = trial.objectives  # a bare string would be read letter by letter
-    for metric, thresholds in owned.items():
-        if not isinstance(thresholds, tuple):
-            fix = f"({thresholds!r},)"
-            place = f"{where}: objective {metric}"
-            problems.append(Problem(where=place, what="must be a tuple of thresholds", fix=fix))
-    return problems
-
-
-def _fault_problems(trial: Trial, where: str) -> list[Problem]:
-    fix = f"known: {', '.join(FAULT_KINDS)}"
-    return [
-        Problem(where=f"{where}: fault {name}", what=f"the kind {fault.kind!r} is unknown", fix=fix)
-        for name, fault in trial.faults.items()
-        if fault.kind not in FAULT_KINDS
-    ]
-
-
-def _floor_problems(trial: Trial, where: str) -> list[Problem]:
-    problems = []
-    for name, text in (("duration", trial.floors.duration), ("fault", trial.floors.fault)):
-        try:
-            parse_duration_ns(text)
-        except ValueError as error:
-            problems.append(Problem(where=f"{where}: floor {name}", what=str(error)))
-    return problems
+GATE_WINDOWS = ("warmup", "load")  # "load" is what no window at all means
 
 
 def misfits(profile: Profile, trial: str, exact: Collection[str]) -> list[Problem]:
@@ -98,18 +54,37 @@ def clashes_of(trial: Trial, profile: Profile) -> list[Problem]:
         for name in sorted(set(owned) - set(given)) if needed else ():
             what = f"is missing; the trial {trial.name} needs its numbers"
             problems.append(Problem(where=f"{where}: {kind} {name}", what=what))
-    for checker in trial.checkers:
-        if checker not in CHECKERS:
-            what = f"the checker {checker!r} is unknown"
-            fix = f"known: {', '.join(CHECKERS)}"
-            problems.append(Problem(where=f"trial {trial.name}", what=what, fix=fix))
     return problems
+
+
+def gate_problems(gate: Sequence[Objective], where: str) -> list[Problem]:
+    """Find what the gate cannot answer: it sees the frames of the warm-up and nothing else."""
+    problems = repetitions(gate, where)
+    for one in gate:
+        place = f"{where} {one.name!r}"
+        if CATALOG[one.metric].reading is Reading.MEASURED:
+            what = f"{one.metric} is known after the run only"
+            problems.append(Problem(where=place, what=what, fix="ask for a metric of the load"))
+        elif one.window not in GATE_WINDOWS:
+            what = f"the window {one.window} has not begun when the gate is asked"
+            problems.append(Problem(where=place, what=what, fix="window:warmup, or none"))
+    return problems
+
+
+def repetitions(objectives: Sequence[Objective], where: str) -> list[Problem]:
+    """Find objectives that are there twice, however they are spelt."""
+    counts = Counter(one.name for one in objectives)
+    return [
+        Problem(where=f"{where} {name!r}", what="is there twice", fix="keep one of them")
+        for name, count in counts.items()
+        if count > 1
+    ]
 
 
 def timeline_problems(plan: Plan, profile: Profile) -> list[Problem]:
     """Find times that cannot be: no load left to judge, faults outside it or over each other."""
     where = profile.where
-    problems = _size_problems(plan, where)
+    problems = [*_size_problems(plan, where), *_port_problems(plan, where)]
     if plan.warmup_ns >= plan.duration_ns:
         what = f"the warm-up ({duration_text(plan.warmup_ns)}) leaves nothing to judge"
         problems.append(Problem(where=f"{where}: warmup", what=what, fix="shorter than `duration`"))
@@ -149,13 +124,26 @@ def _size_problems(plan: Plan, where: str) -> list[Problem]:
     return problems
 
 
+def _port_problems(plan: Plan, where: str) -> list[Problem]:
+    """Find parts that want the port of another."""
+    problems = []
+    holders: dict[int, str] = {}
+    for part, port in plan.ports.items():
+        holder = holders.setdefault(port, part)
+        if holder != part:
+            what = f"the port {port} is the one of {holder}"
+            place = f"{where}: ports {part}"
+            problems.append(Problem(where=place, what=what, fix="one port for each part"))
+    return problems
+
+
 def target_problems(url: str) -> list[Problem]:
     """Allow plain http to this machine only; load never goes where nobody meant it to."""
     if not url:
         return []
-    parts = urlsplit(url)
     where = f"--target {url}"
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return [Problem(where=where, what="has no valid port", fix="1 to 65535")]

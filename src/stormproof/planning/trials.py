@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stormproof.kernel.canonical import sha256_hex
@@ -12,14 +13,21 @@ from stormproof.kernel.errors import BadInput, Problem
 from stormproof.kernel.limits import JOURNEY_BYTES_MAX
 from stormproof.model.trial import Trial
 
+MODULES_MAX = 100  # that a trial may bring along
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedTrial:
-    """A trial with the file that declares it, as bytes for the record."""
+    """A trial with the file that declares it, as bytes for the record.
+
+    `modules` are the files beside it that it imports, by their path below its folder: a worker
+    finds them in the record, where nothing else of that folder is.
+    """
 
     trial: Trial
     path: Path
     source: bytes
+    modules: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -55,19 +63,48 @@ def load_trial(path: Path) -> LoadedTrial:
         BadInput: it cannot be read or imported, or declares no trial.
     """
     where = str(path)
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise BadInput([Problem(where=where, what=f"cannot be read: {error.strerror}")]) from error
-    if len(source) > JOURNEY_BYTES_MAX:
-        raise BadInput([Problem(where=where, what=f"is over {JOURNEY_BYTES_MAX} bytes")])
+    source = _read(path)
     module = _import(path)
     trial = getattr(module, "TRIAL", None)
     if not isinstance(trial, Trial):
         raise BadInput(
             [Problem(where=where, what="declares no TRIAL", fix="TRIAL = Trial(name=..., ...)")]
         )
-    return LoadedTrial(trial=trial, path=path, source=source)
+    return LoadedTrial(trial=trial, path=path, source=source, modules=_modules_beside(path))
+
+
+def _read(path: Path) -> bytes:
+    where = str(path)
+    try:
+        with path.open("rb") as stream:
+            source = stream.read(JOURNEY_BYTES_MAX + 1)
+    except OSError as error:
+        raise BadInput([Problem(where=where, what=f"cannot be read: {error.strerror}")]) from error
+    if len(source) > JOURNEY_BYTES_MAX:
+        raise BadInput([Problem(where=where, what=f"is over {JOURNEY_BYTES_MAX} bytes")])
+    return source
+
+
+def _modules_beside(path: Path) -> dict[str, bytes]:
+    """Read the modules that were imported from a trial's own folder.
+
+    A module is from there when its name leads to its file, as in `a.b` and `a/b.py`; so installed
+    packages that happen to lie deeper in the folder are not.
+    """
+    folder = path.parent.resolve()
+    found: dict[str, bytes] = {}
+    for name, module in sorted(sys.modules.items()):
+        place = name.replace(".", "/")
+        file = Path(getattr(module, "__file__", None) or "")
+        if name.partition(".")[0] == "stormproof" or file.suffix != ".py":
+            continue
+        for relative in (f"{place}.py", f"{place}/__init__.py"):
+            if file == folder / relative:
+                found[relative] = _read(file)
+    if len(found) > MODULES_MAX:
+        what = f"imports {len(found)} modules of its own folder"
+        raise BadInput([Problem(where=str(path), what=what, fix=f"<= {MODULES_MAX}")])
+    return found
 
 
 def _import(path: Path) -> object:

@@ -16,7 +16,7 @@ from stormproof.model.series import Series
 from stormproof.store.directory import RunDirectory, read_json
 from stormproof.store.segment import SegmentContent, read_segment
 
-KNOWN_SEGMENT = re.compile(r"(controller|keeper|heal|worker-[0-9]{1,4})\.seg")
+KNOWN_SEGMENT = re.compile(r"(controller|keeper|heal(-[0-9]{1,4})?|worker-[0-9]{1,4})\.seg")
 
 
 def load_record(run: RunDirectory) -> Record:
@@ -48,11 +48,12 @@ def load_record(run: RunDirectory) -> Record:
 
 def _changed_journeys(run: RunDirectory, plan: Plan) -> list[str]:
     """Name the copies of user code that are not what the plan says."""
+    named = [(one.journey.file, one.journey.sha256) for one in plan.scenarios]
     changed = []
-    for scenario in plan.scenarios:
-        file = run.journeys / scenario.journey.file
-        if not file.is_file() or sha256_hex(file.read_bytes()) != scenario.journey.sha256:
-            changed.append(f"journeys/{scenario.journey.file} is not what the plan names")
+    for name, digest in (*named, *plan.modules.items()):
+        file = run.journeys / name
+        if not file.is_file() or sha256_hex(file.read_bytes()) != digest:
+            changed.append(f"journeys/{name} is not what the plan names")
     return sorted(set(changed))
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stormproof.cli.plans import BREAKABLE
+from stormproof.kernel.canonical import sha256_hex
 from stormproof.kernel.errors import BadInput
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.plan import Plan
@@ -21,14 +24,15 @@ TRIAL = ROOT / "trials" / "demonstration.py"
 PROFILES = ROOT / "load" / "profiles"
 
 
-def compiled(profile: Path, **choices: Any) -> Plan:
+def compiled(profile: Path, *, trial: Path = TRIAL, **choices: Any) -> Plan:
     read, problems = read_profile(profile)
     return compile_plan(
-        load_trial(TRIAL),
+        load_trial(trial),
         read,
         problems,
         choices=Choices(**choices),
         check_journey=lambda path, function: None,
+        breakable=BREAKABLE,
     )
 
 
@@ -131,6 +135,20 @@ def test_a_target_that_is_not_ours_to_load_is_refused(target: str, problem: str)
         (lambda p: p["scenarios"]["chat"].update({"vus": 130}), "only 120 are seeded"),
         (lambda p: p["scenarios"]["chat"].update({"startTime": "200s"}), "starts after the load"),
         (lambda p: p.update({"thresholds": {}}), "so nothing could fail"),
+        (
+            lambda p: p["gate"].update({"http_req_failed{window:steady}": ["rate<0.1"]}),
+            "the window steady has not begun",
+        ),
+        (
+            lambda p: p["gate"].update({"messages_acknowledged": ["count>1"]}),
+            "messages_acknowledged is known after the run only",
+        ),
+        (
+            lambda p: p["thresholds"].update({"http_reqs": ["count>1", "count > 1"]}),
+            "'http_reqs: count>1': is there twice",
+        ),
+        (lambda p: p.update({"ports": {"api": 5000, "cache": 5000}}), "the port 5000 is the one"),
+        (lambda p: p.update({"ports": {"apy": 5000}}), "did you mean 'api'?"),
     ],
 )
 def test_a_problem_is_told_with_what_would_be_right(
@@ -151,10 +169,12 @@ def test_problems_of_every_kind_are_told_together(
         profile["workers"] = 0
         profile["thresholds"]["http_reqs"] = ["sum>1"]
         del profile["scenarios"]["chat"]
+        profile["thresholds"]["iterations{scenario:fed}"] = ["count>1"]
 
     found = changed(change)
     assert "workers" in found
     assert "sum" in found
+    assert "did you mean 'feed'" in found
     assert "scenarios chat: is missing" in found
 
 
@@ -165,6 +185,17 @@ def test_problems_of_every_kind_are_told_together(
         ('stack="embedded"', 'stack="docker"', "the stack 'docker' is unknown"),
         ('stack="embedded"', 'stack="none"', "give --target URL"),
         ('path="/health"', 'path="he alth"', "the path 'he alth' is none"),
+        ('path="/api/auth/login",', 'path="login",', "the path 'login' is none"),
+        ('method="POST"', 'method="post"', "the method 'post' is unknown"),
+        ('"ready": TrialProbe', '"rdy": TrialProbe', "has no probe 'ready'"),
+        ('part="cache-link"', 'part="cash-link"', "known: cache-link"),
+        ('part="cache")', 'part="postgres")', "'postgres' is nothing that a process-restart"),
+        ('name="demonstration"', 'name="../demo"', "the name '../demo' is none"),
+        ('rates={"feed": 30}', 'rates={"fed": 30}', "there is no scenario 'fed'"),
+        ('rates={"feed": 30}', 'rates={"feed": "30"}', "floors: is not of its declared type"),
+        ('checkers=("delivery",)', 'checkers=("delivry",)', "the checker 'delivry' is unknown"),
+        ('checkers=("delivery",)', 'checkers="delivery"', "checkers: is not of its declared"),
+        ('scenarios={"feed": "read_and_post", "chat": "talk"}', "scenarios={}", "has no scenario"),
         ('duration="60s"', 'duration="sixty"', "'sixty' is not a duration"),
         ('"delivery_lost": ("count==0",)', '"delivery_lost": "count==0"', "must be a tuple"),
     ],
@@ -177,16 +208,33 @@ def test_a_wrong_value_in_a_trial_is_named(
     assert old in source
     path = tmp_path / "demonstration.py"
     path.write_text(source.replace(old, new), encoding="utf-8")
-    read, problems = read_profile(PROFILES / "demonstration.json")
     with pytest.raises(BadInput) as caught:
-        compile_plan(
-            load_trial(path),
-            read,
-            problems,
-            choices=Choices(),
-            check_journey=lambda path, function: None,
-        )
+        compiled(PROFILES / "demonstration.json", trial=path)
     assert problem in str(caught.value)
+
+
+def test_problems_of_trial_and_profile_are_told_together(tmp_path: Path) -> None:
+    """One attempt names what is wrong in the trial, in the profile and between them."""
+    source = TRIAL.read_text(encoding="utf-8").replace('duration="60s"', 'duration="sixty"')
+    path = tmp_path / "demonstration.py"
+    path.write_text(source.replace('stack="embedded"', 'stack="docker"'), encoding="utf-8")
+    value = json.loads((PROFILES / "demonstration.json").read_bytes())
+    value["warmup"] = "3m"
+    value["faults"]["nothing"] = {"at": "20s"}
+    (tmp_path / "p.json").write_text(json.dumps(value))
+    with pytest.raises(BadInput) as caught:
+        compiled(tmp_path / "p.json", trial=path)
+    for part in ("'sixty'", "'docker'", "leaves nothing to judge", "faults nothing: is not in"):
+        assert part in str(caught.value)
+
+
+def test_an_objective_of_a_fault_is_set_aside_where_nothing_is_broken(tmp_path: Path) -> None:
+    """With a target of the user's own, what asks about a fault by name is not judged, not wrong."""
+    value = json.loads((PROFILES / "demonstration.json").read_bytes())
+    value["thresholds"]["recovery_ready_s{fault:cache-cut}"] = ["max<10"]
+    (tmp_path / "p.json").write_text(json.dumps(value))
+    plan = compiled(tmp_path / "p.json", target="http://127.0.0.1:8000")
+    assert "recovery_ready_s{fault:cache-cut}" in " ".join(one.objective for one in plan.not_judged)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +255,29 @@ def test_a_trial_that_cannot_be_loaded_is_named_with_its_line(
     with pytest.raises(BadInput) as caught:
         load_trial(path)
     assert problem in str(caught.value)
+
+
+def test_modules_beside_a_trial_are_taken_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a trial imports from its own folder is in the plan by digest; the rest is not."""
+    (tmp_path / "beside_demo").mkdir()
+    files = {"beside_demo/__init__.py": b"", "beside_demo/inner.py": b"X = 1\n"}
+    for name, source in {**files, "beside_unused.py": b""}.items():
+        (tmp_path / name).write_bytes(source)
+    text = TRIAL.read_text(encoding="utf-8").replace(
+        "import json\n", "import json\n\nfrom beside_demo.inner import X\n"
+    )
+    path = tmp_path / "demonstration.py"
+    path.write_text(text, encoding="utf-8")
+    try:
+        loaded = load_trial(path)
+        plan = compiled(PROFILES / "demonstration.json", trial=path)
+    finally:
+        for name in ("beside_demo", "beside_demo.inner"):
+            monkeypatch.delitem(sys.modules, name)
+    assert loaded.modules == files
+    assert plan.modules == {name: sha256_hex(source) for name, source in files.items()}
 
 
 def test_unknown_names_list_the_known_ones() -> None:

@@ -8,6 +8,8 @@ from stormproof.kernel.errors import Problem
 from stormproof.planning.fields import Fields, read_object
 from stormproof.planning.profiles import read_profile
 
+HALF = b'{"a": "\\ud800"}'  # of a surrogate pair
+
 
 def texts(problems: list[Problem]) -> str:
     return "\n".join(str(problem) for problem in problems)
@@ -29,10 +31,20 @@ def test_broken_json_is_named_with_line_and_column() -> None:
 
 def test_hostile_input_is_a_problem_and_never_a_crash() -> None:
     """Bytes that are no text, no object, or nested without end are named."""
-    for data in (b"\xff\xfe", b"[1]", b"[" * 100_000, b"nul", b'{"a": %s}' % (b"9" * 5_000)):
+    for data in (b"\xff\xfe", b"[1]", b"[" * 100_000, b"nul", b'{"a": %s}' % (b"9" * 5_000), HALF):
         problems: list[Problem] = []
         assert read_object(data, "p.json", problems) == {}
         assert problems
+
+
+def test_a_value_is_shown_short(tmp_path: Path) -> None:
+    """A wrong value of any length or depth is told in one short line."""
+    path = tmp_path / "deep.json"
+    path.write_text('{"seed": ' + "[" * 400 + "]" * 400 + ', "description": ' + "9" * 4_000 + "}")
+    _, problems = read_profile(path)
+    found = [str(one) for one in problems if "must be" in str(one)]
+    assert len(found) == 2
+    assert all(len(one) < 400 for one in found)
 
 
 def test_every_problem_is_found_at_once() -> None:

@@ -17,6 +17,7 @@ from stormproof.store.reader import load_record
 from stormproof.store.segment import SegmentRecorder
 
 JOURNEY = b"async def go(user): ...\n"
+BESIDE = b"X = 1\n"
 
 
 def a_plan() -> Plan:
@@ -45,6 +46,7 @@ def a_plan() -> Plan:
         drain_deadline_ns=10**9,
         recovery_bar_ns=10**9,
         scenarios=(scenario,),
+        modules={"beside/x.py": sha256_hex(BESIDE)},
         faults=(),
         probes=(),
         checkers=(),
@@ -72,7 +74,10 @@ def a_manifest(plan: Plan) -> Manifest:
 def a_sealed_run(path: Path) -> RunDirectory:
     plan = a_plan()
     run = RunDirectory.create(
-        path, plan=plan, manifest=a_manifest(plan), journeys={"t.py": JOURNEY}
+        path,
+        plan=plan,
+        manifest=a_manifest(plan),
+        journeys={"t.py": JOURNEY, "beside/x.py": BESIDE},
     )
     for name in ("controller", "worker-0"):
         SegmentRecorder(run.record / f"{name}.seg", writer=name).close("completed")
@@ -96,7 +101,10 @@ def test_the_reserve_is_held_until_the_seal(tmp_path: Path) -> None:
     """Bytes are set aside while a run lasts and are given back when it is sealed."""
     plan = a_plan()
     run = RunDirectory.create(
-        tmp_path / "r", plan=plan, manifest=a_manifest(plan), journeys={"t.py": JOURNEY}
+        tmp_path / "r",
+        plan=plan,
+        manifest=a_manifest(plan),
+        journeys={"t.py": JOURNEY, "beside/x.py": BESIDE},
     )
     assert (run.path / ".reserve").stat().st_size == 4 << 20
     run.seal(run_id="r", how="completed")
@@ -137,6 +145,10 @@ def test_a_run_directory_is_private(tmp_path: Path) -> None:
             lambda run: (run.journeys / "t.py").write_bytes(b"other"),
             "journeys/t.py is not what the plan names",
         ),
+        (
+            lambda run: (run.journeys / "beside" / "x.py").write_bytes(b"other"),
+            "journeys/beside/x.py is not what the plan names",
+        ),
     ],
 )
 def test_a_change_after_the_seal_is_named(tmp_path: Path, change: object, problem: str) -> None:
@@ -152,6 +164,15 @@ def test_an_unsealed_run_is_known_as_such(tmp_path: Path) -> None:
     run = a_sealed_run(tmp_path / "r")
     run.seal_file.unlink()
     assert not load_record(run).sealed
+
+
+def test_a_run_that_was_healed_twice_reads_back(tmp_path: Path) -> None:
+    """Each healing may leave a segment of its own, and all of them belong to the run."""
+    run = a_sealed_run(tmp_path / "r")
+    run.seal_file.unlink()
+    for name in ("heal", "heal-2"):
+        SegmentRecorder(run.record / f"{name}.seg", writer="heal").close("healed")
+    assert load_record(run).problems == ()
 
 
 def test_what_is_no_run_directory_is_bad_input(tmp_path: Path) -> None:

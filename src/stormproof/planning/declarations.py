@@ -1,0 +1,119 @@
+"""Check what a trial declares by itself; it is Python, so any of its values may be anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from types import UnionType
+from typing import Final, get_args
+
+from stormproof.kernel.errors import Problem
+from stormproof.kernel.units import parse_duration_ns
+from stormproof.model.plan import FaultKind, StackKind
+from stormproof.model.trial import Floors, Trial, TrialFault, TrialProbe
+
+CHECKERS: Final = ("delivery",)
+READY: Final = "ready"
+METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+Breakable = Mapping[FaultKind, Collection[str]]  # of a stack: which links and parts a fault may hit
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # it becomes part of a folder's name
+_PATH = re.compile(r"/[\x21-\x7e]*")
+
+
+def shape_problems(trial: Trial) -> list[Problem]:
+    """Find values of another type than declared, with which nothing else can be checked."""
+    floors: object = trial.floors
+    floor_numbers = (floors.rates, floors.vus) if isinstance(floors, Floors) else ()
+    shapes = {
+        "name": isinstance(trial.name, str),
+        "title": isinstance(trial.title, str),
+        "scenarios": _maps_to(trial.scenarios, str),
+        "faults": _maps_to(trial.faults, TrialFault),
+        "probes": _maps_to(trial.probes, TrialProbe),
+        "checkers": isinstance(trial.checkers, tuple),
+        "objectives": _maps_to(trial.objectives, tuple | list | str),
+        "floors": bool(floor_numbers) and all(_maps_to(one, int | float) for one in floor_numbers),
+    }
+    return [
+        Problem(where=f"trial {trial.name}: {name}", what="is not of its declared type")
+        for name, is_right in shapes.items()
+        if not is_right
+    ]
+
+
+def _maps_to(value: object, kind: type | UnionType) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(key, str) and isinstance(one, kind) for key, one in value.items()
+    )
+
+
+def trial_problems(trial: Trial, breakable: Breakable, *, target: str) -> Iterator[Problem]:
+    """Find what a trial declares and cannot be.
+
+    Args:
+        trial: of the right shape.
+        breakable: what each kind of fault may hit on the embedded stack.
+        target: the base URL of a target that runs already; empty: none.
+    """
+    where = f"trial {trial.name}"
+    if not _NAME.fullmatch(trial.name):
+        fix = "letters, digits, - and _, at most 64"
+        yield Problem(where=where, what=f"the name {trial.name!r} is none", fix=fix)
+    if not trial.scenarios:
+        yield Problem(where=where, what="has no scenario", fix='scenarios={"visit": "visit"}')
+    if trial.stack not in get_args(StackKind):
+        what = f"the stack {trial.stack!r} is unknown"
+        yield Problem(where=where, what=what, fix=f"known: {', '.join(get_args(StackKind))}")
+    elif trial.stack == "none" and not target:
+        yield Problem(where=where, what="has no stack", fix="give --target URL")
+    for checker in trial.checkers:
+        if checker not in CHECKERS:
+            what = f"the checker {checker!r} is unknown"
+            yield Problem(where=where, what=what, fix=f"known: {', '.join(CHECKERS)}")
+    yield from _bad_faults(trial, breakable)
+    yield from _bad_probes(trial)
+    yield from _bad_floors(trial)
+
+
+def _bad_faults(trial: Trial, breakable: Breakable) -> Iterator[Problem]:
+    for name, fault in trial.faults.items():
+        place = f"trial {trial.name}: faults {name}"
+        if fault.kind not in get_args(FaultKind):
+            what = f"the kind {fault.kind!r} is unknown"
+            yield Problem(where=place, what=what, fix=f"known: {', '.join(get_args(FaultKind))}")
+        elif trial.stack == "embedded" and fault.part not in breakable[fault.kind]:
+            what = f"{fault.part!r} is nothing that a {fault.kind} can break"
+            yield Problem(where=place, what=what, fix=f"known: {', '.join(breakable[fault.kind])}")
+
+
+def _bad_probes(trial: Trial) -> Iterator[Problem]:
+    if READY not in trial.probes:
+        what = f"has no probe {READY!r}, which tells when the target is ready"
+        fix = f'probes={{"{READY}": TrialProbe(path="/health/ready")}}'
+        yield Problem(where=f"trial {trial.name}", what=what, fix=fix)
+    for name, probe in trial.probes.items():
+        place = f"trial {trial.name}: probes {name}"
+        paths: list[object] = (
+            [probe.path] if probe.sign_in is None else [probe.path, probe.sign_in.path]
+        )
+        for path in paths:
+            if not isinstance(path, str) or not _PATH.fullmatch(path):
+                fix = "such as /ready, without blanks"
+                yield Problem(where=place, what=f"the path {path!r} is none", fix=fix)
+        if probe.method not in METHODS:
+            what = f"the method {probe.method!r} is unknown"
+            yield Problem(where=place, what=what, fix=f"known: {', '.join(METHODS)}")
+
+
+def _bad_floors(trial: Trial) -> Iterator[Problem]:
+    floors = trial.floors
+    for name, text in (("duration", floors.duration), ("fault", floors.fault)):
+        try:
+            parse_duration_ns(str(text))
+        except ValueError as error:
+            yield Problem(where=f"trial {trial.name}: floors {name}", what=str(error))
+    for scenario in sorted({*floors.rates, *floors.vus} - set(trial.scenarios)):
+        fix = f"known: {', '.join(trial.scenarios)}"
+        place = f"trial {trial.name}: floors"
+        yield Problem(where=place, what=f"there is no scenario {scenario!r}", fix=fix)
