@@ -3,7 +3,8 @@
     cli wires them -> run drives a Stack and a Fleet -> workers follow a Schedule into a Recorder
     -> the keeper breaks things with Faults
 
-Each has at most four methods; each is wired in `stormproof.cli.compose` and nowhere else.
+Each has at most four methods. `stormproof.cli.compose` wires what a run works with; a plan's words
+choose the rest: `faults.catalog` the fault, `load.executors` the schedule.
 """
 
 from __future__ import annotations

@@ -16,7 +16,5 @@ RECORD_RESERVE_BYTES = 4 << 20  # preallocated, so that a full disk still seals
 WORKERS_MAX = 64
 USERS_MAX = 50_000
 RATE_PER_S_MAX = 100_000
-DURATION_NS_MAX = 24 * 3600 * 1_000_000_000
 FINDINGS_LISTED_MAX = 100  # of a kind; all are counted
-EVENTS_MAX = 100_000
 LOG_BYTES_MAX = 64 << 20

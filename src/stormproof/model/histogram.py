@@ -74,8 +74,3 @@ class Histogram:
             if seen >= rank:
                 return float(highest_us(index))
         return float("inf")
-
-    def count_at_least(self, value_us: int) -> int:
-        """Return how many samples are in or above the bucket of `value_us`, drops included."""
-        edge = index_of(value_us)
-        return sum(n for index, n in self.counts.items() if index >= edge) + self.beyond

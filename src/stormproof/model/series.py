@@ -26,8 +26,9 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     """Give an id (unique within one worker's segment) to a metric and its tags.
 
     Metrics: `http_req` and `ws_connect`, `ws_send` (operations), `iteration_duration`,
-    `message_delivery` (trends), `iterations`, `dropped_iterations`, `data_sent`, `data_received`
-    (counters), `checks` (rate). Tags: `scenario`, `name` (the operation's template), `check`, ...
+    `message_delivery` (trends), `iterations`, `dropped_iterations`, `data_sent`, `data_received`,
+    `ws_disconnects` (counters), `checks` (rate). Tags: `scenario`, `name` (the operation's
+    template), `check`, ...
     """
 
     id: int
