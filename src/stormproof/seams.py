@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from stormproof.model.control_order import ControlOrder
 from stormproof.model.event import Event, Failure, ProbeSample
 from stormproof.model.plan import PlannedFault
 from stormproof.model.series import Frame, Series
@@ -128,4 +129,17 @@ class Fleet(Protocol):
 
     async def stop(self) -> None:
         """End all workers, their segments closed; safe to call twice."""
+        ...
+
+
+class Steering(Protocol):
+    """Change the load while it runs; whoever implements it records each change it has made."""
+
+    async def steer(self, order: ControlOrder) -> None:
+        """Carry out an order in every worker; return once all have taken it.
+
+        Raises:
+            BadInput: there is no such scenario, or nothing to steer now.
+            EnvironmentFailure: a worker is gone.
+        """
         ...

@@ -163,7 +163,7 @@ class Engine:
 
     def _executor(self, crew: _Crew) -> Executor:
         site, scenario = crew.site, crew.site.scenario
-        if not site.is_open_model:
+        if not scenario.is_open_model:
             return ClosedExecutor(site, crew.users)
         return OpenExecutor(
             site,

@@ -35,11 +35,6 @@ class Site:
     pacer: Pacer
     seed: int
 
-    @property
-    def is_open_model(self) -> bool:
-        """Whether a schedule says when iterations begin."""
-        return self.scenario.executor == "constant-arrival-rate"
-
 
 class VirtualUser:
     """A user: who it is, what it can do, and room for the journey's own state."""

@@ -147,7 +147,7 @@ class _Worker:
         self._recording = Recording(
             tape,
             [site.scope for site in engine.sites],
-            [site.scope for site in engine.sites if site.is_open_model],
+            [site.scope for site in engine.sites if site.scenario.is_open_model],
             recorder,
             health=self._health.of_seconds,
             on_frame=self._send_frame,

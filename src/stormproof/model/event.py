@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from stormproof.model.control_order import ControlKind
+
 
 class Phase(StrEnum):
     """The story of a run, in order."""
@@ -114,6 +116,16 @@ class EndEvent(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
     detail: str = ""
 
 
+class ControlEvent(msgspec.Struct, frozen=True, kw_only=True, tag="control"):
+    """The load was changed while it ran, in every worker from `at_ns` on."""
+
+    at_ns: int
+    kind: ControlKind
+    scenario: str = ""  # empty: all
+    value: float = 0.0
+    detail: str = ""  # who asked, or why
+
+
 class WarningEvent(msgspec.Struct, frozen=True, kw_only=True, tag="warning"):
     """Something a reader of the verdict should know; `code` is a stable word."""
 
@@ -132,6 +144,7 @@ Event = (
     | WorkerEvent
     | ClockEvent
     | EndEvent
+    | ControlEvent
     | WarningEvent
 )
 

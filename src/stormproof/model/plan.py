@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from stormproof.kernel.canonical import canonical_json, sha256_hex
 from stormproof.model.objective import Objective
 
-Executor = Literal["constant-arrival-rate", "constant-vus"]
+Executor = Literal[
+    "constant-arrival-rate",
+    "ramping-arrival-rate",
+    "constant-vus",
+    "ramping-vus",
+    "per-vu-iterations",
+    "shared-iterations",
+]
+OPEN_EXECUTORS: Final = ("constant-arrival-rate", "ramping-arrival-rate")
+Arrivals = Literal["even", "poisson"]
 FaultKind = Literal["link-partition", "process-restart"]
 StackKind = Literal["embedded", "none"]
 
@@ -25,24 +34,53 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.file}:{self.function}"
 
 
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """Go in a straight line, over `duration_ns`, to `target`; a stage of no length jumps there.
+
+    The target is a number of users (`ramping-vus`), or of iterations a time unit.
+    """
+
+    duration_ns: int
+    target: float
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """A journey under an executor.
+    """A journey under an executor; names, meaning and defaults are k6's.
 
     `constant-arrival-rate` starts `rate` iterations per `time_unit_ns` on `vus` users prepared
-    beforehand, up to `max_vus`; `constant-vus` keeps `vus` users in a closed loop.
+    beforehand, up to `max_vus`; `ramping-arrival-rate` goes from `start_rate` through `stages`.
+    Both start them evenly, or at random with that rate (`arrivals`). `constant-vus` keeps `vus`
+    users in a closed loop, `ramping-vus` goes from `start_vus` through `stages`;
+    `per-vu-iterations` has each user do `iterations`, `shared-iterations` all of them together.
+
+    `duration_ns` is all stages together for the ramping ones, and the longest that those with a
+    number of iterations may take: what is left by then is dropped. Where users are not started by
+    a schedule, `max_vus` is how far they may be scaled while the run goes on.
     """
 
     name: str
     journey: Source
     executor: Executor
     duration_ns: int
-    vus: int
+    vus: int  # prepared before the load
     max_vus: int
     rate: float = 0.0
     time_unit_ns: int = 1_000_000_000
     start_ns: int = 0
     graceful_stop_ns: int = 30_000_000_000
+    stages: tuple[Stage, ...] = ()
+    start_rate: float = 0.0
+    start_vus: int = 1
+    iterations: int = 1
+    graceful_ramp_down_ns: int = 30_000_000_000
+    arrivals: Arrivals = "even"
+    tags: dict[str, str] = {}
     env: dict[str, str] = {}
+
+    @property
+    def is_open_model(self) -> bool:
+        """Whether a schedule says when iterations begin."""
+        return self.executor in OPEN_EXECUTORS
 
 
 class PlannedFault(msgspec.Struct, frozen=True, kw_only=True):

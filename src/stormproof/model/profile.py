@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from stormproof.model.plan import Executor, Population, ProfileRef
+from stormproof.model.plan import Arrivals, Executor, Population, ProfileRef, Stage
+
+RawThreshold = str | Mapping[str, object]  # k6's short form, or its long one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioNumbers:
-    """One scenario's load, with k6's option names in the file."""
+    """One scenario's load, with k6's option names in the file (see `model.plan.Scenario`)."""
 
     executor: Executor
+    exec: str = ""  # the journey that it runs; empty: the one that the trial names
     rate: float = 0.0
     time_unit_ns: int = 1_000_000_000
     vus: int = 1
@@ -20,7 +23,14 @@ class ScenarioNumbers:
     start_ns: int = 0
     duration_ns: int | None = None  # None: as long as the profile's
     graceful_stop_ns: int = 30_000_000_000
-    env: Mapping[str, str]
+    stages: tuple[Stage, ...] = ()
+    start_rate: float = 0.0
+    start_vus: int = 1
+    iterations: int = 1
+    graceful_ramp_down_ns: int = 30_000_000_000
+    arrivals: Arrivals = "even"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +51,7 @@ class ProbeNumbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One profile file; `where` names it in messages. Thresholds are still text."""
+    """One profile file; `where` names it in messages. Thresholds are as they were written."""
 
     where: str
     ref: ProfileRef
@@ -59,5 +69,5 @@ class Profile:
     scenarios: Mapping[str, ScenarioNumbers]
     faults: Mapping[str, FaultNumbers]
     probes: Mapping[str, ProbeNumbers]
-    gate: Mapping[str, tuple[str, ...]]
-    thresholds: Mapping[str, tuple[str, ...]]
+    gate: Mapping[str, tuple[RawThreshold, ...]]
+    thresholds: Mapping[str, tuple[RawThreshold, ...]]

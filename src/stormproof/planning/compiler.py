@@ -17,7 +17,7 @@ from stormproof.kernel.errors import BadInput, Problem
 from stormproof.kernel.units import parse_duration_ns
 from stormproof.model.objective import Objective
 from stormproof.model.plan import Plan, PlannedFault, PlannedProbe, Scenario, Source
-from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
+from stormproof.model.profile import ProbeNumbers, Profile, RawThreshold, ScenarioNumbers
 from stormproof.model.trial import Trial
 from stormproof.planning.declarations import Breakable, shape_problems, trial_problems
 from stormproof.planning.problems import (
@@ -33,7 +33,7 @@ from stormproof.rules.evidence import decide_not_judged
 from stormproof.rules.grammar import objective
 
 JourneyCheck = Callable[[Path, str], object]
-_NO_NUMBERS = ScenarioNumbers(executor="constant-vus", env={})
+_NO_NUMBERS = ScenarioNumbers(executor="constant-vus")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ def _read_all(
 
 
 def read_thresholds(
-    texts: Mapping[str, Iterable[str]], where: str, *, exact: bool
+    texts: Mapping[str, Iterable[RawThreshold]], where: str, *, exact: bool
 ) -> tuple[list[Objective], list[Problem]]:
     """Read thresholds by metric, with all problems; `where` names them in messages."""
     read: list[Objective] = []
@@ -124,6 +124,9 @@ def read_thresholds(
             problems.append(Problem(where=place, what=what, fix=fix))
             continue
         for threshold in thresholds:
+            if not isinstance(threshold, str):
+                problems.append(Problem(where=place, what="must be text", fix="'p(95)<300'"))
+                continue
             try:
                 read.append(objective(metric, threshold, exact=exact))
             except ValueError as error:

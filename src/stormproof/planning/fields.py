@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.units import duration_text, parse_duration_ns
+from stormproof.model.profile import RawThreshold
 
 JsonObject = Mapping[str, object]
 _SHORT = reprlib.Repr()
@@ -176,14 +177,18 @@ class Fields:
         """Take every field as a string."""
         return {key: self.text(key, "") for key in self.value}
 
-    def thresholds(self) -> dict[str, tuple[str, ...]]:
-        """Take every field as a list of threshold texts (one string counts as a list of one)."""
-        found: dict[str, tuple[str, ...]] = {}
+    def thresholds(self) -> dict[str, tuple[RawThreshold, ...]]:
+        """Take every field as a list of thresholds (one alone counts as a list of one).
+
+        Each is text or, in k6's long form, an object; what is in them is read elsewhere.
+        """
+        found: dict[str, tuple[RawThreshold, ...]] = {}
         for key in self.value:
             value = self._take(key, required=False)
-            listed = [value] if isinstance(value, str) else value
-            if isinstance(listed, list) and listed and all(isinstance(t, str) for t in listed):
-                found[key] = tuple(listed)
+            listed = value if isinstance(value, list) else [value]
+            raw = tuple(one for one in listed if isinstance(one, str | dict))
+            if raw and len(raw) == len(listed):
+                found[key] = raw
             else:
                 self.problem(key, "must be a list of thresholds", 'such as ["p(95)<300"]')
         return found
