@@ -82,7 +82,8 @@ def _length_s(objective: Objective, bench: Bench, seconds: set[int]) -> int:
 def _doubt_tolerated(
     objective: Objective, bench: Bench, seconds: set[int], value: Value
 ) -> Doubt | None:
-    """Return a doubt where the few invalid seconds that a window bears decide its answer.
+    """Return a doubt where the invalid seconds that a window bears decide its answer, or where
+    too little is left without them.
 
     What was counted towards a floor did happen, whatever the clock said.
     """
@@ -92,6 +93,9 @@ def _doubt_tolerated(
     rest = seconds - invalid
     cells = measure_record(objective, bench.record, bench.windows.origin_ns, rest).cells
     without = value_of(objective, cells, _length_s(objective, bench, rest))
+    if objective.aggregation != "count" and without.samples < objective.samples_min:
+        why = f"{without.samples} samples outside the invalid seconds, "
+        return Doubt(why=f"{why}{objective.samples_min} needed", remedy=LONGER)
     if _meets(objective, value) == _meets(objective, without):
         return None
     listed = ", ".join(str(second) for second in sorted(invalid)[:LISTED_MAX])
@@ -129,7 +133,7 @@ def _doubt_window(objective: Objective, bench: Bench, seconds: set[int]) -> Doub
         silence = silence_in_load(bench.record, bench.windows, objective.tags["probe"])
         if silence:
             return Doubt(why=silence, remedy="make sure that the probe is asked all through")
-    why, remedy = bench.validity.doubt(seconds)
+    why, remedy = bench.validity.doubt(seconds, answered_twice=True)
     return Doubt(why=why, remedy=remedy) if why else None
 
 

@@ -2,7 +2,8 @@
 
 A second is invalid when the generator or its machine, not the target, may have shaped what was
 measured in it. An objective on time is not judged on a window with more such seconds than
-`tolerated_seconds` allows: validity comes before value.
+`tolerated_seconds` allows: validity comes before value. What can be computed again without its
+invalid seconds bears more of them than what cannot, because they never decide its answer.
 
 All limits are here, each with its reason.
 """
@@ -41,6 +42,9 @@ WAIT_NS_MIN: Final = 250 * MILLISECOND_NS
 CORE_STEAL_SHARE_MAX: Final = 0.10
 # p95 is the sharpest common objective: no more of the window than it looks past may be tainted.
 INVALID_SHARE_MAX: Final = 0.05
+# An objective over frames is answered twice, with its invalid seconds and without them, and on
+# enough samples without: they cannot decide it, but most of its window must still be evidence.
+INVALID_SHARE_MAX_ANSWERED_TWICE: Final = 0.2
 # A core counts as filled by ourselves when the workers on it used this much of it.
 OWN_CORE_SHARE: Final = 0.7
 
@@ -89,11 +93,16 @@ class Validity:
         """Return which of some seconds are invalid."""
         return seconds & self.causes.keys()
 
-    def doubt(self, seconds: set[int]) -> tuple[str, str]:
-        """Return why a window of `seconds` cannot be judged, and the remedy; empty when it can."""
+    def doubt(self, seconds: set[int], *, answered_twice: bool = False) -> tuple[str, str]:
+        """Return why a window of `seconds` cannot be judged, and the remedy; empty when it can.
+
+        `answered_twice`: the invalid seconds cannot decide the answer, and more of them are borne.
+        """
         invalid = {second: self.causes[second] for second in seconds if second in self.causes}
         blind = {second: causes & BLIND for second, causes in invalid.items() if causes & BLIND}
-        if not blind and len(invalid) <= tolerated_seconds(len(seconds)):
+        if not blind and len(invalid) <= tolerated_seconds(
+            len(seconds), answered_twice=answered_twice
+        ):
             return "", ""
         invalid = blind or invalid
         cause, count = _leading_cause(invalid)
@@ -104,13 +113,14 @@ class Validity:
         return why, cause.remedy
 
 
-def tolerated_seconds(seconds: int) -> int:
+def tolerated_seconds(seconds: int, *, answered_twice: bool = False) -> int:
     """Return how many invalid seconds a window of `seconds` bears, if none of them is `BLIND`.
 
-    One in twenty, and one in any case: a second is the grain of the health figures, so that a
-    hiccup of a few milliseconds marks a whole one.
+    One in twenty, one in five of what is answered twice, and one in any case: a second is the
+    grain of the health figures, so that a hiccup of a few milliseconds marks a whole one.
     """
-    return min(seconds, max(1, int(seconds * INVALID_SHARE_MAX)))
+    share = INVALID_SHARE_MAX_ANSWERED_TWICE if answered_twice else INVALID_SHARE_MAX
+    return min(seconds, max(1, int(seconds * share)))
 
 
 def _leading_cause(invalid: Mapping[int, frozenset[Cause]]) -> tuple[Cause, int]:
@@ -199,7 +209,7 @@ def generator_of(record: Record, windows: Windows, validity: Validity) -> Genera
     """Sum up how well the load generator did its own work during the judged load."""
     load = windows.seconds("load")
     health = [frame.generator for frame in record.frames if frame.second in load]
-    why, remedy = validity.doubt(load)
+    why, remedy = validity.doubt(load, answered_twice=True)
     cpu_ns = sum(one.cpu_ns for one in health)
     wait_ns = sum(one.wait_ns for one in health)
     idle = [one.core_idle_share for one in health if one.core_idle_share >= 0]

@@ -195,6 +195,19 @@ def test_a_borne_second_must_not_decide() -> None:
     assert _judge(share, "rate<0.1", _hiccup(50)).status is Status.PASS
 
 
+def test_borne_seconds_are_no_evidence() -> None:
+    """A window whose valid seconds alone hold too few samples is undecided."""
+    some = tuple(
+        frame(one.worker, one.second, [operations([20.0] * 50)], core_idle_share=0.0)
+        if one.second in range(20, 25)
+        else frame(one.worker, one.second, [operations([20.0])])
+        for one in frames()
+    )
+    judged = _judge("http_req_duration{scenario:feed}", "p(95)<300", healthy_record(frames=some))
+    assert judged.status is Status.INCONCLUSIVE
+    assert "samples outside the invalid seconds, 200 needed" in judged.why
+
+
 def test_what_was_done_in_a_borne_second_counts_towards_a_floor() -> None:
     """A request that was answered was answered, however late we were."""
     assert _judge("http_reqs{scenario:feed}", "count>=3600", _hiccup(0)).status is Status.PASS

@@ -113,14 +113,26 @@ def test_a_hiccup_is_borne() -> None:
     assert _doubt(_with_health(range(12, 14), core_idle_share=0.0), "fault") != ("", "")
 
 
+def test_what_is_answered_twice_bears_one_second_in_five() -> None:
+    """Seconds that cannot decide an answer may be a fifth of its window, missing frames none."""
+    assert [tolerated_seconds(n, answered_twice=True) for n in (0, 4, 9, 10, 36)] == [0, 1, 1, 2, 7]
+    record = healthy_record(frames=_with_health(range(20, 27), core_idle_share=0.0))
+    windows = windows_of(record)
+    seconds, validity = windows.seconds("load"), validity_of(record, windows)
+    assert validity.doubt(seconds, answered_twice=True) == ("", "")
+    assert validity.doubt(seconds) != ("", "")
+    holed = healthy_record(frames=tuple(o for o in frames() if (o.worker, o.second) != (1, 13)))
+    assert validity_of(holed, windows).doubt(seconds, answered_twice=True)[0]
+
+
 def test_the_generator_is_summed_up_over_the_load() -> None:
     """The verdict's figures are of the judged load alone, and say whether it is valid."""
-    some = _with_health(range(30, 36), core_idle_share=0.02, wait_ns=SECOND_NS // 20)
+    some = _with_health(range(28, 36), core_idle_share=0.02, wait_ns=SECOND_NS // 20)
     record = healthy_record(frames=some)
     windows = windows_of(record)
     generator = generator_of(record, windows, validity_of(record, windows))
     assert not generator.valid
-    assert generator.invalid_seconds == list(range(30, 36))
+    assert generator.invalid_seconds == list(range(28, 36))
     assert generator.operations == 3_600
     assert generator.cpu_share == pytest.approx(0.2)
     assert generator.core_idle_share_min == 0.02
