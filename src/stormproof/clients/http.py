@@ -44,6 +44,10 @@ class HttpSite:
         self.patch = routes("PATCH")
         self.delete = routes("DELETE")
 
+    def tagged(self, scope: Scope) -> HttpSite:
+        """Return the same site for users that carry another tag set."""
+        return HttpSite(self.target, scope, self.deadlines)
+
 
 class HttpClient:
     """Requests of one user (see `journeys.interface.Http`)."""
@@ -70,6 +74,11 @@ class HttpClient:
         self._queue: deque[asyncio.Future[None]] | None = None
         self._auth = ""
         self._auth_line = b""
+
+    def use(self, site: HttpSite) -> None:
+        """Count what is sent from now on under another tag set."""
+        self._site = site
+        self._gets = site.get.get
 
     def get(
         self,

@@ -53,7 +53,6 @@ class WsSite:
         "closing",
         "deadlines",
         "disconnects",
-        "exchanges",
         "loop",
         "routes",
         "scope",
@@ -66,17 +65,12 @@ class WsSite:
         self.deadlines = deadlines
         self.loop = deadlines.loop
         self.routes = Routes(scope, "ws_connect", "WS")
-        self.disconnects = scope.tape.intern(
-            SeriesKind.COUNTER, "ws_disconnects", {"scenario": scope.scenario}
-        )
+        self.disconnects = scope.tape.intern(SeriesKind.COUNTER, "ws_disconnects", scope.root.tags)
         self.closing: set[asyncio.Task[None]] = set()
-        self.exchanges: dict[str, int] = {}  # name -> series
 
-    def add_exchange(self, name: str) -> int:
-        """Return the series of the exchanges called `name`, which are new."""
-        kept = self.scope.tape.tag_value("exchange", str(name))
-        series = self.exchanges[kept] = self.scope.operation("ws_send", kept)
-        return series
+    def tagged(self, scope: Scope) -> WsSite:
+        """Return the same site for users that carry another tag set."""
+        return WsSite(self.target, scope, self.deadlines)
 
 
 class Socket(picows.WSListener):
@@ -112,7 +106,7 @@ class Socket(picows.WSListener):
     ) -> None:
         self._site = site
         self._actor = actor
-        self._scope = site.scope
+        self._scope = site.scope.root
         self._on_message = on_message
         self._guard = JourneyGuard(actor)
         self._transport: picows.WSTransport | None = None
@@ -148,12 +142,12 @@ class Socket(picows.WSListener):
         Raises:
             ValueError: `key` is already waited for, or too many are.
         """
-        pending, site = self._pending, self._site
+        pending, site, scope = self._pending, self._site, self._actor.scope
         if key in pending or len(pending) >= EXCHANGES_PENDING_MAX:
             raise ValueError(f"an exchange already waits for {key!r}, or too many wait")
-        series = site.exchanges.get(name)
+        series = scope.exchanges.get(name)
         if series is None:
-            series = site.add_exchange(name)
+            series = scope.add_exchange(name)
         start_ns = monotonic_ns()
         intended_ns = self._actor.intended_ns
         deadline_ns = intended_ns + int(timeout * 1e9)
@@ -180,7 +174,7 @@ class Socket(picows.WSListener):
         if not self._pending:
             self.deadline_ns = 0
         waiter, series, sent, intended_ns, start_ns, _ = one
-        scope = self._scope
+        scope = self._actor.scope
         scope.tape.rows += _pack(series, 0, sent, 0, intended_ns, start_ns, end_ns)
         self._actor.intended_ns = end_ns
         if not waiter.done():
@@ -205,7 +199,7 @@ class Socket(picows.WSListener):
 
     def record_check(self, name: str, passed: bool) -> None:
         """Count a check; call `check(socket, ...)` instead."""
-        self._scope.check(name, passed, self.opened_ns)
+        self._actor.scope.check(name, passed, self.opened_ns)
 
     def expire(self, now_ns: int) -> None:
         """End the exchanges that are overdue (see `deadlines.Expirable`)."""
@@ -303,7 +297,8 @@ class Socket(picows.WSListener):
         """Record an exchange without an answer and tell whoever waits."""
         end_ns = monotonic_ns()
         waiter, series, sent, intended_ns, start_ns, _ = one
-        scope, actor = self._scope, self._actor
+        actor = self._actor
+        scope = actor.scope
         scope.tape.rows += _pack(series, 1, sent, 0, intended_ns, start_ns, end_ns)
         actor.failed(series, error, intended_ns, start_ns, end_ns)
         actor.intended_ns = end_ns

@@ -18,6 +18,7 @@ from stormproof.kernel.limits import (
     FAILURE_BODIES_PER_KIND_MAX,
     FAILURES_PER_KIND_MAX,
     SERIES_MAX,
+    TAG_SETS_MAX,
     TAG_VALUES_MAX,
 )
 from stormproof.model.event import Failure, WarningEvent
@@ -38,6 +39,8 @@ WARNINGS_MAX = 200
 BODY_SCANNED_BYTES_MAX = 4 * BODY_KEPT_BYTES_MAX  # masked before it is cut: no half secret stays
 ERROR_CHARACTERS_MAX = 200
 TAG_CHARACTERS_MAX = 200
+
+TagSet = tuple[tuple[str, str], ...]  # (tag, value), by tag
 
 
 class Tape:
@@ -157,7 +160,11 @@ class Tape:
 
 
 class Scope:
-    """The part of the tape that belongs to one scenario: its series and its checks."""
+    """The part of the tape that belongs to one scenario under one tag set: its series, its checks.
+
+    The scenario's own tag set is the `root` of those that its users put on (see `with_tag`).
+    Iterations, deliveries and traffic are counted on the root alone.
+    """
 
     __slots__ = (
         "_check_end",
@@ -167,31 +174,67 @@ class Scope:
         "bytes_sent",
         "delivery",
         "dropped",
+        "exchanges",
         "iteration",
         "iterations",
+        "root",
         "scenario",
+        "tag_sets",
+        "tags",
         "tape",
     )
 
-    def __init__(self, tape: Tape, scenario: str) -> None:
-        tags = {"scenario": scenario}
+    def __init__(
+        self,
+        tape: Tape,
+        scenario: str,
+        tags: Mapping[str, str] | None = None,
+        root: Scope | None = None,
+    ) -> None:
         self.tape = tape
         self.scenario = scenario
-        self.iteration = tape.intern(SeriesKind.TREND, "iteration_duration", tags)
-        self.iterations = tape.intern(SeriesKind.COUNTER, "iterations", tags)
-        self.dropped = tape.intern(SeriesKind.COUNTER, "dropped_iterations", tags)
-        self.delivery = tape.intern(SeriesKind.TREND, "message_delivery", tags)
+        self.tags = {**(tags or {}), "scenario": scenario}
+        self.root = root or self
+        self.tag_sets: dict[TagSet, Scope] = {}
+        self.iteration = self._own(SeriesKind.TREND, "iteration_duration")
+        self.iterations = self._own(SeriesKind.COUNTER, "iterations")
+        self.dropped = self._own(SeriesKind.COUNTER, "dropped_iterations")
+        self.delivery = self._own(SeriesKind.TREND, "message_delivery")
+        self.exchanges: dict[str, int] = {}  # name -> series
         self.bytes_sent = 0  # of WebSocket messages; those of requests are in their rows
         self.bytes_received = 0
         self._check_slots: dict[str, int] = {}
         self._check_slot = tape.check_slots.append
         self._check_end = tape.check_ends.append
 
+    def with_tag(self, key: str, value: str) -> Scope:
+        """Return the scope of the same scenario in which the tag `key` is `value`, made once.
+
+        Beyond the limits on values and on tag sets the value is `other`, with a warning.
+        """
+        tags = {**self.tags, key: self.tape.tag_value(key, value)}
+        known = self.root.tag_sets
+        tag_set = tuple(sorted(tags.items()))
+        if tag_set not in known and len(known) >= TAG_SETS_MAX:
+            text = f"scenario {self.scenario}: over {TAG_SETS_MAX} tag sets; the rest are `other`"
+            self.tape.warn("tag-overflow", text)
+            plain = self.root.tags.items()
+            tags = {tag: one if (tag, one) in plain else "other" for tag, one in tags.items()}
+            tag_set = tuple(sorted(tags.items()))
+        scope = known.get(tag_set)
+        if scope is None:
+            scope = known[tag_set] = Scope(self.tape, self.scenario, tags, self.root)
+        return scope
+
     def operation(self, metric: str, name: str) -> int:
         """Return the id of an operation's series."""
-        return self.tape.intern(
-            SeriesKind.OPERATION, metric, {"scenario": self.scenario, "name": name}
-        )
+        return self.tape.intern(SeriesKind.OPERATION, metric, {**self.tags, "name": name})
+
+    def add_exchange(self, name: str) -> int:
+        """Return the series of the WebSocket exchanges called `name`, which are new here."""
+        kept = self.tape.tag_value("exchange", str(name))
+        series = self.exchanges[kept] = self.operation("ws_send", kept)
+        return series
 
     def check(self, name: str, passed: bool, end_ns: int) -> None:
         """Count a check of an answer that ended at `end_ns`."""
@@ -205,12 +248,15 @@ class Scope:
         """Append a row that carried no bytes."""
         self.tape.rows += ROW.pack(series, failed, 0, 0, intended_ns, start_ns, end_ns)
 
+    def _own(self, kind: SeriesKind, metric: str) -> int:
+        """Return the id of a series that the whole scenario shares."""
+        return self.tape.intern(kind, metric, self.root.tags)
+
     def _new_check(self, name: str) -> int:
         if len(self._check_slots) >= 2 * TAG_VALUES_MAX:
             name = "other"  # stop remembering names that are never seen again
         kept = self.tape.tag_value("check", str(name))
-        tags = {"scenario": self.scenario, "check": kept}
-        slot = self.tape.intern(SeriesKind.RATE, "checks", tags) << 1
+        slot = self.tape.intern(SeriesKind.RATE, "checks", {**self.tags, "check": kept}) << 1
         self._check_slots[name] = slot
         return slot
 

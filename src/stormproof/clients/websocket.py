@@ -31,6 +31,10 @@ class WsClient:
         self._actor = actor
         self._sockets: list[Socket] = []
 
+    def use(self, site: WsSite) -> None:
+        """Count what is opened from now on under another tag set."""
+        self._site = site
+
     def connect(
         self,
         path: str,

@@ -9,6 +9,7 @@ Reply that is not ok. Only `Response.json()` of an answer that is no JSON ends t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from random import Random
 from types import SimpleNamespace
 from typing import Any, NoReturn, Protocol
@@ -333,6 +334,21 @@ class User(Protocol):
 
     async def think(self, seconds: float) -> None:
         """Pause; the next operation is intended when the pause ends."""
+        ...
+
+    def tag(self, key: str, value: str) -> None:
+        """Tag whatever this user does from now on, in later iterations too."""
+        ...
+
+    def tagged(self, **tags: str) -> AbstractContextManager[None]:
+        """Tag whatever this user does in a `with` block."""
+        ...
+
+    def group(self, name: str) -> AbstractContextManager[None]:
+        """Name a part of the journey, in a `with` block: `group_duration`, and the tag `group`.
+
+        A group within a group is named after both: `::checkout::payment`.
+        """
         ...
 
     def fail(self, why: str) -> NoReturn:

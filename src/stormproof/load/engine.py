@@ -17,6 +17,7 @@ from stormproof.journeys.journey import Journey
 from stormproof.load.executors import ClosedExecutor, Executor, OpenExecutor
 from stormproof.load.pacer import Pacer
 from stormproof.load.preparation import FAILED_SHARE_MAX, Tally, each, step
+from stormproof.load.tagging import Outfit
 from stormproof.load.user import Site, VirtualUser
 from stormproof.model.plan import Plan, Scenario
 from stormproof.workload.population import first_ids, indices_of
@@ -149,13 +150,15 @@ class Engine:
     def _site(
         self, plan: Plan, scenario: Scenario, journey: Journey, target: Target, tape: Tape
     ) -> Site:
-        scope = Scope(tape, scenario.name)
+        scope = Scope(tape, scenario.name, scenario.tags)
         return Site(
             scenario=scenario,
             journey=journey,
-            scope=scope,
-            http=HttpSite(target, scope, self._deadlines),
-            ws=WsSite(target, scope, self._deadlines),
+            outfit=Outfit(
+                scope,
+                HttpSite(target, scope, self._deadlines),
+                WsSite(target, scope, self._deadlines),
+            ),
             deliveries=self.deliveries,
             pacer=self._pacer,
             seed=plan.seed,

@@ -73,8 +73,8 @@ class Recording:
         self._written = 0  # series that the recorder knows
         self._traffic = {
             scope.scenario: (
-                tape.intern(SeriesKind.COUNTER, "data_sent", {"scenario": scope.scenario}),
-                tape.intern(SeriesKind.COUNTER, "data_received", {"scenario": scope.scenario}),
+                tape.intern(SeriesKind.COUNTER, "data_sent", scope.tags),
+                tape.intern(SeriesKind.COUNTER, "data_received", scope.tags),
             )
             for scope in scopes
         }

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
 
 from stormproof.clients.guard import IterationFailed, JourneyGuard
-from stormproof.clients.http import HttpClient, HttpSite
+from stormproof.clients.http import HttpClient
 from stormproof.clients.ledger import Deliveries, LedgerBook
-from stormproof.clients.socket import WsSite
 from stormproof.clients.tape import Actor, Scope
 from stormproof.clients.websocket import WsClient
 from stormproof.journeys import interface
@@ -19,6 +19,7 @@ from stormproof.journeys.fake import Fake
 from stormproof.journeys.journey import Journey
 from stormproof.kernel.seeds import derive
 from stormproof.load.pacer import Pacer
+from stormproof.load.tagging import Group, Outfit, Tagged
 from stormproof.model.plan import Scenario
 
 
@@ -28,12 +29,15 @@ class Site:
 
     scenario: Scenario
     journey: Journey
-    scope: Scope
-    http: HttpSite
-    ws: WsSite
+    outfit: Outfit  # that users begin with
     deliveries: Deliveries
     pacer: Pacer
     seed: int
+
+    @property
+    def scope(self) -> Scope:
+        """The part of the tape that is the scenario's."""
+        return self.outfit.scope
 
 
 class VirtualUser:
@@ -49,6 +53,7 @@ class VirtualUser:
         "id",
         "index",
         "ledger",
+        "outfit",
         "state",
         "ws",
     )
@@ -62,8 +67,9 @@ class VirtualUser:
         self.actor = Actor(id_, site.scope)
         self.guard = JourneyGuard(self.actor)
         self.state = SimpleNamespace()
-        self.http = HttpClient(site.http, self.actor)
-        self.ws = WsClient(site.ws, self.actor)
+        self.outfit = site.outfit
+        self.http = HttpClient(site.outfit.http, self.actor)
+        self.ws = WsClient(site.outfit.ws, self.actor)
         self.ledger = LedgerBook(self.actor, site.deliveries)
 
     @property
@@ -100,6 +106,25 @@ class VirtualUser:
         actor = self.actor
         actor.intended_ns += max(0, int(seconds * 1e9))
         await self._site.pacer.sleep_until(actor.intended_ns)
+
+    def tag(self, key: str, value: str) -> None:
+        """Tag whatever it does from now on."""
+        self.wear(self.outfit.with_tag(key, value))
+
+    def tagged(self, **tags: str) -> AbstractContextManager[None]:
+        """Tag whatever it does in a `with` block."""
+        return Tagged(self, tags)
+
+    def group(self, name: str) -> AbstractContextManager[None]:
+        """Name and time what it does in a `with` block."""
+        return Group(self, name)
+
+    def wear(self, outfit: Outfit) -> None:
+        """Count what it does from now on under another tag set."""
+        self.outfit = outfit
+        self.actor.scope = outfit.scope
+        self.http.use(outfit.http)
+        self.ws.use(outfit.ws)
 
     def fail(self, why: str) -> NoReturn:
         """End this iteration as failed."""

@@ -95,14 +95,15 @@ class Observed:
     series: dict[int, dict[int, Series]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
-    def total(self, metric: str, *, failed: bool = False) -> int:
-        """Add up a metric over all workers and seconds."""
-        return sum(
-            one.failed if failed else one.count
-            for frame in self.frames
-            for one in frame.counts
-            if self.series[frame.worker][one.series].metric == metric
-        )
+    def total(self, metric: str, *, failed: bool = False, **tags: str) -> int:
+        """Add up a metric over all workers and seconds, where it carries all of `tags`."""
+        total = 0
+        for frame in self.frames:
+            for one in frame.counts:
+                series = self.series[frame.worker][one.series]
+                if series.metric == metric and tags.items() <= series.tags.items():
+                    total += one.failed if failed else one.count
+        return total
 
     def steps(self) -> list[tuple[int, str]]:
         """Return (worker, step) of each event of a worker."""

@@ -23,6 +23,30 @@ async def linger(user: User) -> None:
     await user.http.get("/slow/{ms}", ms=user.env["ms"])
 
 
+async def join_plan(user: User) -> None:
+    """Be on one of two plans for good."""
+    user.tag("plan", "free" if user.index % 2 else "paid")
+
+
+@journey(prepare=join_plan)
+async def shop(user: User) -> None:
+    """Look around, then check out; talk to the shop over a socket that was opened outside."""
+    state = user.state.__dict__
+    if "socket" not in state:
+        state["socket"] = await user.ws.connect(
+            "/ws/echo", on_message=lambda text: state["socket"].resolve(text, text)
+        )
+    with user.group("browse"):
+        await user.http.get("/feed")
+        with user.group("details"):
+            await user.think(0.001)
+            page = await user.http.get("/item")
+            check(page, "served", page.status == 200)
+    with user.tagged(step="pay"):
+        reply = await state["socket"].exchange("pay", f"pay {user.id}", f"pay {user.id}")
+        check(reply, "paid", reply.ok)
+
+
 async def refused(user: User) -> None:
     """Be refused at the door."""
     answer = await user.http.post("/status/{code}", code=401)

@@ -8,6 +8,7 @@ import signal
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.integration.load.fleets import drive, make_plan, observe, scenario, stopping
 from tests.integration.load.target import TargetServer
@@ -87,6 +88,26 @@ async def test_ledger_and_drain_across_workers(tmp_path: Path, target: TargetSer
     assert observed.total("message_delivery") == 4 * acknowledged
     assert observed.total("ws_send") == acknowledged
     assert len({entry[6] for entry in entries if entry[0] == EntryKind.INVOKE}) == acknowledged
+
+
+async def test_tags_and_groups_are_series(tmp_path: Path, target: TargetServer) -> None:
+    """What a user does is counted under its tags and groups: requests, exchanges and checks."""
+    one = scenario("shop", executor="constant-vus", vus=2, seconds=0.3)
+    one = msgspec.structs.replace(one, tags={"region": "eu"})
+    observed = observe(tmp_path, make_plan(one))
+    await stopping(observed, lambda: drive(observed, target.url))
+    rounds = observed.total("iterations")
+    assert rounds > 2
+    assert observed.total("http_req", name="GET /item", group="::browse::details") == rounds
+    assert observed.total("http_req", name="GET /feed", group="::browse") == rounds
+    assert observed.total("group_duration", group="::browse") == rounds
+    assert observed.total("checks", check="served", group="::browse::details") == rounds
+    assert observed.total("checks", check="paid", step="pay") == rounds
+    assert observed.total("ws_send", name="pay", step="pay") == rounds
+    plans = [observed.total("http_req", plan=plan) for plan in ("free", "paid")]
+    assert min(plans) > 0
+    assert sum(plans) == observed.total("http_req", region="eu") == observed.total("http_req")
+    assert observed.total("data_sent", region="eu") == observed.total("data_sent") > 0
 
 
 async def test_drain_says_what_is_missing(tmp_path: Path, target: TargetServer) -> None:
