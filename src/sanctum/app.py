@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from sanctum.auth import routes as auth_routes
 from sanctum.auth.gate import Gate
+from sanctum.auth.keys import ApiKeys
 from sanctum.auth.passwords import Passwords
 from sanctum.auth.service import AuthService
 from sanctum.auth.storage import AccountStorage
@@ -25,7 +26,11 @@ from sanctum.chat.storage import ChatStorage
 from sanctum.chat.tickets import Tickets
 from sanctum.defects import Defects
 from sanctum.gateway.answers import install_error_answers
+from sanctum.gateway.concurrency import ConcurrencyLimit
 from sanctum.gateway.observing import ObservedApp
+from sanctum.gateway.rates import RateLimit
+from sanctum.notifications import routes as notifications_routes
+from sanctum.notifications.storage import NotificationStorage
 from sanctum.operations import routes as operations_routes
 from sanctum.operations.health import Dependency, Health
 from sanctum.settings import Settings
@@ -115,17 +120,24 @@ class Service:
     def _build_app(self, settings: Settings) -> FastAPI:
         app = FastAPI(title="Sanctum", docs_url=None, redoc_url=None, lifespan=self._lifespan)
         tokens = Tokens(secret=settings.jwt_secret, ttl_s=settings.token_ttl_s)
-        gate = Gate(tokens, self.metrics)
+        rates = RateLimit(per_s=settings.rate_limit_per_s, burst=settings.rate_limit_burst)
+        gate = Gate(tokens, ApiKeys(self._database), rates, self.metrics)
         accounts = AccountStorage(self._database)
         auth = AuthService(accounts, self._passwords, tokens, self.metrics)
         posts = PostStorage(self._database)
         tickets = Tickets(self._cache, ttl_s=settings.ticket_ttl_s)
         entrance = chat_routes.Entrance(gate, tickets, self._chat_storage, self.metrics)
         app.include_router(auth_routes.build_router(auth))
-        app.include_router(social_routes.build_router(posts, gate, self.defects))
+        app.include_router(social_routes.build_router(posts, gate, self.defects, self.metrics))
+        notifications = NotificationStorage(self._database)
+        app.include_router(notifications_routes.build_router(notifications, gate))
         app.include_router(chat_routes.build_router(entrance, self._sessions))
         app.include_router(operations_routes.build_router(self.health, self.metrics))
         install_error_answers(app)
+        # The last one added is outermost: what the limit refuses is counted as a request too.
+        app.add_middleware(
+            ConcurrencyLimit, at_once_max=settings.concurrency_max, metrics=self.metrics
+        )
         app.add_middleware(ObservedApp, metrics=self.metrics)
         return app
 

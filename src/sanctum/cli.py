@@ -1,4 +1,4 @@
-"""The command line: migrate, seed, serve, settings."""
+"""The command line: migrate, seed, api-key, serve, settings."""
 
 from __future__ import annotations
 
@@ -64,6 +64,21 @@ def seed(users: int, channels: int, posts: int) -> None:
     except SeedConflict as error:
         _fail(EXIT_BAD_INPUT, f"seed: {error}")
     click.echo(f"seeded {users} users, {channels} channels, {posts} posts")
+
+
+@cli.command("api-key")
+@click.option("--user", default="user-0001", show_default=True, help="Whose key it is.")
+@click.option("--days", type=click.IntRange(1, 3650), default=30, show_default=True,
+              help="How long it is valid.")  # fmt: skip
+def api_key(user: str, days: int) -> None:
+    """Print a fresh API key for the header X-API-Key; only its hash is kept."""
+    owner_url = _owner_url(_settings())
+    from sanctum.auth.issuing import UnknownUser, issue_key
+
+    try:
+        click.echo(_on_database(lambda: issue_key(owner_url, user, days)))
+    except UnknownUser as error:
+        _fail(EXIT_BAD_INPUT, f"api-key: {error}")
 
 
 @cli.command()

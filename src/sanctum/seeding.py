@@ -81,7 +81,9 @@ async def _seed(owner_url: str, size: SeedSize, password_hash: str) -> None:
     try:
         async with connection.transaction():
             await _insert(connection, size, password_hash)
-        await connection.execute("ANALYZE users, posts, channels, memberships, messages")
+        await connection.execute(
+            "ANALYZE users, posts, channels, memberships, messages, notifications"
+        )
     except asyncpg.UniqueViolationError as error:
         raise SeedConflict(str(error)) from error
     finally:

@@ -246,6 +246,23 @@ class Settings:
             "4096", "open connections at most; more are answered 503", _whole(8, 1_000_000)
         )
     )
+    concurrency_max: int = field(
+        metadata=_about(
+            "200", "requests served at once; one more is answered 429", _whole(1, 100_000)
+        )
+    )
+    rate_limit_per_s: int = field(
+        metadata=_about(
+            "0", "requests a second that one API key may make; 0: any number", _whole(0, 1_000_000)
+        )
+    )
+    rate_limit_burst: int = field(
+        metadata=_about(
+            "100",
+            "requests that an API key may make at once before its rate counts",
+            _whole(1, 1_000_000),
+        )
+    )
     log_level: str = field(
         metadata=_about(
             "info", "debug, info, warning or error", _choice("debug", "info", "warning", "error")

@@ -19,9 +19,10 @@ CHANNELS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An HTTP status and its decoded body."""
+    """An HTTP status, the headers by lower-case name, and the decoded body."""
 
     status: int
+    headers: dict[str, str]
     body: Any
 
 
@@ -33,7 +34,12 @@ class Api:
         self._tokens: dict[int, str] = {}
 
     async def call(
-        self, method: str, path: str, body: object = None, token: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        token: str | None = None,
+        key: str | None = None,
     ) -> Answer:
         """Send a request with a JSON body, or with the bytes given as they are."""
         payload = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -41,6 +47,8 @@ class Api:
         lines.append(f"content-length: {len(payload)}")
         if token is not None:
             lines.append(f"authorization: Bearer {token}")
+        if key is not None:
+            lines.append(f"x-api-key: {key}")
         head = "\r\n".join([*lines, "", ""]).encode()
         async with asyncio.timeout(DEADLINE_S):
             reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
@@ -49,9 +57,13 @@ class Api:
             writer.close()
             await writer.wait_closed()
         raw_head, _, raw_body = answer.partition(b"\r\n\r\n")
-        is_json = b"application/json" in raw_head
+        first, *rest = raw_head.decode().split("\r\n")
+        headers = {
+            name.lower(): value.strip() for name, _, value in (r.partition(":") for r in rest)
+        }
+        is_json = headers.get("content-type") == "application/json"
         decoded = json.loads(raw_body) if is_json else raw_body.decode()
-        return Answer(status=int(raw_head.split()[1]), body=decoded)
+        return Answer(status=int(first.split()[1]), headers=headers, body=decoded)
 
     async def token(self, user: int = 1) -> str:
         """Log in a synthetic user."""

@@ -28,7 +28,7 @@ from sanctum.settings import Settings, read_settings
 from sanctum.telemetry.logs import Logs
 
 DATABASE = "sanctum"
-TABLES = "users, channels, memberships, posts, messages"
+TABLES = "users, channels, memberships, posts, messages, notifications, api_keys"
 SIZE = SeedSize(users=20, channels=CHANNELS, posts=50)
 
 Serve = Callable[..., Awaitable[Api]]

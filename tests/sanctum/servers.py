@@ -95,6 +95,13 @@ class Postgres:
             await connection.execute(statement)
         await connection.close()
 
+    async def fetch(self, query: str, database: str = "postgres") -> list[asyncpg.Record]:
+        """Run a query as the owner and return its rows."""
+        connection = await self._connect(self.url(database))
+        rows: list[asyncpg.Record] = await connection.fetch(query)
+        await connection.close()
+        return rows
+
     async def _connect(self, url: str) -> asyncpg.Connection:
         end = monotonic() + DEADLINE_S
         while True:

@@ -165,6 +165,8 @@ BAD_FRAMES: list[tuple[str | bytes, str]] = [
     ('{"type":"send","id":"x","body":"\\ud800"}', "invalid_frame"),
     ('{"type":"send","id":"x","body":"' + "ä" * 2049 + '"}', "body_too_large"),
     (b"\x00\x01", "invalid_frame"),
+    ('{"type":"ping"}', "invalid_frame"),
+    ('{"type":"ping","id":"' + "x" * 65 + '"}', "invalid_frame"),
 ]
 
 
@@ -229,6 +231,19 @@ async def test_reader_stuck_in_its_resume_is_closed(serve: Serve) -> None:
     port = stuck.connection.local_address[1]
     await until(lambda: not api.serves(port), "the connection is dropped")
     await stuck.abandon()
+
+
+async def test_client_pings_are_answered(api: Api) -> None:
+    """Both kinds of ping get their answer: the protocol's a pong, a frame its id back."""
+    async with await api.chat() as chat:
+        async with asyncio.timeout(DEADLINE_S):
+            await (await chat.connection.ping(b"there?"))
+        await chat.connection.send('{"type":"ping","id":"p-1"}')
+        await until(lambda: bool(chat.of("pong")), "the pong")
+        assert chat.of("pong") == [{"type": "pong", "id": "p-1"}]
+        assert await chat.say("after") == 1
+    await _counted(api, 'ws_close_total{code="1000"}')
+    assert await api.metric("ws_connect_total") == 1
 
 
 async def test_client_that_answers_no_ping_is_closed(serve: Serve) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 from tests.sanctum.clients import CHANNELS, PASSWORD, Api
+from tests.sanctum.conftest import Serve
 from tests.sanctum.servers import (
     DEADLINE_S,
     LOOPBACK,
@@ -135,6 +136,8 @@ BAD_CALLS: list[tuple[tuple[str, ...], dict[str, str], int, str]] = [
     (("serve",), {"SANCTUM_DEFECTS": "slow_feed", "SANCTUM_ENV": "production"}, 64, "refused"),
     (("serve",), {"SANCTUM_DEFECTS": "typo"}, 64, "typo"),
     (("migrate",), {"SANCTUM_DATABASE_OWNER_URL": ""}, 64, "SANCTUM_DATABASE_OWNER_URL"),
+    (("api-key",), {"SANCTUM_DATABASE_OWNER_URL": ""}, 64, "SANCTUM_DATABASE_OWNER_URL"),
+    (("api-key",), {"SANCTUM_DATABASE_OWNER_URL": f"postgresql://o@{LOOPBACK}:1/x"}, 69, "dat"),
     (("seed",), {"SANCTUM_DATABASE_OWNER_URL": f"postgresql://o@{LOOPBACK}:1/x"}, 69, "database"),
     (("migrate",), {"SANCTUM_DATABASE_OWNER_URL": f"postgresql://o@{LOOPBACK}:1/x"}, 69, "dat"),
     (
@@ -202,6 +205,22 @@ async def test_seed_conflict_is_bad_input(postgres: Postgres, call: Call, databa
     environ = _environment(postgres, database)
     exited, _, errors = await asyncio.to_thread(call, environ, "seed", "--users", "5")
     assert (exited, "belong to other users" in errors) == (64, True)
+
+
+async def test_api_key_command_prints_a_key_and_nothing_else(
+    postgres: Postgres, call: Call, serve: Serve, database: str
+) -> None:
+    """The printed key is accepted by a running service; a user who is none exits 64."""
+    environ = _environment(postgres, database)
+    exited, output, errors = await asyncio.to_thread(
+        call, environ, "api-key", "--user", "user-0002"
+    )
+    assert (exited, errors, output.count("\n")) == (0, "", 1)
+    api = await serve()
+    answer = await api.call("POST", "/api/posts", {"text": "by key"}, key=output.strip())
+    assert (answer.status, answer.body["author"]) == (201, "user-0002")
+    exited, output, errors = await asyncio.to_thread(call, environ, "api-key", "--user", "nobody")
+    assert (exited, output, "no user nobody" in errors) == (64, "", True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

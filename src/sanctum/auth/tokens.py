@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 
 import jwt
 from jwt.types import Options
 
+from sanctum.auth.identity import Identity
+
 ALGORITHM = "HS256"
 REMEMBERED_MAX = 4096
 _OPTIONS: Options = {"require": ["sub", "name", "exp"]}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Name the user on whose behalf a request is made."""
-
-    user_id: int
-    username: str
 
 
 class InvalidToken(Exception):

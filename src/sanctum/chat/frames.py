@@ -20,6 +20,18 @@ class Send(msgspec.Struct, frozen=True, tag_field="type", tag="send"):
     body: str
 
 
+class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
+    """Ask whether anybody is there; browsers cannot send a ping of the protocol."""
+
+    id: ClientId
+
+
+class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
+    """Answer a ping under its id."""
+
+    id: str
+
+
 class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
     """Greet an accepted socket with the channel's last number."""
 
@@ -71,11 +83,11 @@ class InvalidFrame(Exception):
 
 
 _encoder = msgspec.json.Encoder()
-_send_decoder = msgspec.json.Decoder(Send)
+_received_decoder = msgspec.json.Decoder(Send | Ping)
 _place_decoder = msgspec.json.Decoder(Place)
 
 
-def encode(frame: Welcome | Ack | Error | Message) -> bytes:
+def encode(frame: Welcome | Ack | Error | Message | Pong) -> bytes:
     """Encode a frame as JSON."""
     return _encoder.encode(frame)
 
@@ -85,16 +97,21 @@ def decode_place(frame: bytes) -> Place:
     return _place_decoder.decode(frame)
 
 
-def decode_send(text: str) -> Send:
+def decode_received(text: str) -> Send | Ping:
     """Decode what a client sent.
 
     Raises:
-        InvalidFrame: when it is not a ``send`` frame, or its body is too large or not storable.
+        InvalidFrame: when it is neither a ``send`` nor a ``ping``, or a body to be sent is too
+            large or not storable.
     """
     try:
-        frame = _send_decoder.decode(text)
+        frame = _received_decoder.decode(text)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise InvalidFrame(None, "invalid_frame", str(error)) from error
+    return frame if isinstance(frame, Ping) else _storable(frame)
+
+
+def _storable(frame: Send) -> Send:
     size = _utf8_size(frame.body)
     if size is None or "\x00" in frame.body or "\x00" in frame.id or _utf8_size(frame.id) is None:
         raise InvalidFrame(frame.id, "invalid_text", "a character cannot be stored")

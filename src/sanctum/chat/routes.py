@@ -15,10 +15,10 @@ from sanctum.chat.storage import ChatStorage
 from sanctum.chat.tickets import Admission, Tickets
 from sanctum.gateway.answers import (
     Refusal,
-    error_response,
     json_response,
     read_body,
     refusal_of,
+    refusal_response,
 )
 from sanctum.gateway.parameters import whole_number
 from sanctum.telemetry.metrics import Metrics
@@ -64,7 +64,7 @@ class Entrance:
 
     async def issue(self, request: Request) -> IssuedTicket:
         """Issue a ticket; raises Refusal and Unavailable."""
-        identity = self._gate.identify(request)
+        identity = await self._gate.identify(request)
         body = await read_body(request, _ticket_request)
         if not await self._storage.is_member(body.channel, identity.user_id):
             self._metrics.security_denied.labels("ticket").inc()
@@ -115,5 +115,4 @@ def build_router(entrance: Entrance, sessions: Sessions) -> APIRouter:
 
 
 async def _deny(websocket: WebSocket, refusal: Refusal) -> None:
-    response = error_response(refusal.status, refusal.error, refusal.message)
-    await websocket.send_denial_response(response)
+    await websocket.send_denial_response(refusal_response(refusal))

@@ -15,9 +15,11 @@ from sanctum.chat.frames import (
     Error,
     InvalidFrame,
     Message,
+    Ping,
+    Pong,
     Send,
     Welcome,
-    decode_send,
+    decode_received,
     encode,
 )
 from sanctum.chat.members import Member, SlowReader
@@ -129,13 +131,18 @@ class Sessions:
             if event["type"] == "websocket.disconnect":
                 return int(event.get("code") or ABNORMAL_CLOSURE)
             try:
-                send = decode_send(event.get("text") or "")
+                frame = decode_received(event.get("text") or "")
             except InvalidFrame as error:
                 self._metrics.payload_rejects.labels(error.error).inc()
                 refusal = Error(id=error.client_id, error=error.error, message=str(error))
                 await self._answer(socket, refusal)
             else:
-                await self._answer(socket, await self._accept(admission, send))
+                await self._answer(socket, await self._reply(admission, frame))
+
+    async def _reply(self, admission: Admission, frame: Send | Ping) -> Ack | Error | Pong:
+        if isinstance(frame, Ping):
+            return Pong(id=frame.id)
+        return await self._accept(admission, frame)
 
     async def _accept(self, admission: Admission, send: Send) -> Ack | Error:
         channel, user_id = admission.channel, admission.user_id
@@ -156,7 +163,7 @@ class Sessions:
             self._publisher.hand_over(channel, encode(message))
         return Ack(id=send.id, number=appended.number)
 
-    async def _answer(self, socket: BoundedSocket, frame: Welcome | Ack | Error) -> None:
+    async def _answer(self, socket: BoundedSocket, frame: Welcome | Ack | Error | Pong) -> None:
         """Send a frame; when the socket is gone, the listener is told by its next event."""
         try:
             await self._send(socket, encode(frame))

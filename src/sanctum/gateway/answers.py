@@ -18,13 +18,20 @@ _encoder = msgspec.json.Encoder()
 
 
 class Refusal(Exception):
-    """Refuse a request with a status, a stable code and a message for people."""
+    """Refuse a request with a status, a stable code and a message for people.
 
-    def __init__(self, status: int, error: str, message: str) -> None:
+    Args:
+        retry_after_s: whole seconds after which the client may ask again, None for no advice.
+    """
+
+    def __init__(
+        self, status: int, error: str, message: str, *, retry_after_s: int | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.error = error
         self.message = message
+        self.retry_after_s = retry_after_s
 
 
 def json_response(body: object, status: int = 200) -> Response:
@@ -35,6 +42,14 @@ def json_response(body: object, status: int = 200) -> Response:
 def error_response(status: int, error: str, message: str) -> Response:
     """Encode an error in the one form that all errors have."""
     return json_response({"error": error, "message": message}, status)
+
+
+def refusal_response(refusal: Refusal) -> Response:
+    """Encode a refusal, with its Retry-After where it has one."""
+    response = error_response(refusal.status, refusal.error, refusal.message)
+    if refusal.retry_after_s is not None:
+        response.headers["retry-after"] = str(refusal.retry_after_s)
+    return response
 
 
 async def read_body(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
@@ -88,7 +103,7 @@ def install_error_answers(app: FastAPI) -> None:
 
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return error_response(error.status, error.error, error.message)
+    return refusal_response(error)
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from sanctum.defects import Defects
 from sanctum.gateway.answers import Refusal, check_storable, json_response, read_body
 from sanctum.gateway.parameters import whole_number
 from sanctum.social.storage import ID_MAX, Post, PostStorage
+from sanctum.telemetry.metrics import Metrics
 
 LIMIT_DEFAULT = 20
 LIMIT_MAX = 100
@@ -34,13 +35,13 @@ class FeedPage(msgspec.Struct, frozen=True):
 _new_post = msgspec.json.Decoder(NewPost)
 
 
-def build_router(posts: PostStorage, gate: Gate, defects: Defects) -> APIRouter:
+def build_router(posts: PostStorage, gate: Gate, defects: Defects, metrics: Metrics) -> APIRouter:
     """Build the routes over the storage."""
     router = APIRouter(prefix="/api")
 
     @router.get("/feed")
     async def read_feed(request: Request) -> Response:
-        gate.identify(request)
+        await gate.identify(request)
         query = request.query_params
         limit = whole_number(query.get("limit"), "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)
         before = whole_number(query.get("before"), "before", ID_MAX, 1, ID_MAX)
@@ -52,13 +53,14 @@ def build_router(posts: PostStorage, gate: Gate, defects: Defects) -> APIRouter:
 
     @router.post("/posts")
     async def create_post(request: Request) -> Response:
-        author = gate.identify(request)
+        author = await gate.identify(request)
         body = await read_body(request, _new_post)
         text = check_storable(body.text, "text")
-        post = await posts.add(author.user_id, author.username, text)
-        if post is None:
+        published = await posts.add(author.user_id, author.username, text)
+        if published is None:
             raise Refusal(401, "invalid_token", "the account does not exist any more")
-        return json_response(post, 201)
+        metrics.notifications.inc(published.told)
+        return json_response(published.post, 201)
 
     @router.get("/posts/{post_id}")
     async def read_post(request: Request) -> Response:

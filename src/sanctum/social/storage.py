@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
 import msgspec
 
 from sanctum.backing.database import Database, Row
+from sanctum.notifications.storage import TELL_OF_POST
 
 _COLUMNS = "p.id, u.username, p.text, p.created_at"
 _FEED = f"""
@@ -18,10 +20,14 @@ _FEED = f"""
 _ONE = f"""
     SELECT {_COLUMNS} FROM posts p JOIN users u ON u.id = p.author_id WHERE p.id = $1
 """  # noqa: S608
-_INSERT = """
-    INSERT INTO posts (author_id, text) SELECT id, $2 FROM users WHERE id = $1
-    RETURNING id, created_at
-"""
+# One statement: a post that is there has told its readers, whatever happens next.
+_INSERT = f"""
+    WITH post AS (
+        INSERT INTO posts (author_id, text) SELECT id, $2 FROM users WHERE id = $1
+        RETURNING id, author_id, created_at
+    ), {TELL_OF_POST}
+    SELECT id, created_at, (SELECT count(*) FROM told) FROM post
+"""  # noqa: S608
 ID_MAX = 2**63 - 1
 
 
@@ -34,19 +40,28 @@ class Post(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """Hold a new post and how many readers were told of it."""
+
+    post: Post
+    told: int
+
+
 class PostStorage:
     """Store and find posts; every method raises DatabaseUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, author_id: int, author: str, text: str) -> Post | None:
-        """Add a post and return it, None when its author has no account any more."""
+    async def add(self, author_id: int, author: str, text: str) -> Published | None:
+        """Add a post and tell its readers; None when its author has no account any more."""
         row = await self._database.fetch_one("add_post", _INSERT, author_id, text)
         if row is None:
             return None
         created_at = cast(datetime, row[1])
-        return Post(id=cast(int, row[0]), author=author, text=text, created_at=created_at)
+        post = Post(id=cast(int, row[0]), author=author, text=text, created_at=created_at)
+        return Published(post=post, told=cast(int, row[2]))
 
     async def find(self, post_id: int) -> Post | None:
         """Find a post by its id."""

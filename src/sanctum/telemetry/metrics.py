@@ -22,6 +22,9 @@ _QUERY_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 
 _TOKEN_S = (0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.05, 0.1)
 _SIZE_BYTES = (16, 64, 256, 512, 1024, 2048, 4096, 16_384, 65_536)
 ROUTE_SERIES_MAX = 200
+# What never happened reads 0, not nothing: an alert on an absent series never fires.
+LIMITS = ("concurrency", "key")
+AUTH_FAILURES = ("credentials", "missing_token", "invalid_token", "invalid_key")
 
 
 class Metrics:
@@ -39,6 +42,9 @@ class Metrics:
         self._define_storage()
         self._define_sockets()
         self._define_messaging()
+        self.notifications = Counter(
+            "notification_events_total", "Notifications made", registry=self.registry
+        )
         ProcessCollector(registry=self.registry)
         self.registry.register(_BreakerCollector(self.breaker_transitions))
 
@@ -61,6 +67,13 @@ class Metrics:
         self.security_denied = Counter(
             "sanctum_security_denied_total", "Access refused", ("what",), registry=registry
         )
+        self.rate_limit_hits = Counter(
+            "rate_limit_hits_total", "Requests refused with 429", ("limit",), registry=registry
+        )
+        for limit in LIMITS:
+            self.rate_limit_hits.labels(limit)
+        for reason in AUTH_FAILURES:
+            self.auth_failures.labels(reason)
         rate = Gauge("auth_login_success_rate", "Log-ins that succeeded, 0 to 1", registry=registry)
         rate.set_function(self._login_success_rate)
         self.token_latency = Histogram(
