@@ -112,7 +112,8 @@ def _doubt_samples(objective: Objective, value: Value, *, seen: bool, hidden: bo
     if hidden:
         why = "some of its samples are in the series `other`: too many names or tag values"
         return Doubt(why=why, remedy="use templates instead of formatted names")
-    if objective.aggregation != "count" and value.samples < objective.samples_min:
+    is_counter = CATALOG[objective.metric].reading is Reading.COUNT  # none of them is an answer
+    if not is_counter and value.samples < objective.samples_min:
         why = f"{value.samples} samples, {objective.samples_min} needed"
         return Doubt(why=why, remedy=LONGER)
     return None

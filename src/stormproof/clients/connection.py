@@ -16,7 +16,7 @@ import httptools
 from stormproof.clients.deadlines import NEVER, TICK_NS, Deadlines
 from stormproof.clients.headers import parse_headers
 from stormproof.clients.response import Response
-from stormproof.clients.tape import ROW, Actor, Tape
+from stormproof.clients.tape import PHASE_US_MAX, PHASED_ROW, ROW, Actor, Tape
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.kernel.limits import RESPONSE_BYTES_MAX
 from stormproof.model.event import WarningEvent
@@ -26,6 +26,7 @@ INTERRUPTED = "interrupted"  # it was under way when the graceful stop was over
 
 _LOCAL_LIMITS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
 _pack = ROW.pack
+_pack_phased = PHASED_ROW.pack
 
 
 def connect_error(problem: OSError, tape: Tape) -> str:
@@ -66,6 +67,7 @@ class HttpConnection(asyncio.Protocol):
         "_body",
         "_deadlines",
         "_expected",
+        "_first_us",
         "_head",
         "_intended_ns",
         "_owner",
@@ -78,6 +80,7 @@ class HttpConnection(asyncio.Protocol):
         "_tape",
         "_transport",
         "_waiter",
+        "_written_us",
         "armed_tick",
         "closed",
         "deadline_ns",
@@ -96,6 +99,7 @@ class HttpConnection(asyncio.Protocol):
         self._head = self._body = b""
         self._expected: tuple[int, ...] = ()
         self._series = self._sent = self._received = self._intended_ns = self._start_ns = 0
+        self._written_us = self._first_us = 0
         self.idle_since_ns = self.deadline_ns = 0
         self.armed_tick = NEVER
         self.closed = True  # until it is adopted
@@ -126,6 +130,7 @@ class HttpConnection(asyncio.Protocol):
         self._expected = expected
         self._sent = len(data)
         self._received = 0
+        self._written_us = self._first_us = 0
         self._head = self._body = b""
         self.deadline_ns = deadline_ns
         if self.armed_tick == NEVER or deadline_ns < self.armed_tick * TICK_NS - TICK_NS:
@@ -134,6 +139,10 @@ class HttpConnection(asyncio.Protocol):
         assert self._transport is not None
         self._transport.write(data)
         return waiter
+
+    def written(self, now_ns: int) -> None:
+        """Say that the request has only now been written, long after its start."""
+        self._written_us = self._since_start_us(now_ns)
 
     def is_stale(self) -> bool:
         """Return whether the idle connection has been closed by the peer, or was written to."""
@@ -178,6 +187,8 @@ class HttpConnection(asyncio.Protocol):
             return
         if self.deadline_ns == 0:
             return  # its operation has ended
+        if not self._first_us:
+            self._first_us = self._since_start_us(monotonic_ns())
         if self._received > RESPONSE_BYTES_MAX:
             self._end_failed("response too large")
         elif len(self._head) >= HEAD_BYTES_MAX and b"\r\n\r\n" not in self._head:
@@ -204,15 +215,18 @@ class HttpConnection(asyncio.Protocol):
             self._parts = []
         actor = self._actor
         failed = status >= 400 and status not in self._expected
-        self._tape.rows += _pack(
-            self._series,
-            failed,
-            self._sent,
-            self._received,
-            self._intended_ns,
-            self._start_ns,
-            end_ns,
-        )
+        if self._first_us or self._written_us:
+            self._write_phased_row(status << 1 | failed, end_ns)
+        else:
+            self._tape.rows += _pack(
+                self._series,
+                status << 1 | failed,
+                self._sent,
+                self._received,
+                self._intended_ns,
+                self._start_ns,
+                end_ns,
+            )
         actor.intended_ns = self.idle_since_ns = end_ns
         self._waiter = None
         self.deadline_ns = 0
@@ -262,21 +276,30 @@ class HttpConnection(asyncio.Protocol):
         waiter, self._waiter = self._waiter, None
         self.deadline_ns = 0
         actor = self._actor
-        self._tape.rows += _pack(
-            self._series,
-            True,
-            self._sent,
-            self._received,
-            self._intended_ns,
-            self._start_ns,
-            end_ns,
-        )
+        self._write_phased_row(1, end_ns)
         self._keep(kind, end_ns, 0, self._head)  # what there is of the answer
         actor.intended_ns = end_ns
         if not self.closed:
             self._abandon()
         if waiter is not None and not waiter.done():
             waiter.set_result(Response(0, kind, False, b"", b"", end_ns, actor.scope))
+
+    def _write_phased_row(self, outcome: int, end_ns: int) -> None:
+        self._tape.rows += _pack_phased(
+            self._series,
+            outcome,
+            self._sent,
+            self._received,
+            self._written_us,
+            self._first_us,
+            self._intended_ns,
+            self._start_ns,
+            end_ns,
+        )
+
+    def _since_start_us(self, now_ns: int) -> int:
+        """Return how long ago the operation started, at least 1: 0 says that it is not known."""
+        return min(max((now_ns - self._start_ns) // 1_000, 1), PHASE_US_MAX)
 
     def _keep(self, kind: str, end_ns: int, status: int, body: bytes) -> None:
         self._actor.failed(

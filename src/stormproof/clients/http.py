@@ -25,6 +25,26 @@ _HEADERS = "User-Agent: stormproof\r\nAccept: */*\r\n"
 _encode_json = msgspec.json.encode
 
 
+class Opening:
+    """The instants at which an operation got its connection, as far as it came."""
+
+    __slots__ = ("open_ns", "start_ns", "tried_ns")
+
+    def __init__(self, start_ns: int) -> None:
+        self.start_ns = start_ns
+        self.tried_ns = 0  # when connecting began, or a free connection was found
+        self.open_ns = 0
+
+    def record(self, actor: Actor) -> None:
+        """Write the phases of the operation, which has just ended."""
+        end_ns = actor.intended_ns
+        blocked_until_ns = self.tried_ns or end_ns
+        scope = actor.scope
+        scope.phase("http_req_blocked", blocked_until_ns - self.start_ns, end_ns)
+        if self.tried_ns:
+            scope.phase("http_req_connecting", (self.open_ns or end_ns) - self.tried_ns, end_ns)
+
+
 class HttpSite:
     """What the users of one scenario share: the target and the routes of each method."""
 
@@ -221,18 +241,22 @@ class HttpClient:
         left_s = (deadline_ns - start_ns) / 1e9
         error = INTERRUPTED  # unless it is told apart below, we were cancelled
         connection: HttpConnection | None = None
+        opening = Opening(start_ns)
         try:
             async with asyncio.timeout(left_s):
-                connection = await self._obtain()
+                connection = await self._obtain(opening)
         except TimeoutError:
             error = "connect timeout" if left_s > 0 else "timeout"
         except OSError as problem:
             error = connect_error(problem, self._actor.scope.tape)
         else:
-            return await connection.send(series, data, intended_ns, start_ns, deadline_ns, expected)
+            answer = connection.send(series, data, intended_ns, start_ns, deadline_ns, expected)
+            connection.written(opening.open_ns)
+            return await answer
         finally:
             if connection is None:
                 self._record_unsent(series, error, intended_ns, start_ns)
+            opening.record(self._actor)
         return Response(0, error, False, b"", b"", self._actor.intended_ns, self._actor.scope)
 
     def _record_unsent(self, series: int, error: str, intended_ns: int, start_ns: int) -> None:
@@ -243,10 +267,11 @@ class HttpClient:
         actor.failed(series, error, intended_ns, start_ns, end_ns)
         actor.intended_ns = end_ns
 
-    async def _obtain(self) -> HttpConnection:
+    async def _obtain(self, opening: Opening) -> HttpConnection:
         """Return a connection of one's own: one that has become free, or a new one."""
         while len(self._open) + self._opening >= CONNECTIONS_PER_USER_MAX:
             if self._idle:
+                opening.tried_ns = opening.open_ns = monotonic_ns()
                 return self._idle.pop()
             if self._queue is None:
                 self._queue = deque()
@@ -254,10 +279,12 @@ class HttpClient:
             self._queue.append(free)
             await free
         self._opening += 1
+        opening.tried_ns = monotonic_ns()
         try:
             return await self._connect()
         finally:
             self._opening -= 1
+            opening.open_ns = monotonic_ns()
 
     async def _connect(self) -> HttpConnection:
         site = self._site

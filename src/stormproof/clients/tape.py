@@ -24,16 +24,23 @@ from stormproof.kernel.limits import (
 from stormproof.model.event import Failure, WarningEvent
 from stormproof.model.series import Series, SeriesKind
 
-ROW = struct.Struct("<HHIIqqq")
+# The columns of a row. `outcome` is status << 1 | failed; without a status it is just `failed`.
+# `written_us` and `first_us` count from the actual start to the request written and to the first
+# byte of its answer; 0 says that it was written at once, or that the answer came in one piece.
 ROW_FIELDS = [
     ("series", "<u2"),
-    ("failed", "<u2"),
+    ("outcome", "<u2"),
     ("sent", "<u4"),
     ("received", "<u4"),
+    ("written_us", "<u4"),
+    ("first_us", "<u4"),
     ("intended_ns", "<i8"),
     ("start_ns", "<i8"),
     ("end_ns", "<i8"),
 ]
+PHASED_ROW = struct.Struct("<HHIIIIqqq")
+ROW = struct.Struct("<HHII8xqqq")  # the same with both phases left out, which are 0 then
+PHASE_US_MAX = (1 << 32) - 1
 LATER_FAILURES_KEPT_ONE_IN = 100  # once a kind has used up its limit
 WARNINGS_MAX = 200
 BODY_SCANNED_BYTES_MAX = 4 * BODY_KEPT_BYTES_MAX  # masked before it is cut: no half secret stays
@@ -244,9 +251,18 @@ class Scope:
         self._check_slot(slot + passed)
         self._check_end(end_ns)
 
+    def trend(self, metric: str) -> int:
+        """Return the id of a trend of the whole scenario."""
+        return self._own(SeriesKind.TREND, metric)
+
     def row(self, series: int, failed: bool, intended_ns: int, start_ns: int, end_ns: int) -> None:
         """Append a row that carried no bytes."""
         self.tape.rows += ROW.pack(series, failed, 0, 0, intended_ns, start_ns, end_ns)
+
+    def phase(self, metric: str, duration_ns: int, end_ns: int) -> None:
+        """Append how long a phase of the operation that ended at `end_ns` lasted."""
+        begin_ns = end_ns - duration_ns
+        self.tape.rows += ROW.pack(self.trend(metric), False, 0, 0, begin_ns, begin_ns, end_ns)
 
     def _own(self, kind: SeriesKind, metric: str) -> int:
         """Return the id of a series that the whole scenario shares."""

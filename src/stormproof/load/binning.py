@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,10 @@ Ints = NDArray[np.int64]
 ROW_TYPE = np.dtype(ROW_FIELDS)
 SERIES_SLOTS = SERIES_MAX + 8  # the last few are the `other` of each kind
 _INDEX_BITS = 15  # every index of the histogram is below 2^15
+_COARSE_BITS = 7
+_INDEX_MASK = (1 << _INDEX_BITS) - 1
+_OUTCOME_BITS = 16
+_OUTCOME_MASK = (1 << _OUTCOME_BITS) - 1
 _HALF_BITS = HALF.bit_length() - 1
 _SUB_BITS = SUB_BUCKETS.bit_length() - 1
 
@@ -35,6 +40,16 @@ def indices_of(values_us: Ints) -> Ints:
     return (bucket << _HALF_BITS) + (values >> bucket)
 
 
+def coarse(indices: Ints) -> Ints:
+    """Return the last of the neighbouring indices that are told apart no longer.
+
+    What is left has 64 buckets for each power of two: values grow by at most 1.6 %, and a histogram
+    of a second has hundreds of buckets where it had thousands.
+    """
+    bits = np.frexp(indices.astype(np.float64))[1].astype(np.int64)
+    return indices | ((1 << np.clip(bits - _COARSE_BITS, 0, _HALF_BITS + 1 - _COARSE_BITS)) - 1)
+
+
 @dataclass(slots=True)
 class SparseCounts:
     """Counts by (series, histogram index), collected in pieces and merged once."""
@@ -42,24 +57,31 @@ class SparseCounts:
     _keys: list[Ints] = field(default_factory=list)
     _counts: list[Ints] = field(default_factory=list)
 
-    def add(self, series: Ints, values_us: Ints) -> None:
-        """Count one value for each entry of `series`."""
+    def add(self, series: Ints, indices: Ints, *, weight: int = 1) -> None:
+        """Count one value for each entry of `series`; a `weight` of -1 takes it back."""
         if len(series):
-            keys, counts = np.unique(
-                (series << _INDEX_BITS) | indices_of(values_us), return_counts=True
-            )
+            keys, counts = np.unique((series << _INDEX_BITS) | indices, return_counts=True)
             self._keys.append(keys)
-            self._counts.append(counts.astype(np.int64))
+            self._counts.append(counts.astype(np.int64) * weight)
+
+    def add_as(self, other: SparseCounts, series_of: Ints) -> None:
+        """Count coarsely what `other` counts, under the series that `series_of` maps its own to.
+
+        What is mapped to a negative one is left out.
+        """
+        keys, counts = other._merged()
+        series = series_of[keys >> _INDEX_BITS]
+        mapped = series >= 0
+        self._keys.append((series[mapped] << _INDEX_BITS) | coarse(keys[mapped] & _INDEX_MASK))
+        self._counts.append(counts[mapped])
 
     def by_series(self) -> dict[int, tuple[list[int], list[int]]]:
         """Return for each series its parallel lists of indices, rising, and counts."""
-        if not self._keys:
+        keys, counts = self._merged()
+        if not len(keys):
             return {}
-        keys, positions = np.unique(np.concatenate(self._keys), return_inverse=True)
-        counts = np.zeros(len(keys), dtype=np.int64)
-        np.add.at(counts, positions, np.concatenate(self._counts))
         series = keys >> _INDEX_BITS
-        indices = keys & ((1 << _INDEX_BITS) - 1)
+        indices = keys & _INDEX_MASK
         edges = np.flatnonzero(np.diff(series)) + 1
         starts = [0, *edges.tolist()]
         return {
@@ -69,14 +91,57 @@ class SparseCounts:
             )
         }
 
+    def _merged(self) -> tuple[Ints, Ints]:
+        """Return keys, rising, and their counts, none of them zero."""
+        if not self._keys:
+            return as_ints([]), as_ints([])
+        keys, positions = np.unique(np.concatenate(self._keys), return_inverse=True)
+        counts = np.zeros(len(keys), dtype=np.int64)
+        np.add.at(counts, positions, np.concatenate(self._counts))
+        return keys[counts != 0], counts[counts != 0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What is done with the rows of each series; arrays are indexed by series.
+
+    `waiting` and `receiving` map the series of HTTP operations to the trends of their scenario,
+    all others to -1.
+    """
+
+    timed: NDArray[np.bool_]  # whether response times are kept
+    served: NDArray[np.bool_]  # whether service times are kept as well: operations
+    scheduled: NDArray[np.bool_]  # iterations whose start was scheduled
+    waiting: Ints
+    receiving: Ints
+
+    @classmethod
+    def of_nothing(cls) -> Columns:
+        """Return columns that keep no times of any series yet."""
+        return cls(
+            timed=np.zeros(SERIES_SLOTS, dtype=np.bool_),
+            served=np.zeros(SERIES_SLOTS, dtype=np.bool_),
+            scheduled=np.zeros(SERIES_SLOTS, dtype=np.bool_),
+            waiting=np.full(SERIES_SLOTS, -1, dtype=np.int64),
+            receiving=np.full(SERIES_SLOTS, -1, dtype=np.int64),
+        )
+
 
 class SecondBins:
-    """What the rows of one second add up to; totals are indexed by series."""
+    """What the rows of one second add up to; totals are indexed by series.
+
+    Most answers come in one piece to a request that was written at once: such an operation waited
+    as long as it was served, so its wait is not counted apart. `phase` holds what differs: for the
+    other operations the true wait, less the one that their service time would have given.
+    """
 
     __slots__ = (
         "count",
         "failed",
         "lag",
+        "outcomes",
+        "phase",
+        "phase_us",
         "received",
         "response",
         "response_us",
@@ -86,33 +151,31 @@ class SecondBins:
     )
 
     def __init__(self) -> None:
-        self.count, self.failed, self.sent, self.received, self.response_us, self.service_us = (
-            np.zeros((6, SERIES_SLOTS), dtype=np.int64)
+        self.count, self.failed, self.sent, self.received = np.zeros(
+            (4, SERIES_SLOTS), dtype=np.int64
+        )
+        self.response_us, self.service_us, self.phase_us = np.zeros(
+            (3, SERIES_SLOTS), dtype=np.int64
         )
         self.response = SparseCounts()
         self.service = SparseCounts()
+        self.phase = SparseCounts()
         self.lag = SparseCounts()  # of scheduled iterations, all under series 0
+        self.outcomes: Counter[int] = Counter()  # (series << 16 | outcome) -> how many
 
-    def add(
-        self, rows: NDArray[np.void], timed: NDArray[np.bool_], served: Ints, open_: Ints
-    ) -> None:
-        """Add rows.
-
-        Args:
-            rows: of `ROW_TYPE`.
-            timed: for each series whether its response times are kept.
-            served: the series of operations, whose service times are kept as well.
-            open_: the iteration series whose start was scheduled.
-        """
+    def add(self, rows: NDArray[np.void], columns: Columns) -> None:
+        """Add rows, of `ROW_TYPE`."""
         series = rows["series"].astype(np.int64)
-        self.count += np.bincount(series, minlength=SERIES_SLOTS)
-        self.failed += np.bincount(series[rows["failed"] != 0], minlength=SERIES_SLOTS)
+        self._add_outcomes(series, rows["outcome"].astype(np.int64))
         self.sent += _sums(series, rows["sent"])
         self.received += _sums(series, rows["received"])
-        self._add_times(rows[timed[series]], served)
-        scheduled = rows[np.isin(series, open_)]
+        timed = columns.timed[series]
+        self._add_response(rows[timed], series[timed])
+        served = columns.served[series]
+        self._add_service(rows[served], series[served], columns)
+        scheduled = rows[columns.scheduled[series]]
         lag_us = microseconds_of(scheduled["start_ns"] - scheduled["intended_ns"])
-        self.lag.add(np.zeros(len(scheduled), dtype=np.int64), lag_us)
+        self.lag.add(np.zeros(len(scheduled), dtype=np.int64), indices_of(lag_us))
 
     def add_checks(self, slots: Ints) -> None:
         """Add checks, given as series << 1 | passed."""
@@ -120,16 +183,63 @@ class SecondBins:
         self.count += np.bincount(series, minlength=SERIES_SLOTS)
         self.failed += np.bincount(series[(slots & 1) == 0], minlength=SERIES_SLOTS)
 
-    def _add_times(self, rows: NDArray[np.void], served: Ints) -> None:
-        series = rows["series"].astype(np.int64)
+    def statuses(self) -> dict[int, dict[int, int]]:
+        """Return series -> status -> how many ended with it."""
+        found: dict[int, dict[int, int]] = {}
+        for key, count in sorted(self.outcomes.items()):
+            mine = found.setdefault(key >> _OUTCOME_BITS, {})
+            status = (key & _OUTCOME_MASK) >> 1
+            mine[status] = mine.get(status, 0) + count
+        return found
+
+    def waits(self, waiting: Ints) -> tuple[SparseCounts, Ints]:
+        """Return waits and receipts of HTTP operations, and their sums (microseconds) by series.
+
+        Args:
+            waiting: for each series the trend that its waits go to, or -1.
+        """
+        counts, sums = SparseCounts(), self.phase_us.copy()
+        counts.add_as(self.phase, np.arange(SERIES_SLOTS))
+        counts.add_as(self.service, waiting)
+        http = waiting >= 0
+        np.add.at(sums, waiting[http], self.service_us[http])
+        return counts, sums
+
+    def _add_outcomes(self, series: Ints, outcome: Ints) -> None:
+        keys, counts = np.unique((series << _OUTCOME_BITS) | outcome, return_counts=True)
+        ended = keys >> _OUTCOME_BITS
+        np.add.at(self.count, ended, counts)
+        np.add.at(self.failed, ended[(keys & 1) == 1], counts[(keys & 1) == 1])
+        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+            self.outcomes[key] += count
+
+    def _add_response(self, rows: NDArray[np.void], series: Ints) -> None:
         response_us = microseconds_of(rows["end_ns"] - rows["intended_ns"])
-        self.response.add(series, response_us)
+        self.response.add(series, indices_of(response_us))
         self.response_us += _sums(series, np.maximum(response_us, 0))
-        operations = np.isin(series, served)
-        series, rows = series[operations], rows[operations]
+
+    def _add_service(self, rows: NDArray[np.void], series: Ints, columns: Columns) -> None:
         service_us = microseconds_of(rows["end_ns"] - rows["start_ns"])
-        self.service.add(series, service_us)
+        self.service.add(series, indices_of(service_us))
         self.service_us += _sums(series, np.maximum(service_us, 0))
+        phased = (rows["written_us"] | rows["first_us"]) != 0
+        phased &= columns.waiting[series] >= 0
+        if phased.any():
+            self._add_phases(rows[phased], series[phased], service_us[phased], columns)
+
+    def _add_phases(
+        self, rows: NDArray[np.void], series: Ints, service_us: Ints, columns: Columns
+    ) -> None:
+        written_us, first_us = (rows[one].astype(np.int64) for one in ("written_us", "first_us"))
+        first_us = np.where(first_us > 0, first_us, service_us)
+        waiting, receiving = columns.waiting[series], columns.receiving[series]
+        wait_us = np.maximum(first_us - written_us, 0)
+        receive_us = np.maximum(service_us - first_us, 0)
+        self.phase.add(waiting, coarse(indices_of(wait_us)))
+        self.phase.add(waiting, coarse(indices_of(service_us)), weight=-1)
+        self.phase.add(receiving, coarse(indices_of(receive_us)))
+        self.phase_us += _sums(waiting, wait_us - np.maximum(service_us, 0))
+        self.phase_us += _sums(receiving, receive_us)
 
 
 def rows_of(packed: bytes | bytearray) -> NDArray[np.void]:

@@ -14,14 +14,8 @@ from numpy.typing import NDArray
 
 from stormproof.clients.tape import Scope, Tape
 from stormproof.kernel.units import SECOND_NS
-from stormproof.load.binning import (
-    SERIES_SLOTS,
-    Ints,
-    SecondBins,
-    as_ints,
-    rows_of,
-    seconds_of,
-)
+from stormproof.load.binning import Columns, Ints, SecondBins, as_ints, rows_of, seconds_of
+from stormproof.load.phases import PhaseTrends
 from stormproof.model.event import Failure
 from stormproof.model.series import Counts, Frame, GeneratorHealth, Series, SeriesKind
 from stormproof.seams import Recorder
@@ -63,7 +57,6 @@ class Recording:
     ) -> None:
         self._tape = tape
         self._scopes = scopes
-        self._scheduled = as_ints([scope.iteration for scope in scheduled])
         self._recorder = recorder
         self._health = health
         self._on_frame = on_frame
@@ -80,8 +73,9 @@ class Recording:
         }
         self._known = 0  # series that what follows covers
         self._operations: dict[str, list[int]] = {}  # by scenario
-        self._timed = np.zeros(SERIES_SLOTS, dtype=np.bool_)
-        self._served: Ints = as_ints([])
+        self._columns = Columns.of_nothing()
+        self._columns.scheduled[[scope.iteration for scope in scheduled]] = True
+        self._phases = PhaseTrends(scopes, self._columns)
 
     def begin(self, origin_ns: int, now_ns: int) -> None:
         """Set the origin of the load; until then nothing is written but the ledger."""
@@ -166,10 +160,12 @@ class Recording:
 
     def _counts(self, bins: SecondBins) -> list[Counts]:
         response, service = bins.response.by_series(), bins.service.by_series()
+        statuses = bins.statuses()
         counts = []
         for series in np.flatnonzero(bins.count).tolist():
             index, count = response.get(series, ([], []))
             service_index, service_count = service.get(series, ([], []))
+            status = statuses[series] if self._columns.waiting[series] >= 0 else {}
             counts.append(
                 Counts(
                     series=series,
@@ -183,11 +179,13 @@ class Recording:
                     service_sum_us=int(bins.service_us[series]),
                     bytes_sent=int(bins.sent[series]),
                     bytes_received=int(bins.received[series]),
+                    status=list(status.keys()),
+                    status_count=list(status.values()),
                 )
             )
         for scope in self._scopes:
             counts += self._derived(scope, bins)
-        return counts
+        return self._phases.completed(counts, bins)
 
     def _derived(self, scope: Scope, bins: SecondBins) -> list[Counts]:
         """Return the counters that follow from other series: iterations and traffic."""
@@ -208,7 +206,7 @@ class Recording:
     def _bin_rows(self, rows: NDArray[np.void], origin_ns: int) -> None:
         self._learn_series()
         for second, mine in self._by_second(rows["end_ns"], origin_ns):
-            self._at(second).add(rows[mine], self._timed, self._served, self._scheduled)
+            self._at(second).add(rows[mine], self._columns)
 
     def _by_second(
         self, ends_ns: Ints, origin_ns: int
@@ -229,12 +227,11 @@ class Recording:
 
     def _learn_series(self) -> None:
         """Keep up with the series that were made since the last time."""
-        series = self._tape.series
-        if len(series) == self._known:
-            return
+        series, columns = self._tape.series, self._columns
         for one in series[self._known :]:
-            self._timed[one.id] = one.kind in (SeriesKind.OPERATION, SeriesKind.TREND)
+            columns.timed[one.id] = one.kind in (SeriesKind.OPERATION, SeriesKind.TREND)
+            columns.served[one.id] = one.kind is SeriesKind.OPERATION
             if one.kind is SeriesKind.OPERATION:
                 self._operations.setdefault(one.tags.get("scenario", ""), []).append(one.id)
+                self._phases.learn(one)
         self._known = len(series)
-        self._served = as_ints([one for ids in self._operations.values() for one in ids])

@@ -22,13 +22,16 @@ class SeriesKind(IntEnum):
     RATE = 4
 
 
+HTTP_OPERATION = "http_req"  # the metric of the operations that have a status and phases
+
+
 class Series(msgspec.Struct, frozen=True, kw_only=True):
     """Give an id (unique within one worker's segment) to a metric and its tags.
 
     Metrics: `http_req` and `ws_connect`, `ws_send` (operations), `iteration_duration`,
-    `message_delivery` (trends), `iterations`, `dropped_iterations`, `data_sent`, `data_received`,
-    `ws_disconnects` (counters), `checks` (rate). Tags: `scenario`, `name` (the operation's
-    template), `check`, ...
+    `message_delivery`, `group_duration`, `http_req_waiting` and the other phases (trends),
+    `iterations`, `dropped_iterations`, `data_sent`, `data_received`, `ws_disconnects` (counters),
+    `checks` (rate). Tags: `scenario`, `name` (the operation's template), `check`, ...
     """
 
     id: int
@@ -41,7 +44,9 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What one series saw in one second.
 
     `response_*` and `service_*` are parallel lists of bucket indices and counts
-    (`model.histogram`); service only for operations. Sums are in microseconds.
+    (`model.histogram`); service only for operations. Sums are in microseconds. `status` and
+    `status_count` are parallel too: how many HTTP requests ended with which status, 0 for those
+    without an answer.
     """
 
     series: int
@@ -55,6 +60,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     service_sum_us: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
+    status: list[int] = []
+    status_count: list[int] = []
 
 
 class GeneratorHealth(msgspec.Struct, frozen=True, kw_only=True):

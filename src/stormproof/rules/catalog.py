@@ -36,6 +36,7 @@ SECONDS_ASKED: Final[frozenset[Aggregation]] = frozenset({"max", "value"})
 _OF_OPERATIONS = frozenset({"scenario", "name"})
 _OF_SCENARIOS = frozenset({"scenario"})
 _OF_FAULTS = frozenset({"fault"})
+_STATUS = frozenset({"status"})
 _NONE: frozenset[str] = frozenset()
 
 
@@ -63,7 +64,9 @@ class Metric:
 PROBES: Final = "probe"  # the base of what the plan's probes saw: no series, but their answers
 
 
-def _operations(base: str, plural: str, what: str) -> list[Metric]:
+def _operations(
+    base: str, plural: str, what: str, *, counted_by: frozenset[str] = _NONE
+) -> list[Metric]:
     response = (
         f"Response time of {what}, from the intended start; a dropped iteration is +infinity."
     )
@@ -74,7 +77,7 @@ def _operations(base: str, plural: str, what: str) -> list[Metric]:
             reading=Reading.COUNT,
             unit="",
             aggregations=COUNTER_ASKED,
-            tags=_OF_OPERATIONS,
+            tags=_OF_OPERATIONS | counted_by,
             base=base,
         ),
         Metric(
@@ -164,7 +167,7 @@ def _measured(name: str, doc: str, *, unit: str, tags: frozenset[str]) -> Metric
 
 
 _ALL: Final = [
-    *_operations("http_req", "http_reqs", "HTTP requests"),
+    *_operations("http_req", "http_reqs", "HTTP requests", counted_by=_STATUS),
     *_operations("ws_connect", "ws_connects", "WebSocket handshakes"),
     *_operations("ws_send", "ws_sends", "WebSocket exchanges"),
     Metric(
@@ -186,6 +189,16 @@ _ALL: Final = [
         base=PROBES,
         needed=frozenset({"probe"}),
     ),
+    _trend(
+        "http_req_blocked", "From an HTTP request's start until a connection was tried or free."
+    ),
+    _trend("http_req_connecting", "Connecting for an HTTP request; 0 where one was open."),
+    _trend(
+        "http_req_tls_handshaking", "TLS handshake for an HTTP request; 0 where there was none."
+    ),
+    _trend("http_req_sending", "Writing an HTTP request; 0 where it was taken at once."),
+    _trend("http_req_waiting", "From an HTTP request written to the first byte of its answer."),
+    _trend("http_req_receiving", "From the first to the last byte of an answer over HTTP."),
     _counter("iterations", "How many iterations ended; `rate` is per second."),
     _counter("dropped_iterations", "How many iterations were due and found no free user."),
     _counter("data_sent", "Bytes sent.", "B"),
@@ -312,9 +325,17 @@ def problems_of(objective: Objective, plan: Plan) -> list[str]:
             problems.append(
                 f"{objective.name}: the plan has no {key} {value!r}: {suggestion(value, known)}"
             )
+    problems += _status_problems(objective)
     known_metric = CATALOG.get(objective.metric)
     if known_metric is not None and known_metric.base == PROBES and objective in plan.gate:
         problems.append(f"{objective.name}: the gate sees the load alone, not the probes")
     if objective.metric.startswith(("delivery_", "messages_")) and "delivery" not in plan.checkers:
         problems.append(f"{objective.name}: the trial has no checker 'delivery' to measure it")
     return problems
+
+
+def _status_problems(objective: Objective) -> list[str]:
+    status = objective.tags.get("status")
+    if status is None or status == "0" or (len(status) == 3 and status.isdecimal()):
+        return []
+    return [f"{objective.name}: {status!r} is no status: three digits, or 0 for no answer at all"]

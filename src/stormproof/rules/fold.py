@@ -11,6 +11,7 @@ from stormproof.model.histogram import Histogram
 from stormproof.model.record import Record
 from stormproof.model.series import Counts, Frame, Series
 
+STATUS = "status"  # no tag of a series: its counts by status are within its cells
 SeriesById = Mapping[int, Mapping[int, Series]]  # worker -> id -> series
 
 
@@ -35,6 +36,12 @@ class Cell:
         self.service.sum_us += counts.service_sum_us
         self.bytes_sent += counts.bytes_sent
         self.bytes_received += counts.bytes_received
+
+    def add_status(self, counts: Counts, status: int) -> None:
+        """Count only what ended with a status; of these nothing but their number is known."""
+        for known, count in zip(counts.status, counts.status_count, strict=True):
+            if known == status:
+                self.count += count
 
     def merge(self, other: Cell) -> None:
         """Count everything that `other` counts."""
@@ -64,6 +71,8 @@ def fold_frames(
 
     A second in which none of them saw anything is absent.
     """
+    tags = dict(tags)
+    status = tags.pop(STATUS, None)
     ids = matching_ids(series, metric, tags)
     cells: dict[int, Cell] = {}
     for frame in frames:
@@ -71,8 +80,13 @@ def fold_frames(
         if not wanted:
             continue
         for counts in frame.counts:
-            if counts.series in wanted:
-                cells.setdefault(frame.second, Cell()).add(counts)
+            if counts.series not in wanted:
+                continue
+            cell = cells.setdefault(frame.second, Cell())
+            if status is None:
+                cell.add(counts)
+            else:
+                cell.add_status(counts, int(status))
     return cells
 
 

@@ -9,7 +9,7 @@ from stormproof.model.objective import Objective
 from stormproof.model.record import Record
 from stormproof.model.series import Frame
 from stormproof.rules.catalog import CATALOG, PROBES
-from stormproof.rules.fold import Cell, SeriesById, fold_frames, fold_probes
+from stormproof.rules.fold import STATUS, Cell, SeriesById, fold_frames, fold_probes
 
 DROPS = "dropped_iterations"
 ITERATIONS = "iterations"
@@ -34,7 +34,8 @@ def measure(
     """Return the cells of an objective over `seconds`, dropped iterations as +infinity.
 
     A drop of any scenario whose series the objective looks at counts once. The counter of drops
-    is seen, and zero, where its scenario had iterations and none was dropped.
+    is seen, and zero, where its scenario had iterations and none was dropped; that of a status is
+    where there were requests and none ended with it.
     """
     metric = CATALOG[objective.metric]
     wanted = set(seconds)
@@ -49,6 +50,10 @@ def measure(
     if metric.name == DROPS and not seen:
         iterations = fold_frames(inside, series, ITERATIONS, objective.tags)
         seen = any(cell.count for cell in iterations.values())
+    if STATUS in objective.tags and not seen:
+        others = {tag: value for tag, value in objective.tags.items() if tag != STATUS}
+        requests = fold_frames(inside, series, metric.base, others)
+        seen = any(cell.count for cell in requests.values())
     return Measured(cells=cells, seen=seen, hidden=_is_hidden(objective, series))
 
 

@@ -58,7 +58,7 @@ class Bench:
             series = self.tape.series[int(row["series"])]
             if series.metric == metric:
                 found.append(
-                    (series.tags.get("name", ""), bool(row["failed"]), int(row["received"]))
+                    (series.tags.get("name", ""), bool(row["outcome"] & 1), int(row["received"]))
                 )
         return found
 

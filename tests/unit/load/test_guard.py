@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from stormproof.clients.guard import IterationFailed, JourneyGuard, UnexpectedAnswer
-from stormproof.clients.tape import Actor, Scope, Tape
+from stormproof.clients.tape import ROW, Actor, Scope, Tape
 
 
 def make() -> tuple[Tape, JourneyGuard]:
@@ -33,7 +33,7 @@ def test_errors_become_failures(error: Exception, kind: str, body: str, warned: 
     (failure,) = tape.failures
     assert failure.kind.startswith(kind)
     assert (failure.intended_ns, failure.start_ns, failure.body) == (100, 200, body)
-    assert len(tape.rows) == 36
+    assert len(tape.rows) == ROW.size
     assert bool(tape.warnings) is warned
     assert guard.why == failure.kind
     assert guard.start_ns == 0

@@ -6,7 +6,7 @@ import pytest
 
 from stormproof.clients.guard import UnexpectedAnswer
 from stormproof.clients.ledger import Deliveries, LedgerBook
-from stormproof.clients.tape import Actor, Scope, Tape
+from stormproof.clients.tape import ROW, Actor, Scope, Tape
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.model.ledger import (
     ENTRY,
@@ -39,7 +39,7 @@ class Desk:
     @property
     def deliveries_timed(self) -> int:
         """Return how many deliveries were timed."""
-        return len(self.tape.rows) // 36
+        return len(self.tape.rows) // ROW.size
 
 
 def test_life_of_a_message() -> None:

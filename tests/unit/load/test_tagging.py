@@ -65,7 +65,7 @@ def test_a_group_is_timed_from_when_its_user_was_able_to_begin() -> None:
     inner, outer = rows_of(bytes(user.tape.rows))
     tags = [user.tape.series[int(row["series"])].tags["group"] for row in (inner, outer)]
     assert tags == ["::checkout::payment", "::checkout"]
-    assert [int(row["failed"]) & 1 for row in (inner, outer)] == [1, 0]
+    assert [int(row["outcome"]) & 1 for row in (inner, outer)] == [1, 0]
     assert int(outer["intended_ns"]) == 1_000
     assert 1_000 < int(outer["start_ns"]) <= int(inner["start_ns"]) <= int(inner["end_ns"])
 

@@ -66,3 +66,13 @@ def test_a_probe_is_asked_for_by_its_name() -> None:
     assert problems_of(asked, plan()) == []
     (blind,) = problems_of(asked, plan(gate=(asked,)))
     assert "not the probes" in blind
+
+
+def test_a_status_is_three_digits() -> None:
+    """A status that cannot be one is a problem before anything runs; 0 is no answer at all."""
+    assert problems_of(objective("http_reqs{status:429}", "count<5"), plan()) == []
+    assert problems_of(objective("http_reqs{scenario:feed,status:0}", "rate<5"), plan()) == []
+    (problem,) = problems_of(objective("http_reqs{status:4xx}", "count<5"), plan())
+    assert "'4xx' is no status" in problem
+    (elsewhere,) = question_problems("http_req_duration", ["status"], "p")
+    assert "has no tag 'status'" in elsewhere

@@ -99,3 +99,13 @@ def test_overflow_hides_samples() -> None:
     assert measure(named, frames(), {0: known | {9: other}}, [1]).hidden
     unnamed = objective("http_req_duration{scenario:feed}", "p(95)<300")
     assert not measure(unnamed, frames(), {0: known | {9: other}}, [1]).hidden
+
+
+def test_no_answer_with_a_status_is_an_answer() -> None:
+    """Zero of a status is known where there were requests, and unknown where there were none."""
+    rare = objective("http_reqs{status:429}", "count==0")
+    some = [frame(0, 0, [counted(FEED_OPERATION, 3)])]
+    found = measure(rare, some, BOTH, [0])
+    assert found.seen
+    assert sum(cell.count for cell in found.cells.values()) == 0
+    assert not measure(rare, [], BOTH, [0]).seen
