@@ -50,6 +50,7 @@ def compose_run(
     state: LiveState,
     *,
     run_id: str,
+    headers: Mapping[str, str],
 ) -> Run:
     """Wire one run."""
     worker_cores, stack_cores = split_cores(plan)
@@ -71,6 +72,7 @@ def compose_run(
         cores=worker_cores,
         on_frame=on_frame,
         on_event=on_worker_event,
+        headers=headers,
     )
 
     def on_stack_event(event: Event) -> None:

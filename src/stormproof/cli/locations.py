@@ -18,6 +18,11 @@ def profile_folders() -> list[Path]:
     return _folders("load/profiles", "profiles")
 
 
+def environment_folders() -> list[Path]:
+    """Return the folders of environments: the working directory's, then the shipped ones."""
+    return _folders("load/environments", "environments")
+
+
 def _folders(in_project: str, in_wheel: str) -> list[Path]:
     candidates = [
         Path(in_project),

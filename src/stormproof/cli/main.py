@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from stormproof import __version__
+from stormproof.cli.load_commands import quick, run_file
 from stormproof.kernel.errors import BadInput, StormproofError
 
 BAD_INPUT = 64
@@ -39,10 +40,14 @@ def certify(
     plan: str, profile: str | None, scale: float, seed: int | None, out: Path, target: str
 ) -> int:
     """Run a plan (default: the two-minute demonstration) and issue one verdict."""
-    from stormproof.cli.certify import certify as run
     from stormproof.cli.plans import Order
+    from stormproof.cli.running import certify as run
 
     return run(Order(plan=plan, profile=profile, scale=scale, seed=seed, target=target), out)
+
+
+commands.add_command(run_file)
+commands.add_command(quick)
 
 
 @commands.command()

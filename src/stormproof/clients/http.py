@@ -51,7 +51,7 @@ class HttpSite:
     __slots__ = ("deadlines", "delete", "get", "patch", "post", "put", "target")
 
     def __init__(self, target: Target, scope: Scope, deadlines: Deadlines) -> None:
-        tail = f" HTTP/1.1\r\nHost: {target.authority}\r\n{_HEADERS}".encode()
+        tail = f" HTTP/1.1\r\nHost: {target.authority}\r\n{_HEADERS}".encode() + target.headers
 
         def routes(method: str) -> Routes:
             return Routes(scope, "http_req", method, f"{method} ", tail)

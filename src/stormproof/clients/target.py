@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
@@ -17,6 +17,7 @@ class Target:
     host: str
     port: int
     authority: str  # what the Host header says
+    headers: bytes = b""  # lines that every request carries besides our own
 
     async def resolve(self) -> Target:
         """Return the same target with its host looked up.
@@ -37,7 +38,7 @@ class Target:
             ) from error
         families = {entry[0]: str(entry[4][0]) for entry in reversed(found)}
         host = families.get(socket.AF_INET) or next(iter(families.values()))
-        return Target(host=host, port=self.port, authority=self.authority)
+        return replace(self, host=host)
 
 
 def parse_target(base_url: str) -> Target:

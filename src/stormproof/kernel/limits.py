@@ -18,5 +18,6 @@ RECORD_RESERVE_BYTES = 4 << 20  # preallocated, so that a full disk still seals
 WORKERS_MAX = 64
 USERS_MAX = 50_000
 RATE_PER_S_MAX = 100_000
+REQUESTS_MAX = 1_000_000_000  # a run
 FINDINGS_LISTED_MAX = 100  # of a kind; all are counted
 LOG_BYTES_MAX = 64 << 20

@@ -41,6 +41,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     run_dir: str
     base_url: str
     cores: list[int]
+    headers: dict[str, str] = {}  # of every request; told here alone, because they may be secrets
 
 
 class Drive(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -40,6 +40,7 @@ class LocalFleet:
         cores: worker i runs on `cores[i % len(cores)]`; empty: anywhere.
         on_frame: called with each frame and all series of its worker.
         on_event: called with what is to be recorded of the workers: they write no events.
+        headers: that every request carries besides our own.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class LocalFleet:
         cores: Sequence[int],
         on_frame: OnFrame,
         on_event: OnEvent,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._argv = list(worker_argv)
         self._plan = plan
@@ -58,6 +60,7 @@ class LocalFleet:
         self._cores = list(cores)
         self._on_frame = on_frame
         self._on_event = on_event
+        self._headers = dict(headers or {})
         self._remotes: list[Remote] = []
 
     @property
@@ -176,6 +179,7 @@ class LocalFleet:
             run_dir=str(self._run_dir.resolve()),
             base_url=base_url,
             cores=[cores[number % len(cores)]] if cores else [],
+            headers=self._headers,
         )
 
     async def _watch_silence(self) -> None:

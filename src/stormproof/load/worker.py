@@ -15,12 +15,14 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 import uvloop
 
+from stormproof.clients.headers import header_lines
 from stormproof.clients.tape import Tape
 from stormproof.clients.target import parse_target
 from stormproof.journeys.journey import Journey
@@ -106,7 +108,10 @@ async def _work(
     run_dir = Path(assignment.run_dir)
     plan = msgspec.json.decode((run_dir / "plan.json").read_bytes(), type=Plan)
     journeys = [_journey(run_dir, scenario.journey) for scenario in plan.scenarios]
-    target = await parse_target(assignment.base_url).resolve()
+    target = replace(
+        await parse_target(assignment.base_url).resolve(),
+        headers=header_lines(assignment.headers),
+    )
     name = f"worker-{assignment.worker}"
     tape = Tape(assignment.worker)
     place = Place(worker=assignment.worker, workers=assignment.workers)

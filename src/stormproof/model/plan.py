@@ -158,6 +158,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     ready_deadline_ns: int  # for the target to become ready
     drain_deadline_ns: int
     recovery_bar_ns: int  # a recovery window never lasts longer than this
+    headers: tuple[str, ...] = ()  # names of those that every request carries; no values
     scenarios: tuple[Scenario, ...]
     modules: dict[str, str] = {}  # what the journeys import beside them: file -> SHA-256
     faults: tuple[PlannedFault, ...]

@@ -50,6 +50,21 @@ class ProbeNumbers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the load must stay below, whatever the scenarios ask for; None: only the hard limits."""
+
+    vus: int | None = None
+    rate: int | None = None  # iterations a second, all scenarios together
+    requests: int | None = None  # iterations in all, of what is paced
+    duration_ns: int = 86_400_000_000_000
+
+    @property
+    def is_cap(self) -> bool:
+        """Say whether users or rate are bounded on purpose."""
+        return self.vus is not None or self.rate is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """One profile file; `where` names it in messages. Thresholds are as they were written."""
 
@@ -71,3 +86,5 @@ class Profile:
     probes: Mapping[str, ProbeNumbers]
     gate: Mapping[str, tuple[RawThreshold, ...]]
     thresholds: Mapping[str, tuple[RawThreshold, ...]]
+    limits: Limits = field(default_factory=Limits)
+    reference: str = ""  # figures of another machine, shown beside the results, never judged

@@ -34,6 +34,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     worker_cores: list[int] = []
     stack_cores: list[int] = []
     versions: dict[str, str] = {}
+    settings: dict[str, str] = {}  # taken from environment variables; secrets as ***
 
 
 class Seal(msgspec.Struct, frozen=True, kw_only=True):

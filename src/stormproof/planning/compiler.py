@@ -24,9 +24,9 @@ from stormproof.planning.problems import (
     clashes_of,
     gate_problems,
     repetitions,
-    target_problems,
     timeline_problems,
 )
+from stormproof.planning.safety import limit_problems, target_problems
 from stormproof.planning.trials import LoadedTrial
 from stormproof.rules.catalog import problems_of
 from stormproof.rules.evidence import decide_not_judged
@@ -38,11 +38,12 @@ _NO_NUMBERS = ScenarioNumbers(executor="constant-vus")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What the command line adds to trial and profile."""
+    """What the command line adds to trial and profile; `capped`: it bounds users or rate."""
 
     scale: float = 1.0
     seed: int | None = None
     target: str = ""
+    capped: bool = False
 
 
 def compile_plan(
@@ -77,7 +78,9 @@ def compile_plan(
     scaled = _Scale(trial, profile, choices.scale)
     plan = _draft(loaded, profile, choices, scaled)
     problems += timeline_problems(plan, profile)
-    problems += target_problems(choices.target)
+    problems += limit_problems(plan, profile.limits, profile.where)
+    capped = choices.capped or profile.limits.is_cap
+    problems += target_problems(choices.target, capped=capped)
     objectives, gate, bad = _read_all(trial, profile)
     problems += bad
     plan = msgspec.structs.replace(plan, gate=tuple(gate), objectives=tuple(objectives))

@@ -88,7 +88,7 @@ def _bad_faults(trial: Trial, breakable: Breakable) -> Iterator[Problem]:
 
 
 def _bad_probes(trial: Trial) -> Iterator[Problem]:
-    if READY not in trial.probes:
+    if READY not in trial.probes and (trial.faults or trial.stack != "none"):
         what = f"has no probe {READY!r}, which tells when the target is ready"
         fix = f'probes={{"{READY}": TrialProbe(path="/health/ready")}}'
         yield Problem(where=f"trial {trial.name}", what=what, fix=fix)

@@ -108,7 +108,7 @@ class Fields:
         if isinstance(value, str) and value in choices:
             return value
         if key in self.value:
-            self.problem(key, f"{value!r} is unknown", _suggest(str(value), choices))
+            self.problem(key, f"{value!r} is unknown", suggest(str(value), choices))
         return choices[0]
 
     def number(
@@ -197,7 +197,7 @@ class Fields:
         """Note every field that nobody took."""
         for key in self.value:
             if key not in self._taken:
-                self.problem(key, "is unknown", _suggest(key, tuple(sorted(self._taken))))
+                self.problem(key, "is unknown", suggest(key, tuple(sorted(self._taken))))
 
 
 def _shown(value: object) -> str:
@@ -205,6 +205,7 @@ def _shown(value: object) -> str:
     return _SHORT.repr(value)
 
 
-def _suggest(word: str, known: tuple[str, ...]) -> str:
+def suggest(word: str, known: tuple[str, ...]) -> str:
+    """Say which known word was probably meant, or list all of them."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"

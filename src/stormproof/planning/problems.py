@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.limits import RATE_PER_S_MAX, USERS_MAX
@@ -135,30 +133,3 @@ def _port_problems(plan: Plan, where: str) -> list[Problem]:
             place = f"{where}: ports {part}"
             problems.append(Problem(where=place, what=what, fix="one port for each part"))
     return problems
-
-
-def target_problems(url: str) -> list[Problem]:
-    """Allow plain http to this machine only; load never goes where nobody meant it to."""
-    if not url:
-        return []
-    where = f"--target {url}"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return [Problem(where=where, what="has no valid port", fix="1 to 65535")]
-    if parts.scheme != "http" or not parts.hostname or port == 0:
-        return [Problem(where=where, what="is no http URL", fix="such as http://127.0.0.1:8000")]
-    if parts.path not in ("", "/") or parts.query or parts.username:
-        return [Problem(where=where, what="is more than scheme, host and port")]
-    if not _is_loopback(parts.hostname):
-        fix = "this version drives load to loopback addresses only"
-        return [Problem(where=where, what="is not this machine", fix=fix)]
-    return []
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from stormproof.kernel.canonical import sha256_hex
+from stormproof.kernel.canonical import canonical_json, sha256_hex
 from stormproof.kernel.errors import BadInput, Problem
 from stormproof.kernel.limits import (
     PROFILE_BYTES_MAX,
     RATE_PER_S_MAX,
+    REQUESTS_MAX,
     USERS_MAX,
     WORKERS_MAX,
 )
 from stormproof.model.plan import Executor, Population, ProfileRef
-from stormproof.model.profile import FaultNumbers, ProbeNumbers, Profile, ScenarioNumbers
-from stormproof.planning.fields import Fields, read_object
+from stormproof.model.profile import FaultNumbers, Limits, ProbeNumbers, Profile, ScenarioNumbers
+from stormproof.planning.fields import Fields, JsonObject, read_object
 
 EXECUTORS = ("constant-arrival-rate", "constant-vus")
 
@@ -46,6 +47,21 @@ def read_profile(path: Path) -> tuple[Profile, list[Problem]]:
     Raises:
         BadInput: the file cannot be read at all.
     """
+    data = read_bytes(path)
+    problems: list[Problem] = []
+    document = read_object(data, str(path), problems)
+    if problems and not document:
+        raise BadInput(problems)
+    ref = ProfileRef(name=path.stem, sha256=sha256_hex(data))
+    return _profile(Fields(document, f"{path}:", problems), ref, str(path)), problems
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a profile's or an environment's file.
+
+    Raises:
+        BadInput: it cannot be read, or is too large.
+    """
     where = str(path)
     try:
         with path.open("rb") as stream:
@@ -54,12 +70,17 @@ def read_profile(path: Path) -> tuple[Profile, list[Problem]]:
         raise BadInput([Problem(where=where, what=f"cannot be read: {error.strerror}")]) from error
     if len(data) > PROFILE_BYTES_MAX:
         raise BadInput([Problem(where=where, what=f"is over {PROFILE_BYTES_MAX} bytes")])
+    return data
+
+
+def profile_of(document: JsonObject, *, name: str, where: str) -> tuple[Profile, list[Problem]]:
+    """Return the profile that a document says, with all that is wrong with it.
+
+    Its digest is that of the document as it is, whatever file it began as.
+    """
     problems: list[Problem] = []
-    fields = Fields(read_object(data, where, problems), f"{where}:", problems)
-    if problems and not fields.value:
-        raise BadInput(problems)
-    ref = ProfileRef(name=path.stem, sha256=sha256_hex(data))
-    return _profile(fields, ref, where), problems
+    ref = ProfileRef(name=name, sha256=sha256_hex(canonical_json(document)))
+    return _profile(Fields(document, f"{where}:", problems), ref, where), problems
 
 
 def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
@@ -71,8 +92,8 @@ def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
         seed=fields.whole("seed", default=1, low=0, high=2**63 - 1),
         trial=fields.text("trial", ""),
         workers=fields.whole("workers", default=1, low=1, high=WORKERS_MAX),
-        warmup_ns=fields.duration_ns("warmup", default="5s", low="1s", high="1h"),
-        duration_ns=fields.duration_ns("duration", default=None, low="5s", high="24h"),
+        warmup_ns=fields.duration_ns("warmup", default="5s", low="0s", high="1h"),
+        duration_ns=fields.duration_ns("duration", default=None, low="1s", high="24h"),
         ready_ns=fields.duration_ns("ready", default="60s", low="1s", high="10m"),
         drain_ns=fields.duration_ns("drain", default="20s", low="1s", high="10m"),
         recovery_ns=fields.duration_ns("recovery", default="10s", low="1s", high="10m"),
@@ -83,6 +104,8 @@ def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
         probes={name: _probe(one) for name, one in fields.inner("probes").objects()},
         gate=fields.inner("gate").thresholds(),
         thresholds=fields.inner("thresholds", required=True).thresholds(),
+        limits=_limits(fields.inner("limits")),
+        reference=fields.text("reference", ""),
     )
     fields.done()
     return profile
@@ -116,6 +139,22 @@ def _scenario(fields: Fields) -> ScenarioNumbers:
     )
     fields.done()
     return numbers
+
+
+def _limits(fields: Fields) -> Limits:
+    """Take what the load must stay below; each is optional."""
+    limits = Limits(
+        vus=_optional(fields, "vus", USERS_MAX),
+        rate=_optional(fields, "rate", RATE_PER_S_MAX),
+        requests=_optional(fields, "requests", REQUESTS_MAX),
+        duration_ns=fields.duration_ns("duration", default="24h", low="1s", high="24h"),
+    )
+    fields.done()
+    return limits
+
+
+def _optional(fields: Fields, key: str, high: int) -> int | None:
+    return fields.whole(key, default=1, low=1, high=high) if fields.has(key) else None
 
 
 def _fault(fields: Fields) -> FaultNumbers:

@@ -56,21 +56,53 @@ def find_trial(name: str, folders: list[Path]) -> Path:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedFile:
+    """A Python file of a user's, imported; `module` has what it declares.
+
+    `modules` are as in `LoadedTrial`; `trial` is its TRIAL, None where it declares none.
+    """
+
+    path: Path
+    source: bytes
+    modules: Mapping[str, bytes]
+    module: object
+    trial: Trial | None
+
+    def as_trial(self, trial: Trial) -> LoadedTrial:
+        """Return the file as the one that declares `trial`."""
+        return LoadedTrial(trial=trial, path=self.path, source=self.source, modules=self.modules)
+
+
+def load_file(path: Path) -> LoadedFile:
+    """Import a user's file, a trial or journeys alone.
+
+    Raises:
+        BadInput: it cannot be read or imported.
+    """
+    source = _read(path)
+    module = _import(path)
+    trial = getattr(module, "TRIAL", None)
+    return LoadedFile(
+        path=path,
+        source=source,
+        modules=_modules_beside(path),
+        module=module,
+        trial=trial if isinstance(trial, Trial) else None,
+    )
+
+
 def load_trial(path: Path) -> LoadedTrial:
     """Import a trial's file and return its `TRIAL`.
 
     Raises:
         BadInput: it cannot be read or imported, or declares no trial.
     """
-    where = str(path)
-    source = _read(path)
-    module = _import(path)
-    trial = getattr(module, "TRIAL", None)
-    if not isinstance(trial, Trial):
-        raise BadInput(
-            [Problem(where=where, what="declares no TRIAL", fix="TRIAL = Trial(name=..., ...)")]
-        )
-    return LoadedTrial(trial=trial, path=path, source=source, modules=_modules_beside(path))
+    file = load_file(path)
+    if file.trial is None:
+        fix = "TRIAL = Trial(name=..., ...); journeys alone go to `stormproof run`"
+        raise BadInput([Problem(where=str(path), what="declares no TRIAL", fix=fix)])
+    return file.as_trial(file.trial)
 
 
 def _read(path: Path) -> bytes:

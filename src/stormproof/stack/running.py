@@ -24,9 +24,10 @@ class RunningTarget:
             EnvironmentFailure: nothing answers there.
         """
         parts = urlsplit(self._url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
             async with asyncio.timeout(REACH_TIMEOUT_S):
-                _, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+                _, writer = await asyncio.open_connection(parts.hostname, port)
         except (OSError, TimeoutError) as error:
             why = getattr(error, "strerror", None) or "no answer"
             raise EnvironmentFailure(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -54,8 +54,11 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     item_status = 200
+    seen_headers: Mapping[str, str] = {}
+    seen_path = ""
 
     def do_GET(self) -> None:
+        type(self).seen_headers, type(self).seen_path = dict(self.headers.items()), self.path
         status = self.item_status if self.path.startswith("/items") else 200
         body = b'{"ok": true}'
         self.send_response(status)

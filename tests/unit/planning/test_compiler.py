@@ -95,14 +95,14 @@ def test_a_running_target_has_its_faults_not_judged() -> None:
 @pytest.mark.parametrize(
     ("target", "problem"),
     [
-        ("https://127.0.0.1", "is no http URL"),
-        ("http://example.com", "is not this machine"),
+        ("ftp://127.0.0.1", "is no http URL"),
+        ("https://example.com", "is not this machine, and its load has no cap .give --vus"),
         ("http://127.0.0.1:99999", "has no valid port"),
         ("http://127.0.0.1:80/x?y", "is more than scheme, host and port"),
     ],
 )
 def test_a_target_that_is_not_ours_to_load_is_refused(target: str, problem: str) -> None:
-    """Load goes only to plain http on this machine, and the message says so."""
+    """Load without a cap goes only to this machine, and the message says so."""
     with pytest.raises(BadInput, match=problem):
         compiled(PROFILES / "demonstration.json", target=target)
 

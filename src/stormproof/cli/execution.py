@@ -1,4 +1,4 @@
-"""Certify: plan, run, record, verdict, report, in one go."""
+"""Carry out a plan: run, record, verdict, report, in one go, whichever command asked for it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import platform
 import signal
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -18,45 +20,92 @@ from stormproof import __version__
 from stormproof.cli.compose import compose_run, split_cores
 from stormproof.cli.judging import EXIT_CODES, judge_run, print_verdict
 from stormproof.cli.live import LiveState
-from stormproof.cli.plans import Order, compile_order, describe
+from stormproof.cli.plans import describe
 from stormproof.cli.progress import PanelView, PlainView, open_view
+from stormproof.cli.variables import Variables
 from stormproof.kernel import clock
 from stormproof.kernel.errors import EnvironmentFailure, Interrupted, StormproofError
 from stormproof.model.plan import Plan
 from stormproof.model.record import Manifest
+from stormproof.model.verdict import Verdict
+from stormproof.planning.trials import LoadedTrial
 from stormproof.run.lifecycle import Run
 from stormproof.store.directory import RunDirectory, new_run_id
 from stormproof.store.segment import SegmentRecorder
 
 REDRAW_S = 0.25
+NO_HEADERS: Mapping[str, str] = {}
 VERSIONS_OF = ("httptools", "msgspec", "numpy", "picows", "uvloop")
 
 
-def certify(order: Order, out: Path) -> int:
-    """Run what was ordered below `out`, judge it, and return the exit code."""
-    plan, loaded = compile_order(order)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run has come to: its record, the verdict, and what stopped it early."""
+
+    directory: RunDirectory
+    verdict: Verdict
+    error: StormproofError | None
+
+    def exit_code(self) -> int:
+        """Tell what stopped the run, where something did, and return the exit code.
+
+        Raises:
+            StormproofError: what stopped it is our own fault.
+        """
+        if isinstance(self.error, Interrupted | EnvironmentFailure):
+            click.echo(f"stormproof: {self.error}", err=True)
+            return self.error.exit_code
+        if self.error is not None:
+            raise self.error
+        return EXIT_CODES[self.verdict.verdict]
+
+
+def carry_out(
+    plan: Plan,
+    loaded: LoadedTrial,
+    out: Path,
+    *,
+    variables: Variables,
+    headers: Mapping[str, str] = NO_HEADERS,
+) -> Outcome:
+    """Run a plan below `out`, judge it and print the verdict.
+
+    Args:
+        plan: what to do.
+        loaded: the user's file that it names.
+        out: the folder that gets the run's own.
+        variables: what of the plan came from the environment.
+        headers: the values of the plan's headers, which are stored nowhere.
+    """
+    if variables.told:
+        click.echo(variables.line(), err=True)
     for line in describe(plan):
         click.echo(line, err=True)
     run_id = new_run_id(plan.trial)
     directory = RunDirectory.create(
         out.absolute() / run_id,
         plan=plan,
-        manifest=_manifest(plan, run_id),
+        manifest=_manifest(plan, run_id, variables),
         journeys={**loaded.modules, loaded.path.name: loaded.source},
     )
     click.echo(f"record {directory.path}", err=True)
-    error = _run(plan, directory, run_id)
-    return _finish(directory, error)
+    error = _run(plan, directory, run_id, headers)
+    verdict = judge_run(directory)
+    print_verdict(directory, verdict)
+    sys.stdout.flush()
+    return Outcome(directory=directory, verdict=verdict, error=error)
 
 
-def _run(plan: Plan, directory: RunDirectory, run_id: str) -> StormproofError | None:
+def _run(
+    plan: Plan, directory: RunDirectory, run_id: str, headers: Mapping[str, str]
+) -> StormproofError | None:
     """Carry out the run and seal its record; return what stopped it early."""
     recorder = SegmentRecorder(directory.record / "controller.seg", writer="controller")
     view = open_view()
     state = LiveState(plan=plan, now_ns=clock.monotonic_ns, tell=view.tell)
     error: StormproofError | None = None
     try:
-        run = compose_run(plan, directory, recorder, state, run_id=run_id)
+        run = compose_run(plan, directory, recorder, state, run_id=run_id, headers=headers)
         uvloop.run(_drive(run, state, view))
     except StormproofError as stopped:
         error = stopped
@@ -97,20 +146,7 @@ async def _redraw(state: LiveState, view: PlainView | PanelView) -> None:
         await asyncio.sleep(REDRAW_S)
 
 
-def _finish(directory: RunDirectory, error: StormproofError | None) -> int:
-    """Judge what there is, print it, and choose the exit code."""
-    verdict = judge_run(directory)
-    print_verdict(directory, verdict)
-    sys.stdout.flush()
-    if isinstance(error, Interrupted | EnvironmentFailure):
-        click.echo(f"stormproof: {error}", err=True)
-        return error.exit_code
-    if error is not None:
-        raise error
-    return EXIT_CODES[verdict.verdict]
-
-
-def _manifest(plan: Plan, run_id: str) -> Manifest:
+def _manifest(plan: Plan, run_id: str, variables: Variables) -> Manifest:
     worker_cores, stack_cores = split_cores(plan)
     return Manifest(
         run_id=run_id,
@@ -127,6 +163,7 @@ def _manifest(plan: Plan, run_id: str) -> Manifest:
         worker_cores=worker_cores,
         stack_cores=stack_cores,
         versions={name: metadata.version(name) for name in VERSIONS_OF},
+        settings=dict(variables.told),
     )
 
 

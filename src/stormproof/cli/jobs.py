@@ -1,0 +1,159 @@
+"""From what `run` and `quick` were asked to a plan: journeys, a profile's document, environment.
+
+file (journeys, maybe TRIAL, maybe OPTIONS)  +  profile or OPTIONS or the built-in `run`
++  environment  +  flags and variables   ->   document   ->   profile   ->   plan
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from stormproof.cli.locations import environment_folders, profile_folders
+from stormproof.cli.plans import BREAKABLE
+from stormproof.journeys.journey import Journey
+from stormproof.journeys.loader import load_journey
+from stormproof.kernel.errors import BadInput, Problem
+from stormproof.model.plan import NotJudged, Plan
+from stormproof.model.trial import Trial
+from stormproof.planning.compiler import Choices, compile_plan
+from stormproof.planning.documents import Amendments, amended, assigned
+from stormproof.planning.environments import Environment, find_environment, read_environment
+from stormproof.planning.fields import JsonObject, read_object
+from stormproof.planning.profiles import find_profile, profile_of, read_bytes
+from stormproof.planning.safety import is_loopback_url
+from stormproof.planning.trials import LoadedFile, LoadedTrial, load_file
+
+BUILT_IN = "run"  # the profile where nothing else is said
+UNASKED = ("http_req_duration", "http_req_failed")  # what the built-in objective says nothing of
+NO_ENVIRONMENT = Environment(
+    name="", description="", target="", ws_target="", env={}, limits={}, thresholds={}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What was asked: a file with journeys, and everything that changes its numbers."""
+
+    file: Path
+    profile: str = ""
+    environment: str = ""
+    target: str = ""
+    region: str = ""
+    name: str = ""  # of the run; empty: the file's
+    seed: int | None = None
+    wish: Amendments = field(default_factory=Amendments)
+    headers: Mapping[str, str] = field(default_factory=dict)  # of every request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """A profile's document on its way; `own_bars` says that somebody asked for thresholds."""
+
+    document: JsonObject
+    name: str
+    where: str
+    own_bars: bool = True
+
+
+def compile_job(job: Job) -> tuple[Plan, LoadedTrial]:
+    """Make the plan of a job.
+
+    Raises:
+        BadInput: with every problem found.
+    """
+    file = load_file(job.file)
+    environment = _environment(job)
+    job = replace(job, target=job.target or environment.target)
+    draft, problems = _document(job, file, environment)
+    wish = replace(
+        job.wish,
+        thresholds=environment.thresholds,
+        limits=environment.limits,
+        env={**environment.env, **job.wish.env},
+        tags={"region": job.region} if job.region else {},
+        workers=job.wish.workers or _workers(draft.document, job.target),
+    )
+    trial, document = file.trial, draft.document
+    if trial is None:
+        runs, document, unknown = assigned(document, _journeys(file), draft.where)
+        problems += unknown
+        trial = _trial_of(file, job.name or file.path.stem, runs)
+    document, misfits = amended(document, wish, draft.where)
+    problems += misfits
+    profile, bad = profile_of(document, name=draft.name, where=draft.where)
+    loaded = file.as_trial(trial)
+    plan = compile_plan(
+        loaded,
+        profile,
+        [*problems, *bad],
+        choices=Choices(seed=job.seed, target=job.target, capped=wish.is_cap),
+        check_journey=load_journey,
+        breakable=BREAKABLE,
+    )
+    plan = msgspec.structs.replace(plan, headers=tuple(job.headers))
+    return (plan if draft.own_bars else _with_unasked(plan)), loaded
+
+
+def _environment(job: Job) -> Environment:
+    if not job.environment:
+        return NO_ENVIRONMENT
+    return read_environment(find_environment(job.environment, environment_folders()))
+
+
+def _document(job: Job, file: LoadedFile, environment: Environment) -> tuple[_Draft, list[Problem]]:
+    """Find the numbers: a profile that was named, the trial's, or our own."""
+    named = job.profile or ("" if file.trial is None else file.trial.name)
+    problems: list[Problem] = []
+    path = find_profile(named or BUILT_IN, profile_folders())
+    document = read_object(read_bytes(path), str(path), problems)
+    draft = _Draft(document=document, name=path.stem, where=str(path), own_bars=bool(named))
+    if problems and not draft.document:
+        raise BadInput(problems)
+    if environment.name:
+        name = f"{draft.name}@{environment.name}"
+        own = draft.own_bars or bool(environment.thresholds)
+        draft = replace(draft, name=name, own_bars=own)
+    return draft, problems
+
+
+def _workers(document: JsonObject, target: str) -> int | None:
+    """Return how many workers there are where nobody says: the stack needs cores of its own."""
+    if "workers" in document:
+        return None
+    cores = len(os.sched_getaffinity(0))
+    return max(1, cores // 2) if not target or is_loopback_url(target) else cores
+
+
+def _journeys(file: LoadedFile) -> tuple[str, ...]:
+    found = tuple(name for name, one in vars(file.module).items() if isinstance(one, Journey))
+    if not found:
+        what, fix = "has neither a TRIAL nor a journey", "decorate an async function with @journey"
+        raise BadInput([Problem(where=str(file.path), what=what, fix=fix)])
+    return found
+
+
+def _trial_of(file: LoadedFile, name: str, scenarios: Mapping[str, str]) -> Trial:
+    """Make the trial that a file of journeys alone stands for."""
+    text = getattr(file.module, "__doc__", None) or file.path.stem
+    title = text.strip().partition("\n")[0].rstrip(".")
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", name)[:64]
+    return Trial(name=name, title=title, stack="none", scenarios=scenarios)
+
+
+def _with_unasked(plan: Plan) -> Plan:
+    """Say which questions nobody asked, so that a PASS does not look like their answer.
+
+    Of what is asked, that every check holds, one check that fails is proof enough.
+    """
+    unasked = tuple(
+        NotJudged(objective=metric, why="no threshold was given for it") for metric in UNASKED
+    )
+    exact = tuple(msgspec.structs.replace(one, exact=True) for one in plan.objectives)
+    not_judged = plan.not_judged + unasked
+    return msgspec.structs.replace(plan, objectives=exact, not_judged=not_judged, scope="reduced")

@@ -1,0 +1,49 @@
+"""The commands that run: `certify` a trial, `run` a file of journeys or a trial."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from stormproof.cli.execution import carry_out
+from stormproof.cli.jobs import Job, compile_job
+from stormproof.cli.plans import Order, compile_order
+from stormproof.cli.variables import Variables, read_variables
+
+
+def certify(order: Order, out: Path) -> int:
+    """Run what was ordered below `out`, judge it, and return the exit code."""
+    flags = {"BASE_URL": order.target, "TEST_PROFILE": order.profile}
+    variables = read_variables(os.environ, flags=flags)
+    target = order.target or variables.base_url
+    order = replace(order, target=target, profile=order.profile or variables.profile or None)
+    plan, loaded = compile_order(order)
+    return carry_out(plan, loaded, out, variables=variables).exit_code()
+
+
+def run(job: Job, out: Path) -> int:
+    """Run a file of journeys, or a trial, below `out`; judge it, and return the exit code."""
+    job, variables = with_variables(job)
+    plan, loaded = compile_job(job)
+    outcome = carry_out(plan, loaded, out, variables=variables, headers=job.headers)
+    return outcome.exit_code()
+
+
+def with_variables(job: Job) -> tuple[Job, Variables]:
+    """Fill in from the environment what no flag said."""
+    flags = {
+        "BASE_URL": job.target,
+        "REGION": job.region,
+        "STORMPROOF_ENV": job.environment,
+        "TEST_PROFILE": job.profile,
+    }
+    variables = read_variables(os.environ, flags=flags)
+    filled = replace(
+        job,
+        target=job.target or variables.base_url,
+        region=job.region or variables.region,
+        environment=job.environment or variables.environment,
+        profile=job.profile or variables.profile,
+    )
+    return filled, variables
