@@ -19,6 +19,7 @@ from stormproof.rules.aggregate import DROPPED, Value, value_of
 from stormproof.rules.catalog import CATALOG, PROBES, Reading
 from stormproof.rules.gate import holds
 from stormproof.rules.measure import measure_record
+from stormproof.rules.own_error import FINER, too_fine
 from stormproof.rules.validity import Validity
 from stormproof.rules.windows import Windows, spans_of
 
@@ -135,6 +136,9 @@ def _doubt_window(objective: Objective, bench: Bench, seconds: set[int]) -> Doub
         if silence:
             return Doubt(why=silence, remedy="make sure that the probe is asked all through")
     why, remedy = bench.validity.doubt(seconds, answered_twice=True)
+    if not why:
+        valid = seconds - bench.validity.invalid(seconds)
+        why, remedy = too_fine(objective, bench.record.frames, valid), FINER
     return Doubt(why=why, remedy=remedy) if why else None
 
 

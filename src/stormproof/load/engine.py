@@ -98,6 +98,10 @@ class Engine:
         """How many users there are."""
         return sum(len(crew.users) for crew in self._crews)
 
+    def sleep_until(self, due_ns: int) -> asyncio.Future[None]:
+        """Return a future that is done once `due_ns` has passed, to a quantum of the pacer."""
+        return self._pacer.sleep_until(due_ns)
+
     @property
     def busy(self) -> int:
         """How many users are inside an iteration."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time_ns
 
+import msgspec
+
 from stormproof.clients.tape import Tape
 from stormproof.kernel.clock import monotonic_ns
+from stormproof.kernel.units import MICROSECOND_NS
+from stormproof.model.histogram import index_of
 from stormproof.model.series import GeneratorHealth
 
 _TASKS = Path("/proc/self/task")
@@ -117,14 +122,17 @@ class HealthMonitor:
         self._meter = Meter()
         self._pauses = CollectorPauses()
         self._lag_ns_max = 0
+        self._lags: Counter[int] = Counter()  # by histogram index
         self.users: Callable[[], tuple[int, int]] = lambda: (0, 0)  # all, inside an iteration
 
     def note_lag(self, lag_ns: int) -> None:
         """Take how late the loop called a periodic timer."""
         self._lag_ns_max = max(self._lag_ns_max, lag_ns)
+        self._lags[index_of(-(-lag_ns // MICROSECOND_NS))] += 1
 
     def of_seconds(self, seconds: int) -> list[GeneratorHealth]:
-        """Return the health since the last call, spread evenly over `seconds` (usually one)."""
+        """Return the health since the last call, spread evenly over `seconds` (usually one); how
+        late the loop was each time cannot be spread and belongs to the first."""
         if seconds <= 0:
             return []
         shares = self._meter.core_shares()
@@ -144,8 +152,15 @@ class HealthMonitor:
             rss_bytes=self._meter.rss_bytes(),
             recorded=self._tape.recorded,
         )
+        lags = sorted(self._lags.items())
         self._lag_ns_max = 0
-        return [health] * seconds
+        self._lags.clear()
+        first = msgspec.structs.replace(
+            health,
+            loop_lag_index=[index for index, _ in lags],
+            loop_lag_count=[count for _, count in lags],
+        )
+        return [first, *[health] * (seconds - 1)]
 
     def close(self) -> None:
         """Stop measuring."""

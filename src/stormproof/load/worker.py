@@ -164,7 +164,10 @@ class _Worker:
         on_terminate(self._loop, lambda: self._end("terminated"))
         self._spawn(self._prepare())
         self._spawn(self._obey())
-        self._spawn(beat(self._tape, self._recording, self._health, self._tell_warnings))
+        sleep_until = self._engine.sleep_until
+        self._spawn(
+            beat(self._tape, self._recording, self._health, self._tell_warnings, sleep_until)
+        )
         try:
             return await self._ended
         finally:

@@ -80,6 +80,8 @@ class GeneratorHealth(msgspec.Struct, frozen=True, kw_only=True):
     sockets: int
     rss_bytes: int
     recorded: int  # operations recorded since the start
+    loop_lag_index: list[int] = []  # lateness of that timer, each time it fired, buckets
+    loop_lag_count: list[int] = []
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from stormproof.checks.objectives import Bench, judge_objective
 from stormproof.checks.outcome import Key, Measurement
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import Phase, PhaseEvent
+from stormproof.model.histogram import index_of
 from stormproof.model.objective import Status
 from stormproof.model.record import Record
 from stormproof.model.series import Series, SeriesKind
@@ -193,6 +194,19 @@ def test_a_borne_second_must_not_decide() -> None:
     assert judged.status is Status.INCONCLUSIVE
     assert "decide its answer (20)" in judged.why
     assert _judge(share, "rate<0.1", _hiccup(50)).status is Status.PASS
+
+
+def test_a_bar_near_our_own_error_is_not_judged() -> None:
+    """Neither a pass nor a failure is claimed where our own lateness is a tenth of the bar."""
+    late = tuple(
+        frame(one.worker, one.second, one.counts, schedule_lag_index=[index_of(20_000)])
+        for one in frames()
+    )
+    record = healthy_record(frames=late)
+    judged = _judge("http_req_duration{scenario:feed}", "p(95)<150", record)
+    assert judged.status is Status.INCONCLUSIVE
+    assert "our own timing error is 20 ms" in judged.why
+    assert _judge("http_req_duration{scenario:feed}", "p(95)<300", record).status is Status.PASS
 
 
 def test_borne_seconds_are_no_evidence() -> None:
