@@ -1,9 +1,9 @@
 """Is the evidence all there? What the generator said of itself, and whom nothing was asked of.
 
-What it does: turn the workers' warnings about their own work, and senders who never joined what
-they sent into, into findings.
-Why it matters: a user who could not log in, a journey that raised, a member who never listened:
-each makes a run look healthier than it was.
+What it does: turn the workers' warnings about their own work, seconds that a worker wrote no frame
+of, and senders who never joined what they sent into, into findings.
+Why it matters: a user who could not log in, a journey that raised, a member who never listened, a
+worker that was not there: each makes a run look healthier than it was.
 A failure looks like: "3 users were not prepared" or "47 senders never joined their scope".
 Limits: such findings never fail a target; they keep a run from passing.
 Source: "missing evidence is never a pass", law 2.
@@ -16,7 +16,8 @@ import numpy as np
 from stormproof.checks.outcome import Outcome
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
-from stormproof.model.event import WarningEvent
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.event import OriginEvent, Phase, PhaseEvent, WarningEvent, WorkerEvent
 from stormproof.model.finding import Finding, Witness
 from stormproof.model.ledger import EntryKind
 from stormproof.model.record import Record
@@ -45,7 +46,8 @@ TAKES_AWAY = {
 
 def check_evidence(record: Record) -> Outcome:
     """Find what the record says is missing from it."""
-    return Outcome(findings=[*_told_by_workers(record), *_silent_senders(record)])
+    findings = [*_told_by_workers(record), *_unframed(record), *_silent_senders(record)]
+    return Outcome(findings=findings)
 
 
 def _told_by_workers(record: Record) -> list[Finding]:
@@ -58,6 +60,41 @@ def _told_by_workers(record: Record) -> list[Finding]:
                 Finding(kind=code, title=title, count=len(told), witnesses=witnesses, advice=advice)
             )
     return findings
+
+
+def _unframed(record: Record) -> list[Finding]:
+    """Find workers that left out seconds between the load's start and its stop; the dead are told
+    elsewhere."""
+    seconds = _seconds_to_stop(record)
+    died = {e.worker for e in record.events if isinstance(e, WorkerEvent) and e.step == "died"}
+    witnesses = []
+    for worker in sorted(set(range(record.plan.workers)) - died):
+        written = {frame.second for frame in record.frames if frame.worker == worker}
+        missing = sorted(set(seconds) - written)
+        if missing:
+            told = f"{len(missing)} of {len(seconds)} s, the first of them {missing[0]}"
+            witnesses.append(Witness(what=f"worker {worker} wrote no frame of {told}"))
+    if not witnesses:
+        return []
+    return [
+        Finding(
+            kind="frames-missing",
+            title=witnesses[0].what,
+            count=len(witnesses),
+            witnesses=witnesses,
+            advice="look for the worker's last words in the record's logs, and run again",
+        )
+    ]
+
+
+def _seconds_to_stop(record: Record) -> range:
+    """Return the whole seconds from the load's start to its stop; none where either is unknown."""
+    origin_ns = next((e.at_ns for e in record.events if isinstance(e, OriginEvent)), None)
+    stops = (e.at_ns for e in record.events if isinstance(e, PhaseEvent) and e.phase is Phase.STOP)
+    stop_ns = next(stops, None)
+    if origin_ns is None or stop_ns is None:
+        return range(0)
+    return range((stop_ns - origin_ns) // SECOND_NS)
 
 
 def _silent_senders(record: Record) -> list[Finding]:
