@@ -24,6 +24,7 @@ NO_DIGEST = 2**64 - 1  # no text has it: its length would not fit
 SCOPE_SHIFT = 33
 MEMBER_SHIFT = 32
 TURN_SHIFT = 40
+FOREVER_NS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,8 +256,7 @@ def read_receipts(segments: Sequence[Entries], ledger: Ledger, *, whole: bool) -
     filled = 0
     for position, part, segment in slices(segments):
         where = np.flatnonzero(part["kind"] == EntryKind.RECEIVED)
-        grace_ns = 0 if whole else JOIN_GRACE_NS
-        end_ns = int(segment["at_ns"][-1]) - grace_ns
+        end_ns = FOREVER_NS if whole else int(segment["at_ns"][-1]) - JOIN_GRACE_NS
         entries = part[where]
         pairs, fine = _read_slice(entries, ledger, receipts, whole=whole, said_until_ns=end_ns)
         receipts.pairs[filled : filled + len(pairs)] = pairs

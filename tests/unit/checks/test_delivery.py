@@ -145,6 +145,16 @@ def test_a_stranger_is_foreign() -> None:
     assert "at user 5" in outcome.findings[0].witnesses[0].what
 
 
+def test_a_stranger_is_foreign_at_the_very_end() -> None:
+    """In a whole ledger no receipt is too late to be foreign, not even one after its last entry."""
+    writer = _room(1)
+    key = writer.send(0, 1, 1, 1)
+    writer.receive(0, 1, key, 1)
+    writer.receive(9, 1, key, 1, at_ns=writer.now_ns + SECOND_NS)
+    writer.leave(0, 1)
+    assert _values(_drained(writer))[2] == 1
+
+
 def test_altered_bodies_are_corrupted_and_not_lost() -> None:
     """A flagged or differing body, or one without a stamp, is corrupted; it did arrive."""
     writer = _room(2)
