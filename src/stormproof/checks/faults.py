@@ -88,10 +88,10 @@ def check_faults(stories: Mapping[str, FaultStory], completeness: Completeness) 
 
     What it does: reads the steps that the keeper wrote down. Why it matters: a fault that did not
     bite proves nothing, one that stays breaks the next run. What a failure looks like: not-undone
-    and residue fail the run, not-witnessed and too-short (less than 0.9 of its planned time) leave
-    it undecided. Limits: a record that was cut off
-    cannot say that something was not undone. Source: Chaos Toolkit's and Jepsen's issue lists,
-    where faults survive their runner.
+    and residue fail the run; not-witnessed (skipped and never reached included), too-short (less
+    than 0.9 of its planned time) and not-searched (for residue) leave it undecided. Limits: a
+    record that was cut off cannot say that something was not undone. Source: Chaos Toolkit's and
+    Jepsen's issue lists, where faults survive their runner.
     """
     findings: list[Finding] = []
     measured: dict[Key, Measurement] = {}
@@ -114,17 +114,28 @@ def _findings_of(story: FaultStory, completeness: Completeness) -> list[Finding]
         last = story.steps[-1]
         title = f"{name} was not undone: {last.detail or last.step.value}"
         findings.append(_finding("not-undone", title, last, "stop the stack and run `heal`"))
+    return [*findings, *_unproven(story, completeness)]
+
+
+def _unproven(story: FaultStory, completeness: Completeness) -> list[Finding]:
+    """Find what keeps a fault from proving anything; a record that was cut off says so itself."""
+    last = story.steps[-1] if story.steps else None
     why, remedy = story.doubt()
-    if why and story.was_injected:
+    if why and (story.was_injected or completeness.is_complete):
         kind = "too-short" if why == story.cut_short() else "not-witnessed"
-        findings.append(_finding(kind, why, story.steps[-1], remedy))
-    return findings
+        return [_finding(kind, why, last, remedy)]
+    if story.was_undone and not story.was_searched and completeness.is_complete:
+        title = f"nobody looked for what {story.planned.name} left behind"
+        return [_finding("not-searched", title, last, "run again")]
+    return []
 
 
-def _finding(kind: str, title: str, event: FaultEvent, advice: str) -> Finding:
-    what = f"{event.step.value}: {event.detail}" if event.detail else event.step.value
-    witness = Witness(what=what, at_ns=event.at_ns)
-    return Finding(kind=kind, title=title, count=1, witnesses=[witness], advice=advice)
+def _finding(kind: str, title: str, event: FaultEvent | None, advice: str) -> Finding:
+    witnesses = []
+    if event is not None:
+        what = f"{event.step.value}: {event.detail}" if event.detail else event.step.value
+        witnesses.append(Witness(what=what, at_ns=event.at_ns))
+    return Finding(kind=kind, title=title, count=1, witnesses=witnesses, advice=advice)
 
 
 def _stayed(story: FaultStory, completeness: Completeness) -> bool:

@@ -20,7 +20,7 @@ def _check(steps: Steps, *, ended: bool = True, detail: str = "") -> Outcome:
     ]
     events += [one for one in story(faults=False) if ended or not isinstance(one, EndEvent)]
     record = healthy_record(events=tuple(sorted(events, key=lambda one: one.at_ns)), sealed=ended)
-    return check_faults(stories_of(record), completeness_of(record))
+    return check_faults({CUT: stories_of(record)[CUT]}, completeness_of(record))
 
 
 def _kinds(outcome: Outcome) -> list[str]:
@@ -103,9 +103,12 @@ def test_residue_is_a_failure() -> None:
     ],
 )
 def test_a_fault_that_never_was_proves_nothing(steps: Steps, why: str) -> None:
-    """Skipped, never reached or refused: no finding, every measurement of it in doubt."""
+    """Skipped, never reached or refused: a finding, and every measurement of it in doubt; a record
+    that was cut off has reasons enough."""
     outcome = _check(steps)
-    assert outcome.findings == []
+    assert _kinds(outcome) == ["not-witnessed"]
+    assert why in outcome.findings[0].title
+    assert _kinds(_check(steps, ended=False)) == []
     assert why in outcome.measured["fault_effective", CUT].why
     assert outcome.measured["fault_undone", CUT].why
     assert outcome.measured["fault_residue", CUT].why
@@ -126,9 +129,9 @@ def test_a_fault_cut_short_proves_nothing() -> None:
 
 
 def test_residue_that_nobody_looked_for_is_unknown() -> None:
-    """Without CLEAN or RESIDUE, zero residue is no measurement."""
+    """Without CLEAN or RESIDUE, zero residue is no measurement, and a finding says so."""
     outcome = _check([(s, step) for s, step in WHOLE if step is not FaultStep.CLEAN])
-    assert outcome.findings == []
+    assert _kinds(outcome) == ["not-searched"]
     assert f"looked for what {CUT}" in outcome.measured["fault_residue", CUT].why
     assert outcome.measured["fault_residue", ""].why
     assert not outcome.measured["fault_undone", CUT].why

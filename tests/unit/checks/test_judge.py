@@ -165,6 +165,19 @@ def test_fault_windows_need_a_fault_that_bit() -> None:
     assert _of(verdict, CALM_P95).status is Status.PASS
 
 
+def test_a_fault_that_never_came_survives_nothing() -> None:
+    """A run whose fault was never injected does not pass, although no objective asks for it."""
+    healthy = healthy_record()
+    spared = tuple(
+        one for one in healthy.events if not (isinstance(one, FaultEvent) and one.fault == CUT)
+    )
+    asked = [objective("http_req_duration{scenario:feed}", "p(95)<300")]
+    assert _judge(healthy, objectives=asked).verdict is Status.PASS
+    verdict = _judge(replace(healthy, events=spared), objectives=asked)
+    assert verdict.verdict is Status.INCONCLUSIVE
+    assert verdict.headline == "INCONCLUSIVE: cache-cut was never reached"
+
+
 def test_a_lost_message_fails_the_run() -> None:
     """The finding leads the headline, and the objective on it is not named a second time."""
     verdict = _judge(_losing(healthy_record()))
