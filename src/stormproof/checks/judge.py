@@ -86,8 +86,9 @@ def _judge(
     bench, completeness = inquiry.bench, inquiry.bench.completeness
     steady, irreproducible = replay_gate(record, completeness)
     findings = [*inquiry.findings, *irreproducible]
-    judged = [*steady, *(judge_objective(one, bench) for one in asked)]
-    status = _decide(judged, findings, completeness)
+    answers = [judge_objective(one, bench) for one in asked]
+    judged = [*steady, *answers]
+    status = _decide(steady, answers, findings, completeness)
     return Verdict(
         stormproof=version,
         verdict=status,
@@ -195,12 +196,15 @@ def _inquire(record: Record) -> Inquiry:
 
 
 def _decide(
-    judged: Sequence[Judged], findings: Sequence[Finding], completeness: Completeness
+    steady: Sequence[Judged],
+    answers: Sequence[Judged],
+    findings: Sequence[Finding],
+    completeness: Completeness,
 ) -> Status:
-    """Return the worst of everything that blocks; nothing judged is no PASS."""
-    statuses = [one.status for one in judged if one.blocking]
+    """Return the worst of everything that blocks; a steady state alone proves nothing."""
+    statuses = [one.status for one in (*steady, *answers) if one.blocking]
     statuses += [Status.FAIL if one.kind in ACCUSING else Status.INCONCLUSIVE for one in findings]
-    if not completeness.is_complete or not judged:
+    if not completeness.is_complete or not any(one.blocking for one in answers):
         statuses.append(Status.INCONCLUSIVE)
     return worst(statuses)
 

@@ -314,9 +314,13 @@ def test_a_reduced_scope_is_said_in_the_headline() -> None:
     assert (verdict.scope, verdict.scale) == ("reduced", 0.5)
 
 
-def test_nothing_judged_is_no_pass() -> None:
-    """A plan without a gate and objectives proves nothing."""
-    verdict = _judge(healthy_record(plan(gate=())), objectives=[])
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("shown", [True, False])
+def test_nothing_judged_is_no_pass(gated: bool, shown: bool) -> None:
+    """A run proves nothing whose steady state alone was judged, or nothing that blocks."""
+    of = plan() if gated else plan(gate=())
+    harmless = msgspec.structs.replace(objective("http_reqs", "count>1"), blocking=False)
+    verdict = _judge(healthy_record(of), objectives=[harmless] if shown else [])
     assert verdict.verdict is Status.INCONCLUSIVE
     assert "nothing was judged" in verdict.headline
 
