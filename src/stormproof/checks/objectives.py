@@ -67,9 +67,22 @@ def judge_objective(objective: Objective, bench: Bench) -> Judged:
         or _doubt_samples(objective, value, seen=measured.seen, hidden=measured.hidden)
         or _doubt_tolerated(objective, bench, seconds, value)
     )
-    if objective.exact and value.value is not None and not _meets(objective, value):
+    if objective.exact and not _meets(objective, value) and _is_witnessed(objective, value):
         doubt = None  # it was seen to happen: no validity makes that unseen
     return _judged(objective, value, doubt, _evidence(objective, value.samples, seconds))
+
+
+def _is_witnessed(objective: Objective, value: Value) -> bool:
+    """Return whether a breach was seen that nothing unseen could mend.
+
+    A share is broken by one witness. A count only grows: what is over its bar stays over it, what
+    is under its floor may not be all. A time and a rate per second are what our clock said.
+    """
+    reading = CATALOG[objective.metric].reading
+    if reading is Reading.COUNT:
+        number, is_ceiling = value.value or 0.0, objective.operator in ("<", "<=", "==")
+        return objective.aggregation == "count" and is_ceiling and number >= objective.bar
+    return reading in (Reading.FAILED_SHARE, Reading.PASSED_SHARE) and value.value is not None
 
 
 def _length_s(objective: Objective, bench: Bench, seconds: set[int]) -> int:

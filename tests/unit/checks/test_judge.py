@@ -337,6 +337,24 @@ def test_an_exact_objective_fails_on_one_witness() -> None:
     assert _of(verdict, "http_req_failed{scenario:feed}: rate==0").status is Status.FAIL
 
 
+@pytest.mark.parametrize(
+    ("metric", "threshold", "status"),
+    [
+        ("http_reqs", "count>=1000000", Status.INCONCLUSIVE),
+        ("http_reqs", "count==1000000", Status.INCONCLUSIVE),
+        ("http_reqs", "rate>=1000", Status.INCONCLUSIVE),
+        ("http_req_duration", "p(95)<10", Status.INCONCLUSIVE),
+        ("http_reqs", "count<100", Status.FAIL),
+        ("http_reqs", "count==100", Status.FAIL),
+    ],
+)
+def test_only_what_was_seen_is_a_witness(metric: str, threshold: str, status: Status) -> None:
+    """In a record that was cut off an exact floor, rate or time breaks nothing; a ceiling does."""
+    cut = replace(_minus(healthy_record(), EndEvent, DrainEvent), sealed=False)
+    verdict = _judge(cut, objectives=[objective(metric, threshold, exact=True)])
+    assert _of(verdict, f"{metric}: ").status is status
+
+
 def test_an_empty_record_is_judged() -> None:
     """A run that was killed before anything happened still has a verdict."""
     empty = healthy_record(
