@@ -26,6 +26,8 @@ from stormproof.rules.windows import Windows
 
 MEMBERS_NAMED = 4  # in a witness
 TO_THE_END = "let the run go to its end, so that it can drain"
+NOTHING_OWED = "no acknowledged message was owed to anybody"
+CHECK_JOURNEY = "check that the journey sends messages and joins their scope"
 
 
 def check_delivery(record: Record, windows: Windows, completeness: Completeness) -> Outcome:
@@ -35,7 +37,8 @@ def check_delivery(record: Record, windows: Windows, completeness: Completeness)
     Why it matters: an acknowledgement is a promise. What a failure looks like: lost, duplicated,
     foreign, corrupted, unexpected, misnumbered or reordered deliveries, each with its first
     witnesses. Limits: without a drain only gaps below a higher number prove a loss, and nothing
-    proves that there is none; a message that no member was owed leaves the run undecided.
+    proves that there is none; a message that no member was owed leaves the run undecided, and so
+    does a run in which none was owed at all.
     Source: Jepsen's total-queue and set-full.
     """
     drained = completeness.drain is not None
@@ -60,8 +63,7 @@ def _measure(tally: Tally, *, drained: bool) -> dict[Key, Measurement]:
         why = "the run was not drained: what has not arrived may have been on its way"
         remedy = TO_THE_END
     elif not tally.owed:
-        why = "no acknowledged message was owed to anybody"
-        remedy = "check that the journey sends messages and joins their scope"
+        why, remedy = NOTHING_OWED, CHECK_JOURNEY
     measured: dict[Key, Measurement] = {}
     for metric, times in wrong.items():
         doubtful = why and not times
@@ -103,6 +105,10 @@ def _findings(
         findings.append(_refused(tally))
     if len(tally.unheard) and completeness.workers_whole:
         findings.append(_unheard(tally))
+    elif not tally.owed and completeness.drain is not None:
+        findings.append(
+            Finding(kind="owed-to-nobody", title=NOTHING_OWED, count=1, advice=CHECK_JOURNEY)
+        )
     return findings
 
 

@@ -67,7 +67,7 @@ def test_a_sender_who_never_joined_is_named() -> None:
 def test_a_worker_without_frames_keeps_exact_objectives_from_passing(
     gone: range, told: str
 ) -> None:
-    """What a worker left out may have gone wrong, in the load as in the drain, whatever is asked."""
+    """What a worker left out may have gone wrong, in the load as in the drain."""
     kept = tuple(one for one in frames() if (one.worker, one.second) not in {(1, s) for s in gone})
     asked = [objective("delivery_lost", "count==0")]
     verdict = judge(healthy_record(plan(gate=()), frames=kept), objectives=asked, version="t")

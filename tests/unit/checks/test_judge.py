@@ -194,6 +194,16 @@ def test_a_finding_fails_without_an_objective_on_it() -> None:
     assert verdict.verdict is Status.FAIL
 
 
+def test_a_checker_that_saw_nothing_proves_nothing() -> None:
+    """A trial that has its deliveries checked does not pass without any, whatever is asked."""
+    asked = [objective("http_reqs", "count>1")]
+    verdict = _judge(healthy_record(ledger=()), objectives=asked)
+    assert verdict.verdict is Status.INCONCLUSIVE
+    assert verdict.headline == "INCONCLUSIVE: no acknowledged message was owed to anybody"
+    unchecked = plan(checkers=())
+    assert _judge(healthy_record(unchecked, ledger=()), objectives=asked).verdict is Status.PASS
+
+
 def test_a_cut_record_is_inconclusive_at_best() -> None:
     """Without end and seal everything measured is undecided, and the headline says why."""
     verdict = _judge(replace(_minus(healthy_record(), EndEvent, DrainEvent), sealed=False))
