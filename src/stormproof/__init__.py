@@ -3,7 +3,7 @@
 The public names are what a trial or journey file needs; everything else is behind the command line.
 """
 
-from stormproof.journeys.interface import User
+from stormproof.journeys.interface import Socket, User
 from stormproof.journeys.journey import Journey, check, journey
 from stormproof.model.plan import SignIn
 from stormproof.model.trial import Floors, Trial, TrialFault, TrialProbe
@@ -14,6 +14,7 @@ __all__ = [
     "Floors",
     "Journey",
     "SignIn",
+    "Socket",
     "Trial",
     "TrialFault",
     "TrialProbe",

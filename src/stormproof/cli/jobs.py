@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from stormproof.cli.locations import environment_folders, profile_folders
+from stormproof.cli.locations import environment_folders, profile_folders, trial_folders
 from stormproof.cli.plans import BREAKABLE
 from stormproof.journeys.journey import Journey
 from stormproof.journeys.loader import load_journey
@@ -67,7 +67,7 @@ def compile_job(job: Job) -> tuple[Plan, LoadedTrial]:
     Raises:
         BadInput: with every problem found.
     """
-    file = load_file(job.file)
+    file = load_file(job.file, trial_folders())
     environment = _environment(job)
     job = replace(job, target=job.target or environment.target)
     draft, problems = _document(job, file, environment)

@@ -40,7 +40,8 @@ def compile_order(order: Order) -> tuple[Plan, LoadedTrial]:
     Raises:
         BadInput: with every problem found.
     """
-    loaded = load_trial(find_trial(order.plan, trial_folders()))
+    folders = trial_folders()
+    loaded = load_trial(find_trial(order.plan, folders), folders)
     path = find_profile(order.profile or loaded.trial.name, profile_folders())
     profile, problems = read_profile(path)
     choices = Choices(scale=order.scale, seed=order.seed, target=order.target)

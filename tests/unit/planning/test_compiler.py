@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,25 @@ from stormproof.planning.trials import find_trial, load_trial
 
 ROOT = Path(__file__).resolve().parents[3]
 TRIAL = ROOT / "trials" / "demonstration.py"
+NEIGHBOUR = "sanctum_journeys"
 PROFILES = ROOT / "load" / "profiles"
+
+
+@pytest.fixture(autouse=True)
+def forgotten_neighbour() -> Iterator[None]:
+    """Have each test import the neighbour of the trial that it loads, not another test's."""
+    sys.modules.pop(NEIGHBOUR, None)
+    yield
+    sys.modules.pop(NEIGHBOUR, None)
+
+
+def demonstration(folder: Path, source: str, neighbour: str = "") -> Path:
+    """Write a changed demonstration, with the neighbour that it imports, as it is or changed."""
+    shared = neighbour or (TRIAL.parent / f"{NEIGHBOUR}.py").read_text(encoding="utf-8")
+    (folder / f"{NEIGHBOUR}.py").write_text(shared, encoding="utf-8")
+    path = folder / "demonstration.py"
+    path.write_text(source, encoding="utf-8")
+    return path
 
 
 def compiled(profile: Path, *, trial: Path = TRIAL, **choices: Any) -> Plan:
@@ -187,7 +205,7 @@ def test_problems_of_every_kind_are_told_together(
         ('path="/health"', 'path="he alth"', "the path 'he alth' is none"),
         ('path="/api/auth/login",', 'path="login",', "the path 'login' is none"),
         ('method="POST"', 'method="post"', "the method 'post' is unknown"),
-        ('"ready": TrialProbe', '"rdy": TrialProbe', "has no probe 'ready'"),
+        ('"ready": READY', '"rdy": READY', "has no probe 'ready'"),
         ('part="cache-link"', 'part="cash-link"', "known: cache-link"),
         ('part="cache")', 'part="postgres")', "'postgres' is nothing that a process-restart"),
         ('name="demonstration"', 'name="../demo"', "the name '../demo' is none"),
@@ -197,7 +215,7 @@ def test_problems_of_every_kind_are_told_together(
         ('checkers=("delivery",)', 'checkers="delivery"', "checkers: is not of its declared"),
         ('scenarios={"feed": "read_and_post", "chat": "talk"}', "scenarios={}", "has no scenario"),
         ('duration="60s"', 'duration="sixty"', "'sixty' is not a duration"),
-        ('"delivery_lost": ("count==0",)', '"delivery_lost": "count==0"', "must be a tuple"),
+        ('"fault_undone": ("rate==1",)', '"fault_undone": "rate==1"', "must be a tuple"),
     ],
 )
 def test_a_wrong_value_in_a_trial_is_named(
@@ -205,9 +223,9 @@ def test_a_wrong_value_in_a_trial_is_named(
 ) -> None:
     """What a trial declares is checked before anything is made of it, with what would be right."""
     source = TRIAL.read_text(encoding="utf-8")
-    assert old in source
-    path = tmp_path / "demonstration.py"
-    path.write_text(source.replace(old, new), encoding="utf-8")
+    neighbour = (TRIAL.parent / f"{NEIGHBOUR}.py").read_text(encoding="utf-8")
+    assert old in source or old in neighbour
+    path = demonstration(tmp_path, source.replace(old, new), neighbour.replace(old, new))
     with pytest.raises(BadInput) as caught:
         compiled(PROFILES / "demonstration.json", trial=path)
     assert problem in str(caught.value)
@@ -216,8 +234,7 @@ def test_a_wrong_value_in_a_trial_is_named(
 def test_problems_of_trial_and_profile_are_told_together(tmp_path: Path) -> None:
     """One attempt names what is wrong in the trial, in the profile and between them."""
     source = TRIAL.read_text(encoding="utf-8").replace('duration="60s"', 'duration="sixty"')
-    path = tmp_path / "demonstration.py"
-    path.write_text(source.replace('stack="embedded"', 'stack="docker"'), encoding="utf-8")
+    path = demonstration(tmp_path, source.replace('stack="embedded"', 'stack="docker"'))
     value = json.loads((PROFILES / "demonstration.json").read_bytes())
     value["warmup"] = "3m"
     value["faults"]["nothing"] = {"at": "20s"}
@@ -266,10 +283,10 @@ def test_modules_beside_a_trial_are_taken_along(
     for name, source in {**files, "beside_unused.py": b""}.items():
         (tmp_path / name).write_bytes(source)
     text = TRIAL.read_text(encoding="utf-8").replace(
-        "import json\n", "import json\n\nfrom beside_demo.inner import X\n"
+        "from stormproof import", "from beside_demo.inner import X\nfrom stormproof import"
     )
-    path = tmp_path / "demonstration.py"
-    path.write_text(text, encoding="utf-8")
+    path = demonstration(tmp_path, text)
+    files["sanctum_journeys.py"] = (tmp_path / "sanctum_journeys.py").read_bytes()
     try:
         loaded = load_trial(path)
         plan = compiled(PROFILES / "demonstration.json", trial=path)
@@ -280,10 +297,28 @@ def test_modules_beside_a_trial_are_taken_along(
     assert plan.modules == {name: sha256_hex(source) for name, source in files.items()}
 
 
+def test_modules_of_the_folder_that_a_trial_is_grouped_in_are_taken_along(tmp_path: Path) -> None:
+    """A trial deeper below a folder of trials imports what is shared there; others may not."""
+    group, other = tmp_path / "trials" / "group", tmp_path / "other"
+    for folder in (group, other):
+        folder.mkdir(parents=True)
+    demonstration(tmp_path / "trials", "")
+    path, stranger = group / "inner.py", other / "stranger.py"
+    for one in (path, stranger):
+        one.write_bytes(TRIAL.read_bytes())
+    loaded = load_trial(path, [other, tmp_path / "trials"])
+    shared = (tmp_path / "trials" / "sanctum_journeys.py").read_bytes()
+    assert loaded.modules == {"sanctum_journeys.py": shared}
+    sys.modules.pop(NEIGHBOUR)
+    with pytest.raises(BadInput, match="No module named 'sanctum_journeys'"):
+        load_trial(stranger, [tmp_path / "trials"])
+
+
 def test_unknown_names_list_the_known_ones() -> None:
     """A trial or profile that does not exist is answered with those that do."""
-    with pytest.raises(BadInput, match="demonstration"):
+    with pytest.raises(BadInput, match="demonstration") as caught:
         find_trial("nope", [ROOT / "trials"])
+    assert NEIGHBOUR not in str(caught.value)
     with pytest.raises(BadInput, match="ci-strict"):
         find_profile("nope", [PROFILES])
     with pytest.raises(BadInput, match="is no file"):

@@ -1,0 +1,249 @@
+"""Sanctum's users as its trials play them: credentials, tokens, tickets, seats in channels.
+
+What a real client does to get in and to stay in is here, once; trials import the journeys and
+probes they need. A journey's numbers come from its scenario's `env` in the profile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stormproof import SignIn, Socket, TrialProbe, User, check, journey
+
+PASSWORD = "sanctum-demo-password"  # of every synthetic user
+WELCOME_S = 5.0  # from an open socket to the channel's first frame
+RENEW_AT = 0.9  # of a token's life
+REFUSALS = {"invalid_frame", "invalid_text", "body_too_large"}  # certain: nothing was stored
+CHANNELS = "channels"  # how many there are
+PACE_S = "pace_s"  # from one iteration of a user to its next, on average
+POST_SHARE = "post_share"  # of the visits that write a post, 0 to 1
+PAGE = {"limit": 20}
+
+READY = TrialProbe(path="/health/ready")
+HEALTH = TrialProbe(path="/health")
+CANARY = TrialProbe(
+    method="POST",
+    path="/api/ws/ticket",
+    body=json.dumps({"channel": 1}),
+    sign_in=SignIn(
+        path="/api/auth/login",
+        body=json.dumps({"username": "user-0001", "password": PASSWORD}),
+    ),
+)
+DELIVERED = {
+    "delivery_lost": ("count==0",),
+    "delivery_duplicated": ("count==0",),
+    "delivery_foreign": ("count==0",),
+    "delivery_corrupted": ("count==0",),
+    "delivery_unexpected": ("count==0",),
+    "delivery_misnumbered": ("count==0",),
+    "delivery_reordered": ("count==0",),
+}
+
+Frame = Mapping[str, Any]
+
+
+def credentials(index: int) -> dict[str, str]:
+    """Give what the synthetic user of a number, from 0, logs in with."""
+    return {"username": f"user-{index + 1:04d}", "password": PASSWORD}
+
+
+async def sign_in(user: User) -> None:
+    """Log in and keep the token for as long as it is good."""
+    began_s = time.monotonic()
+    answer = await user.http.post("/api/auth/login", json=credentials(user.index))
+    if not check(answer, "logged in", answer.status == 200):
+        user.fail(f"cannot log in: {answer.status} {answer.error}")
+    session = answer.json()
+    user.state.token = session["token"]
+    user.state.renew_at_s = began_s + RENEW_AT * session["expires_in"]
+
+
+async def token_of(user: User) -> str:
+    """Give the user's token; logs in where there is none yet, or its time is nearly over."""
+    if time.monotonic() >= getattr(user.state, "renew_at_s", 0.0):
+        await sign_in(user)
+    token: str = user.state.token
+    return token
+
+
+def forget_token(user: User) -> None:
+    """Log in anew next time, as somebody does who comes back."""
+    user.state.renew_at_s = 0.0
+
+
+async def pause(user: User) -> None:
+    """Pause as people do: each time another length, `pace_s` on average."""
+    await user.think(float(user.env[PACE_S]) * (0.5 + user.random.random()))
+
+
+@journey
+async def visit(user: User) -> None:
+    """Read the feed, read the notifications and tick off the new ones, now and then post."""
+    token = await token_of(user)
+    feed = await user.http.get("/api/feed", query=PAGE, auth=token)
+    check(feed, "feed served", feed.status == 200)
+    if not check(feed, "token valid", feed.status != 401):
+        forget_token(user)
+    await read_notifications(user, token)
+    if user.random.random() < float(user.env[POST_SHARE]):
+        await write_post(user, token)
+    await pause(user)
+
+
+async def read_notifications(user: User, token: str) -> None:
+    """Look at the newest notifications, and mark read those among them that are not yet."""
+    listed = await user.http.get("/api/notifications", query=PAGE, auth=token)
+    if not check(listed, "notifications served", listed.status == 200):
+        return
+    ids = [one["id"] for one in listed.json()["notifications"] if not one["read"]]
+    if ids:
+        body = {"ids": ids}
+        marked = await user.http.post("/api/notifications/read", json=body, auth=token)
+        check(marked, "marked read", marked.status == 200 and marked.json()["marked"] == len(ids))
+
+
+async def write_post(user: User, token: str) -> None:
+    """Write a post and look at it."""
+    post = {"text": user.fake.sentence()}
+    created = await user.http.post("/api/posts", json=post, auth=token)
+    if check(created, "post created", created.status == 201):
+        mine = await user.http.get("/api/posts/{id}", id=created.json()["id"], auth=token)
+        check(mine, "post readable", mine.status == 200)
+
+
+@journey
+async def arrive(user: User) -> None:
+    """Log in as somebody who was away, and see that the token is good by using it."""
+    await sign_in(user)
+    unread = await user.http.get("/api/notifications/unread", auth=user.state.token)
+    check(unread, "token valid", unread.status == 200)
+
+
+class Seat:
+    """One user's seat in one channel: a WebSocket that is opened again where it broke.
+
+    Args:
+        on_frame: takes each frame but the welcome.
+    """
+
+    __slots__ = ("_channel", "_on_frame", "_pings", "_seen", "_socket", "_user", "_welcomed")
+
+    def __init__(self, user: User, channel: int, on_frame: Callable[[Frame], None]) -> None:
+        self._user = user
+        self._channel = channel
+        self._on_frame = on_frame
+        self._seen: int | None = None  # the number of the last message
+        self._welcomed = asyncio.Event()
+        self._pings = 0
+        self._socket: Socket | None = None
+
+    @property
+    def socket(self) -> Socket:
+        """The socket, once the seat was taken."""
+        assert self._socket is not None, "take() comes first"
+        return self._socket
+
+    async def take(self) -> None:
+        """Be seated: where there is no open socket, take a ticket, connect, await the welcome.
+
+        A seat that was lost is resumed after the last message it saw.
+        """
+        if self._socket is not None and self._socket.is_open:
+            return
+        query = {"ticket": await take_ticket(self._user, self._channel)}
+        if self._seen is not None:
+            query["after"] = str(self._seen)
+        self._welcomed.clear()
+        self._socket = await self._user.ws.connect(
+            "/ws/{channel}", channel=self._channel, query=query, on_message=self._take_frame
+        )
+        if not check(self.socket, "channel entered", self.socket.is_open):
+            self._user.fail(f"no socket: {self.socket.status} {self.socket.error}")
+        try:
+            await asyncio.wait_for(self._welcomed.wait(), WELCOME_S)
+        except TimeoutError:
+            await self.socket.close()
+            self._user.fail("the channel never said welcome")
+
+    async def ping(self) -> None:
+        """Ask whether the other side is there, and wait for its answer."""
+        self._pings += 1
+        key = f"p{self._pings}"
+        frame = json.dumps({"type": "ping", "id": key})
+        reply = await self.socket.exchange("ping", frame, key)
+        check(reply, "ping answered", reply.ok)
+        check(reply, "still connected", reply.ok or self.socket.is_open)
+
+    async def leave(self) -> None:
+        """Close the socket, and wait until the other side has closed it too."""
+        await self.socket.close()
+
+    def _take_frame(self, text: str) -> None:
+        frame = json.loads(text)
+        match frame["type"]:
+            case "message":
+                self._seen = frame["number"]
+                self._on_frame(frame)
+            case "welcome":
+                if self._seen is None:
+                    self._seen = frame["last"]
+                self._user.ledger.joined(frame["channel"], self._seen)
+                self._welcomed.set()
+            case "pong":
+                self.socket.resolve(frame["id"], frame)
+            case _:
+                self._on_frame(frame)
+
+
+async def take_ticket(user: User, channel: int) -> str:
+    """Take a ticket to a channel: it is good for one socket and a few seconds."""
+    token = await token_of(user)
+    answer = await user.http.post("/api/ws/ticket", json={"channel": channel}, auth=token)
+    if not check(answer, "ticket issued", answer.status == 201):
+        user.fail(f"no ticket: {answer.status} {answer.error}")
+    ticket: str = answer.json()["ticket"]
+    return ticket
+
+
+def channel_of(user: User) -> int:
+    """Give the channel that the seed made a user a member of."""
+    return user.index % int(user.env[CHANNELS]) + 1
+
+
+async def enter(user: User) -> None:
+    """Be in one's channel; after a broken socket resume where it ended."""
+    if not hasattr(user.state, "seat"):
+        user.state.seat = Seat(user, channel_of(user), lambda frame: hear(user, frame))
+    await user.state.seat.take()
+
+
+def hear(user: User, frame: Frame) -> None:
+    """Take one frame: a message of a member, or an answer to what was sent."""
+    match frame["type"]:
+        case "message":
+            user.ledger.received(frame["body"], frame["channel"], frame["number"])
+        case "ack" | "error":
+            user.state.seat.socket.resolve(frame["id"], frame)
+
+
+@journey(prepare=enter, settle=enter)
+async def talk(user: User) -> None:
+    """Say something in the channel and wait until it is acknowledged; then pause."""
+    await enter(user)
+    message = user.ledger.sent(channel_of(user), user.fake.sentence())
+    key = f"{message.key:x}"
+    order = json.dumps({"type": "send", "id": key, "body": message.body})
+    reply = await user.state.seat.socket.exchange("chat send", order, key)
+    if reply.ok and reply.value["type"] == "ack":
+        message.ok(reply.value["number"])
+    elif reply.ok and reply.value["error"] in REFUSALS:
+        message.refused()
+    else:
+        message.unknown()
+    check(reply, "message acknowledged", reply.ok and reply.value["type"] == "ack")
+    await pause(user)
