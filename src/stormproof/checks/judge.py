@@ -17,12 +17,13 @@ from typing import TypeVar
 
 import msgspec
 
+from stormproof.checks.bench import Bench
 from stormproof.checks.completeness import Completeness, check_processes, completeness_of
 from stormproof.checks.delivery import check_delivery
 from stormproof.checks.evidence import check_evidence
 from stormproof.checks.faults import check_faults, stories_of
 from stormproof.checks.health import check_health
-from stormproof.checks.objectives import Bench, judge_objective
+from stormproof.checks.objectives import judge_objective
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.recovery import Outage, check_recovery, instants_of, outages_of
 from stormproof.checks.steady import replay_gate

@@ -19,13 +19,14 @@ from stormproof.model.plan import NotJudged, Plan
 from stormproof.model.profile import Profile
 from stormproof.model.record import Record
 from stormproof.model.verdict import Verdict
-from stormproof.planning.compiler import read_thresholds
 from stormproof.planning.problems import misfits, repetitions
 from stormproof.planning.profiles import find_profile, read_profile
+from stormproof.planning.thresholds import read_thresholds
 from stormproof.report.html import render_html
 from stormproof.report.junit import render_junit
 from stormproof.report.text import render_text
-from stormproof.rules.catalog import CATALOG, problems_of
+from stormproof.rules.catalog import CATALOG
+from stormproof.rules.questions import declared_by, problems_of
 from stormproof.store.directory import RunDirectory
 from stormproof.store.reader import load_record
 
@@ -110,7 +111,8 @@ def _other_objectives(record: Record, name: str) -> tuple[Profile, list[Objectiv
     """
     profile, problems = read_profile(find_profile(name, profile_folders()))
     place = f"{profile.where}: thresholds"
-    bars, bad = read_thresholds(profile.thresholds, place, exact=False)
+    declared = declared_by(record.plan)
+    bars, bad = read_thresholds(profile.thresholds, place, exact=False, declared=declared)
     exact = [one for one in record.plan.objectives if one.exact and one not in bars]
     problems += [*bad, *repetitions(bars, place)]
     owned = [*(one.metric for one in exact), *map(_metric, _exact_not_judged(record.plan))]

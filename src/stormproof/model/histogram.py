@@ -59,6 +59,18 @@ class Histogram:
         self.beyond += other.beyond
         self.sum_us += other.sum_us
 
+    def remove(self, other: Histogram) -> None:
+        """Take back the counts of a histogram that was merged."""
+        mine = self.counts
+        for index, count in other.counts.items():
+            left = mine[index] - count
+            if left:
+                mine[index] = left
+            else:
+                del mine[index]
+        self.beyond -= other.beyond
+        self.sum_us -= other.sum_us
+
     def percentile_us(self, percentile: float) -> float | None:
         """Return the value (microseconds) that `percentile` % of the samples do not exceed.
 

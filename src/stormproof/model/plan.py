@@ -7,6 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from stormproof.kernel.canonical import canonical_json, sha256_hex
+from stormproof.model.metric import CustomMetric
 from stormproof.model.objective import Objective
 
 Executor = Literal[
@@ -167,6 +168,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     gate: tuple[Objective, ...]  # the steady state, asked once after the warm-up
     objectives: tuple[Objective, ...]
     not_judged: tuple[NotJudged, ...] = ()
+    metrics: tuple[CustomMetric, ...] = ()  # that the journeys' files declare
 
     def digest(self) -> str:
         """Return the SHA-256 of the plan's canonical bytes."""

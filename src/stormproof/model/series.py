@@ -14,12 +14,17 @@ class SeriesKind(IntEnum):
     TREND      count and one histogram
     COUNTER    count
     RATE       count, failed
+    GAUGE      count, level
+
+    Custom metrics keep thousandths of their unit where others keep microseconds: a trend in
+    `response_*`, the sum of a counter in `response_sum_us`.
     """
 
     OPERATION = 1
     TREND = 2
     COUNTER = 3
     RATE = 4
+    GAUGE = 5
 
 
 HTTP_OPERATION = "http_req"  # the metric of the operations that have a status and phases
@@ -32,12 +37,22 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     `message_delivery`, `group_duration`, `http_req_waiting` and the other phases (trends),
     `iterations`, `dropped_iterations`, `data_sent`, `data_received`, `ws_disconnects` (counters),
     `checks` (rate). Tags: `scenario`, `name` (the operation's template), `check`, ...
+    A custom metric's series carry its name and the tags it declares.
     """
 
     id: int
     kind: SeriesKind
     metric: str
     tags: dict[str, str]
+
+
+class Level(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What a gauge was in one second, in thousandths of its unit; `last` was set at `at_ns`."""
+
+    last: int
+    at_ns: int
+    low: int
+    high: int
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -62,6 +77,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     bytes_received: int = 0
     status: list[int] = []
     status_count: list[int] = []
+    level: Level | None = None
 
 
 class GeneratorHealth(msgspec.Struct, frozen=True, kw_only=True):

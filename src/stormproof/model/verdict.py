@@ -23,7 +23,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """An objective with its answer. `value` is None when there is none or it is beyond the scale
-    (`beyond` then says why, e.g. "dropped"); `why` says why it is not PASS, and what to do."""
+    (`beyond` then says why, e.g. "dropped"); `why` says why it is not PASS, and what to do. Where
+    stretches of the window were asked about, the value is of the worst, `worst_at_s` [from, to)."""
 
     name: str
     status: Status
@@ -38,6 +39,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool
     why: str = ""
     remedy: str = ""
+    worst_at_s: list[int] = []
 
 
 class Instant(msgspec.Struct, frozen=True, kw_only=True):

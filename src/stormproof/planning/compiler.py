@@ -6,7 +6,7 @@ All problems of both are collected and raised together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from stormproof.kernel.errors import BadInput, Problem
 from stormproof.kernel.units import parse_duration_ns
 from stormproof.model.objective import Objective
 from stormproof.model.plan import Plan, PlannedFault, PlannedProbe, Scenario, Source
-from stormproof.model.profile import ProbeNumbers, Profile, RawThreshold, ScenarioNumbers
+from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
 from stormproof.model.trial import Trial
 from stormproof.planning.declarations import Breakable, shape_problems, trial_problems
 from stormproof.planning.problems import (
@@ -27,10 +27,10 @@ from stormproof.planning.problems import (
     timeline_problems,
 )
 from stormproof.planning.safety import limit_problems, target_problems
+from stormproof.planning.thresholds import read_thresholds
 from stormproof.planning.trials import LoadedTrial
-from stormproof.rules.catalog import problems_of
 from stormproof.rules.evidence import decide_not_judged
-from stormproof.rules.grammar import objective
+from stormproof.rules.questions import Declared, declared_by, problems_of
 
 JourneyCheck = Callable[[Path, str], object]
 _NO_NUMBERS = ScenarioNumbers(executor="constant-vus")
@@ -81,7 +81,7 @@ def compile_plan(
     problems += limit_problems(plan, profile.limits, profile.where)
     capped = choices.capped or profile.limits.is_cap
     problems += target_problems(choices.target, capped=capped)
-    objectives, gate, bad = _read_all(trial, profile)
+    objectives, gate, bad = _read_all(trial, profile, declared_by(plan))
     problems += bad
     plan = msgspec.structs.replace(plan, gate=tuple(gate), objectives=tuple(objectives))
     named = _with_every_name(plan, loaded, profile, scaled)
@@ -102,39 +102,17 @@ def compile_plan(
 
 
 def _read_all(
-    trial: Trial, profile: Profile
+    trial: Trial, profile: Profile, declared: Declared
 ) -> tuple[list[Objective], list[Objective], list[Problem]]:
     """Read the objectives (the trial's exact ones, the profile's bars) and the gate."""
-    exact, bad_exact = read_thresholds(trial.objectives, f"trial {trial.name}", exact=True)
+    trial_place = f"trial {trial.name}"
+    exact, bad_exact = read_thresholds(trial.objectives, trial_place, exact=True, declared=declared)
     place = f"{profile.where}: thresholds"
-    bars, bad_bars = read_thresholds(profile.thresholds, place, exact=False)
+    bars, bad_bars = read_thresholds(profile.thresholds, place, exact=False, declared=declared)
     gate_place = f"{profile.where}: gate"
-    gate, bad_gate = read_thresholds(profile.gate, gate_place, exact=False)
+    gate, bad_gate = read_thresholds(profile.gate, gate_place, exact=False, declared=declared)
     problems = [*bad_exact, *bad_bars, *repetitions(bars, place), *bad_gate]
     return [*exact, *bars], gate, [*problems, *gate_problems(gate, gate_place)]
-
-
-def read_thresholds(
-    texts: Mapping[str, Iterable[RawThreshold]], where: str, *, exact: bool
-) -> tuple[list[Objective], list[Problem]]:
-    """Read thresholds by metric, with all problems; `where` names them in messages."""
-    read: list[Objective] = []
-    problems: list[Problem] = []
-    for metric, thresholds in texts.items():
-        place = f"{where} {metric!r}"
-        if isinstance(thresholds, str):  # it would be read letter by letter
-            what, fix = "must be a tuple of thresholds", f"({thresholds!r},)"
-            problems.append(Problem(where=place, what=what, fix=fix))
-            continue
-        for threshold in thresholds:
-            if not isinstance(threshold, str):
-                problems.append(Problem(where=place, what="must be text", fix="'p(95)<300'"))
-                continue
-            try:
-                read.append(objective(metric, threshold, exact=exact))
-            except ValueError as error:
-                problems.append(Problem(where=place, what=str(error)))
-    return read, problems
 
 
 class _Scale:

@@ -102,6 +102,14 @@ class Fields:
         self.problem(key, f"must be a string, not {_shown(value)}")
         return default
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Take true or false."""
+        value = self._take(key, required=False)
+        if value is None or isinstance(value, bool):
+            return default if value is None else value
+        self.problem(key, f"must be true or false, not {_shown(value)}")
+        return default
+
     def choice(self, key: str, choices: tuple[str, ...]) -> str:
         """Take one of `choices`; required."""
         value = self._take(key, required=True)

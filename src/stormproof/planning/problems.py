@@ -12,7 +12,7 @@ from stormproof.model.objective import Objective
 from stormproof.model.plan import Plan
 from stormproof.model.profile import Profile
 from stormproof.model.trial import Trial
-from stormproof.rules.catalog import CATALOG, Reading
+from stormproof.rules.catalog import Reading, metric_of
 
 GATE_WINDOWS = ("warmup", "load")  # "load" is what no window at all means
 
@@ -60,12 +60,16 @@ def gate_problems(gate: Sequence[Objective], where: str) -> list[Problem]:
     problems = repetitions(gate, where)
     for one in gate:
         place = f"{where} {one.name!r}"
-        if CATALOG[one.metric].reading is Reading.MEASURED:
+        if metric_of(one).reading is Reading.MEASURED:
             what = f"{one.metric} is known after the run only"
             problems.append(Problem(where=place, what=what, fix="ask for a metric of the load"))
         elif one.window not in GATE_WINDOWS:
             what = f"the window {one.window} has not begun when the gate is asked"
             problems.append(Problem(where=place, what=what, fix="window:warmup, or none"))
+        if one.stretch is not None or one.abort is not None:
+            what = "the gate is asked once, over the second half of the warm-up"
+            fix = f"leave out {one.stretch.kind if one.stretch else 'abortOnFail'}"
+            problems.append(Problem(where=place, what=what, fix=fix))
     return problems
 
 

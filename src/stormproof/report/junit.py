@@ -15,10 +15,9 @@ from stormproof.model.finding import Finding
 from stormproof.model.objective import Status
 from stormproof.model.verdict import Judged, Verdict
 from stormproof.report.margin import margin_text
-from stormproof.report.number import spans_text
 from stormproof.report.printable import printable
 from stormproof.report.standing import finding_status, headline_tail
-from stormproof.report.wording import bar_text, value_text, window_text
+from stormproof.report.wording import bar_text, value_text, where_text, window_text
 
 Outcome = Literal["failure", "error", "skipped"]
 _OUTCOMES: dict[Status, Outcome] = {Status.FAIL: "failure", Status.INCONCLUSIVE: "error"}
@@ -94,7 +93,7 @@ def _objective_case(judged: Judged) -> ET.Element:
         judged.remedy,
         f"margin: {margin_text(judged) or 'none'}",
         f"evidence: {samples}, {judged.evidence.seconds} s {window_text(judged)}",
-        f"where: {spans_text(judged.evidence.at_s) or 'nowhere'}",
+        f"where: {where_text(judged) or 'nowhere'}",
     ]
     return _case("objectives", judged.name, outcome, message, "\n".join(filter(None, lines)))
 

@@ -14,14 +14,21 @@ from stormproof.model.verdict import Generator, Judged, Verdict
 from stormproof.report.digest import DigestRow, digest_of
 from stormproof.report.failures import Failures, failures_of
 from stormproof.report.margin import Gauge, gauge_of, margin_text
-from stormproof.report.number import clock, counted, spans_text, wall_text
+from stormproof.report.number import clock, counted, wall_text
 from stormproof.report.operations import OperationRow, operation_rows
 from stormproof.report.recovery import InstantRow, instant_rows
 from stormproof.report.settings import SettingGroup, settings_of
 from stormproof.report.standing import finding_status, headline_tail, ordered
 from stormproof.report.tally import Tally, tally_of
 from stormproof.report.timeline import Timeline, letter_of, timeline_of
-from stormproof.report.wording import bar_text, read_name, title_of, value_text, window_text
+from stormproof.report.wording import (
+    bar_text,
+    read_name,
+    title_of,
+    value_text,
+    where_text,
+    window_text,
+)
 from stormproof.rules.windows import Windows, windows_of
 
 WITNESSES_LISTED = 25
@@ -193,7 +200,7 @@ def _objective(judged: Judged, verdict: Verdict) -> ObjectiveView:
         gauge=gauge_of(judged),
         evidence=f"{counted(evidence.samples, 'sample')} in {evidence.seconds:,} s, "
         f"{window_text(judged)}",
-        where=spans_text(evidence.at_s),
+        where=where_text(judged),
         finding=kind if kind in anchors else "",
         finding_anchor=anchors.get(kind, ""),
     )

@@ -11,10 +11,10 @@ from stormproof.model.objective import Status
 from stormproof.model.verdict import Generator, Judged, Verdict
 from stormproof.report.layout import WIDTH_MIN, Sheet, cells
 from stormproof.report.margin import margin_text
-from stormproof.report.number import counted, percent, quantity, spans_text
+from stormproof.report.number import counted, percent, quantity
 from stormproof.report.recovery import instant_rows
 from stormproof.report.standing import finding_status, headline_tail, ordered
-from stormproof.report.wording import bar_text, value_text
+from stormproof.report.wording import bar_text, value_text, where_text
 
 WITNESSES_SHOWN = 3
 _HANG = 9  # below the name that follows "  + PASS "
@@ -132,7 +132,7 @@ def _write_reason(sheet: Sheet, judged: Judged) -> None:
     """Say why an objective is not PASS, what to do, and which seconds to look at."""
     if judged.status is Status.PASS:
         return
-    spans = spans_text(judged.evidence.at_s)
+    spans = where_text(judged)
     for lead, text in (("why:", judged.why), ("do:", judged.remedy), ("look at:", spans)):
         if text:
             sheet.write(text, lead=lead, indent=_HANG, styles=("bold",))

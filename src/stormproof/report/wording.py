@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from stormproof.model.verdict import Judged
-from stormproof.report.number import SHARE, figure, quantity
+from stormproof.report.number import SHARE, figure, quantity, spans_text
 from stormproof.rules.catalog import CATALOG, Metric, Reading
-from stormproof.rules.grammar import Threshold, parse_metric, parse_threshold, split_objective
+from stormproof.rules.grammar import Threshold, parse_threshold, split_objective
+from stormproof.rules.tags import parse_metric
 
 STEADY_STATE = "steady state: "  # the gate's objectives carry it before their name
 _WINDOWS = {
@@ -77,8 +78,20 @@ def title_of(judged: Judged) -> str:
     if asked is None or metric is None:
         return judged.name
     steady = STEADY_STATE if judged.name.startswith(STEADY_STATE) else ""
-    title = steady + _title(asked, metric)
+    title = steady + _title(asked, metric) + _stretch(asked.tags)
     return title[0].upper() + title[1:]
+
+
+def where_text(judged: Judged) -> str:
+    """Say which seconds an answer is about: the worst stretch, where stretches were asked about."""
+    worst = judged.worst_at_s
+    return f"worst {spans_text([worst])}" if worst else spans_text(judged.evidence.at_s)
+
+
+def _stretch(tags: dict[str, str]) -> str:
+    words = {"over": "in any {} in a row", "every": "in each {}", "for": "broken for {} on end"}
+    told = [f", {text.format(tags[kind])}" for kind, text in words.items() if kind in tags]
+    return "".join(told)
 
 
 def _title(asked: Asked, metric: Metric) -> str:

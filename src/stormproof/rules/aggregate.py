@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from stormproof.model.histogram import Histogram, highest_us
 from stormproof.model.objective import Aggregation, Objective
-from stormproof.rules.catalog import CATALOG, Reading
-from stormproof.rules.fold import Cell, merge_cells
+from stormproof.rules.catalog import Reading, metric_of
+from stormproof.rules.fold import THOUSANDTHS, Cell, merge_cells
 
 RESAMPLES: Final = 400
 STEPS_MAX: Final = 600  # longer windows are resampled in steps of several seconds
@@ -53,35 +53,63 @@ def value_of(
         seconds: length of the window, for rates per second.
         seed: of the interval's resampling; None leaves the interval out.
     """
-    reading = CATALOG[objective.metric].reading
     whole = merge_cells(cells.values())
-    if reading is Reading.COUNT:
-        per_second = objective.aggregation == "rate"
-        value = whole.count / seconds if per_second and seconds else float(whole.count)
-        return Value(value=value, beyond="", samples=whole.count)
+    value = value_of_cell(objective, whole, seconds)
+    if seed is None or value.value is None:
+        return value
+    reading = metric_of(objective).reading
+    interval = None
     if reading in (Reading.FAILED_SHARE, Reading.PASSED_SHARE):
-        hits = whole.failed if reading is Reading.FAILED_SHARE else whole.count - whole.failed
-        return _share(hits, whole.count, with_interval=seed is not None)
-    service = reading is Reading.SERVICE
-    histogram = whole.service if service else whole.response
+        interval = wilson_interval(_hits(reading, whole), whole.count)
+    elif reading in (Reading.RESPONSE, Reading.SERVICE):
+        interval = _interval_ms(objective, cells, reading is Reading.SERVICE, seed)
+    return replace(value, interval=interval)
+
+
+def value_of_cell(objective: Objective, whole: Cell, seconds: int) -> Value:
+    """Return the value of an objective over one cell that `seconds` seconds add up to."""
+    reading = metric_of(objective).reading
+    match reading:
+        case Reading.COUNT | Reading.SUM:
+            total = whole.count if reading is Reading.COUNT else _units(whole.response.sum_us)
+            per_second = objective.aggregation == "rate" and seconds
+            value = total / seconds if per_second else float(total)
+            return Value(value=value, beyond="", samples=whole.count)
+        case Reading.LEVEL:
+            return _of_level(objective.aggregation, whole)
+        case Reading.FAILED_SHARE | Reading.PASSED_SHARE:
+            if whole.count == 0:
+                return Value(value=None, beyond=NO_VALUE, samples=0)
+            share = _hits(reading, whole) / whole.count
+            return Value(value=share, beyond="", samples=whole.count)
+        case _:
+            histogram = whole.service if reading is Reading.SERVICE else whole.response
+            return _of_times(objective, histogram)
+
+
+def _units(thousandths: int) -> float:
+    return thousandths / THOUSANDTHS
+
+
+def _hits(reading: Reading, whole: Cell) -> int:
+    return whole.failed if reading is Reading.FAILED_SHARE else whole.count - whole.failed
+
+
+def _of_level(aggregation: Aggregation, whole: Cell) -> Value:
+    level = whole.level
+    if level is None:
+        return Value(value=None, beyond=NO_VALUE, samples=0)
+    asked = {"min": level.low, "max": level.high}.get(aggregation, level.last)
+    return Value(value=_units(asked), beyond="", samples=whole.count)
+
+
+def _of_times(objective: Objective, histogram: Histogram) -> Value:
     value_us = _of_histogram(histogram, objective.aggregation, objective.percentile)
     if value_us is None:
         return Value(value=None, beyond=NO_VALUE, samples=0)
     if math.isinf(value_us):
         return Value(value=None, beyond=DROPPED, samples=histogram.total)
-    return Value(
-        value=value_us / MICROSECONDS_PER_MS,
-        beyond="",
-        samples=histogram.total,
-        interval=None if seed is None else _interval_ms(objective, cells, service, seed),
-    )
-
-
-def _share(hits: int, trials: int, *, with_interval: bool) -> Value:
-    if trials == 0:
-        return Value(value=None, beyond=NO_VALUE, samples=0)
-    interval = wilson_interval(hits, trials) if with_interval else None
-    return Value(value=hits / trials, beyond="", samples=trials, interval=interval)
+    return Value(value=value_us / MICROSECONDS_PER_MS, beyond="", samples=histogram.total)
 
 
 def wilson_interval(hits: int, trials: int) -> tuple[float, float]:

@@ -1,25 +1,27 @@
 """Every metric that an objective can name: what it means and what it can be asked.
 
-A name that is not here is bad input, with the nearest name as a suggestion: a misspelt metric or
-tag must never pass because it saw nothing.
+A journey file adds its own metrics to these (`custom_metric`). What is in neither is bad input
+(`rules.questions`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
+from stormproof.model.metric import CustomMetric, MetricKind
 from stormproof.model.objective import Aggregation, Objective
-from stormproof.model.plan import Plan
 
 
 class Reading(Enum):
     """Which part of a cell a metric reads, or that a checker measures it."""
 
     COUNT = "count"
+    SUM = "sum"
+    LEVEL = "level"
     FAILED_SHARE = "failed share"
     PASSED_SHARE = "passed share"
     RESPONSE = "response"
@@ -32,9 +34,11 @@ COUNTER_ASKED: Final[frozenset[Aggregation]] = frozenset({"count", "rate"})
 RATE_ASKED: Final[frozenset[Aggregation]] = frozenset({"rate"})
 COUNT_ASKED: Final[frozenset[Aggregation]] = frozenset({"count"})
 SECONDS_ASKED: Final[frozenset[Aggregation]] = frozenset({"max", "value"})
+GAUGE_ASKED: Final[frozenset[Aggregation]] = frozenset({"value", "min", "max"})
 
-_OF_OPERATIONS = frozenset({"scenario", "name"})
+_OF_OPERATIONS = frozenset({"scenario", "name", "group"})
 _OF_SCENARIOS = frozenset({"scenario"})
+_IN_GROUPS = frozenset({"scenario", "group"})
 _OF_FAULTS = frozenset({"fault"})
 _STATUS = frozenset({"status"})
 _NONE: frozenset[str] = frozenset()
@@ -60,8 +64,20 @@ class Metric:
     exact: bool = False
     needed: frozenset[str] = frozenset()  # the tags that it cannot be asked without
 
+    @property
+    def carries_declared_tags(self) -> bool:
+        """Whether it has series, which carry the tags that scenarios declare."""
+        return self.base not in ("", PROBES, GENERATOR)
+
+    @property
+    def is_share(self) -> bool:
+        """Whether its `rate` is a share, 0 to 1, and not a count per second."""
+        return self.reading not in (Reading.COUNT, Reading.SUM)
+
 
 PROBES: Final = "probe"  # the base of what the plan's probes saw: no series, but their answers
+GENERATOR: Final = "generator"  # the base of what the workers say of themselves in each frame
+USERS, USERS_BUSY = "vus_max", "vus"
 
 
 def _operations(
@@ -123,16 +139,30 @@ def _counter(name: str, doc: str, unit: str = "") -> Metric:
     )
 
 
-def _trend(name: str, doc: str, *, counts_drops: bool = False) -> Metric:
+def _trend(
+    name: str, doc: str, *, counts_drops: bool = False, tags: frozenset[str] = _OF_SCENARIOS
+) -> Metric:
     return Metric(
         name=name,
         doc=doc,
         reading=Reading.RESPONSE,
         unit="ms",
         aggregations=TREND_ASKED,
-        tags=_OF_SCENARIOS,
+        tags=tags,
         base=name,
         counts_drops=counts_drops,
+    )
+
+
+def _level(name: str, doc: str) -> Metric:
+    return Metric(
+        name=name,
+        doc=doc,
+        reading=Reading.LEVEL,
+        unit="",
+        aggregations=GAUGE_ASKED,
+        tags=_NONE,
+        base=GENERATOR,
     )
 
 
@@ -176,7 +206,7 @@ _ALL: Final = [
         reading=Reading.PASSED_SHARE,
         unit="",
         aggregations=RATE_ASKED,
-        tags=frozenset({"scenario", "check"}),
+        tags=frozenset({"scenario", "check", "group"}),
         base="checks",
     ),
     Metric(
@@ -213,6 +243,8 @@ _ALL: Final = [
         tags=frozenset({"scenario", "group"}),
         base="group_duration",
     ),
+    _level(USERS_BUSY, "Users inside an iteration, all workers together, once a second."),
+    _level(USERS, "Users that there are, all workers together, once a second."),
     _trend("message_delivery", "From the intended send of a message to its receipt by a member."),
     _exact("delivery_lost", "Acknowledged messages that a member of their scope never got."),
     _exact("delivery_duplicated", "Deliveries of a message to a user who had it already."),
@@ -270,72 +302,37 @@ _ALL: Final = [
 CATALOG: Final[Mapping[str, Metric]] = {metric.name: metric for metric in _ALL}
 
 
-def unit_of(metric: str, aggregation: Aggregation) -> str:
+_READ_AS: Final[Mapping[MetricKind, tuple[Reading, frozenset[Aggregation]]]] = {
+    MetricKind.COUNTER: (Reading.SUM, COUNTER_ASKED),
+    MetricKind.GAUGE: (Reading.LEVEL, GAUGE_ASKED),
+    MetricKind.RATE: (Reading.PASSED_SHARE, RATE_ASKED),
+    MetricKind.TREND: (Reading.RESPONSE, TREND_ASKED),
+}
+
+
+@lru_cache(maxsize=256)
+def custom_metric(custom: CustomMetric) -> Metric:
+    """Return how a journey file's own metric is read: its series carry its name."""
+    reading, aggregations = _READ_AS[custom.kind]
+    return Metric(
+        name=custom.name,
+        doc=custom.doc,
+        reading=reading,
+        unit=custom.unit,
+        aggregations=aggregations,
+        tags=_IN_GROUPS | set(custom.tags),
+        base=custom.name,
+    )
+
+
+def metric_of(objective: Objective) -> Metric:
+    """Return the metric that an objective asks: the catalog's or a journey file's own."""
+    if objective.custom is not None:
+        return custom_metric(objective.custom)
+    return CATALOG[objective.metric]
+
+
+def unit_of(metric: Metric, aggregation: Aggregation) -> str:
     """Return the unit of a metric's value; the rate of a counter is per second."""
-    known = CATALOG[metric]
-    if known.reading is Reading.COUNT and aggregation == "rate":
-        return f"{known.unit}/s"
-    return known.unit
-
-
-def suggestion(word: str, known: Collection[str]) -> str:
-    """Say which known word was probably meant, or list all of them."""
-    near = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
-
-
-def question_problems(metric: str, tags: Iterable[str], aggregation: Aggregation) -> list[str]:
-    """Return everything that is wrong with asking `aggregation` of `metric` with tag keys `tags`.
-
-    Each text says what would be right; no text, no problem.
-    """
-    known = CATALOG.get(metric)
-    if known is None:
-        return [f"there is no metric {metric!r}: {suggestion(metric, CATALOG.keys())}"]
-    given = list(tags)
-    problems = [
-        f"{metric} has no tag {tag!r}: {suggestion(tag, known.tags | {'window'})}"
-        for tag in given
-        if tag not in known.tags
-    ]
-    problems += [
-        f"{metric} needs its tag {tag!r}: write it as {metric}{{{tag}:name}}"
-        for tag in sorted(known.needed - set(given))
-    ]
-    if aggregation not in known.aggregations:
-        askable = ", ".join(sorted("p(N)" if a == "p" else a for a in known.aggregations))
-        problems.append(f"{metric} cannot be asked for {aggregation!r}: use {askable}")
-    return problems
-
-
-def problems_of(objective: Objective, plan: Plan) -> list[str]:
-    """Return what is wrong with an objective under a plan: unknown scenarios, faults, probes.
-
-    Each text says what would be right; no text, no problem.
-    """
-    problems = question_problems(objective.metric, objective.tags, objective.aggregation)
-    there = {
-        "scenario": [one.name for one in plan.scenarios],
-        "fault": [one.name for one in plan.faults],
-        "probe": [one.name for one in plan.probes],
-    }
-    for key, known in there.items():
-        value = objective.tags.get(key)
-        if value is not None and value not in known:
-            problems.append(
-                f"{objective.name}: the plan has no {key} {value!r}: {suggestion(value, known)}"
-            )
-    problems += _status_problems(objective)
-    known_metric = CATALOG.get(objective.metric)
-    if known_metric is not None and known_metric.base == PROBES and objective in plan.gate:
-        problems.append(f"{objective.name}: the gate sees the load alone, not the probes")
-    if objective.metric.startswith(("delivery_", "messages_")) and "delivery" not in plan.checkers:
-        problems.append(f"{objective.name}: the trial has no checker 'delivery' to measure it")
-    return problems
-
-
-def _status_problems(objective: Objective) -> list[str]:
-    status = objective.tags.get("status")
-    if status is None or status == "0" or (len(status) == 3 and status.isdecimal()):
-        return []
-    return [f"{objective.name}: {status!r} is no status: three digits, or 0 for no answer at all"]
+    per_second = aggregation == "rate" and not metric.is_share
+    return f"{metric.unit}/s" if per_second else metric.unit

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.objective import Aggregation, Objective, Operator
 from stormproof.model.plan import NotJudged, Plan, Scenario
-from stormproof.rules.catalog import CATALOG, PROBES, Reading
+from stormproof.rules.catalog import GENERATOR, PROBES, Reading, metric_of
 
 TAIL_SAMPLES: Final = 10  # that must lie beyond a percentile before it means something
 RULE_OF_THREE: Final = 3.0  # n trials without an event bound its rate by 3/n at 95 %
@@ -58,21 +58,39 @@ def expected_samples(plan: Plan, objective: Objective) -> int | None:
     scenario paces itself when its environment gives `pace_s`, the seconds from one iteration of a
     user to the next.
     """
-    known = CATALOG[objective.metric]
+    known = metric_of(objective)
     window_s = planned_window_s(plan, objective)
-    if known.reading is Reading.MEASURED or window_s is None:
+    if known.reading is Reading.MEASURED or objective.custom is not None or window_s is None:
         return None
+    if objective.stretch is not None:
+        window_s = min(window_s, objective.stretch.seconds)
     if known.base == PROBES:
         return _expected_answers(plan, objective.tags.get("probe", ""), window_s)
-    named = objective.tags.get("scenario")
-    scenarios = [one for one in plan.scenarios if named in (None, one.name)]
-    if named is None and "name" in objective.tags:
-        return None  # which scenario does this operation is the journey's business
+    if known.base == GENERATOR:
+        return int(window_s)
+    scenarios = _scenarios_with(plan, objective.tags)
+    if scenarios is None:
+        return None
     rates = [iterations_per_s(one) for one in scenarios]
     known_rates = [rate for rate in rates if rate is not None]
     if len(known_rates) < len(rates):
         return None
     return int(sum(known_rates) * window_s)
+
+
+def _scenarios_with(plan: Plan, tags: Mapping[str, str]) -> list[Scenario] | None:
+    """Return the scenarios that tags pick; None where they pick some of a journey's operations."""
+    named = tags.get("scenario")
+    own = {key: value for key, value in tags.items() if key not in ("scenario", "name")}
+    if (named is None and "name" in tags) or any(
+        key not in one.tags for key in own for one in plan.scenarios
+    ):
+        return None
+    return [
+        one
+        for one in plan.scenarios
+        if named in (None, one.name) and own.items() <= one.tags.items()
+    ]
 
 
 def _expected_answers(plan: Plan, probe: str, window_s: float) -> int | None:
@@ -84,6 +102,8 @@ def iterations_per_s(scenario: Scenario) -> float | None:
     """Return how many iterations a scenario starts a second, None when nothing paces it."""
     if scenario.executor == "constant-arrival-rate":
         return scenario.rate * SECOND_NS / scenario.time_unit_ns
+    if scenario.executor != "constant-vus":
+        return None
     try:
         pace_s = float(scenario.env["pace_s"])
     except (KeyError, ValueError):
@@ -134,22 +154,41 @@ def decide_not_judged(
 def _why_not(plan: Plan, objective: Objective) -> str:
     about_faults = (
         objective.window in ("fault", "recovery", "disturbed")
-        or "fault" in CATALOG[objective.metric].tags
+        or "fault" in metric_of(objective).tags
     )
     if about_faults and not plan.faults:
         return "the plan has no fault"
+    too_short = _why_too_short(plan, objective)
+    if too_short:
+        return too_short
     expected = expected_samples(plan, objective)
     out_of_reach = expected is None or expected < objective.bar
     if plan.scope == "reduced" and _is_floor(objective) and out_of_reach:
         return f"a reduced run is not meant to reach {objective.bar:g}"
     if expected is None or objective.exact:
         return ""
-    if expected < objective.samples_min * HEADROOM:
+    if not is_counted(objective) and expected < objective.samples_min * HEADROOM:
+        within = "" if objective.stretch is None else f" {objective.stretch.seconds} s of"
         return (
-            f"about {expected} samples expected in window {objective.window},"
+            f"about {expected} samples expected in{within} window {objective.window},"
             f" {objective.samples_min} needed"
         )
     return ""
+
+
+def _why_too_short(plan: Plan, objective: Objective) -> str:
+    window_s = planned_window_s(plan, objective)
+    if objective.stretch is None or window_s is None or window_s >= objective.stretch.seconds:
+        return ""
+    long = f"{objective.stretch.seconds} s in a row"
+    return f"window {objective.window} lasts about {window_s:.3g} s, so it never holds {long}"
+
+
+def is_counted(objective: Objective) -> bool:
+    """Return whether an objective counts what happened: once its metric is seen, none is a zero."""
+    return objective.aggregation == "count" or (
+        objective.aggregation == "rate" and not metric_of(objective).is_share
+    )
 
 
 def _is_floor(objective: Objective) -> bool:

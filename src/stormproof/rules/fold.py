@@ -9,15 +9,19 @@ from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import ProbeSample
 from stormproof.model.histogram import Histogram
 from stormproof.model.record import Record
-from stormproof.model.series import Counts, Frame, Series
+from stormproof.model.series import Counts, Frame, Level, Series
 
 STATUS = "status"  # no tag of a series: its counts by status are within its cells
+THOUSANDTHS = 1_000  # what custom metrics and gauges are kept in
 SeriesById = Mapping[int, Mapping[int, Series]]  # worker -> id -> series
 
 
 @dataclass(slots=True, kw_only=True)
 class Cell:
-    """What all matching series saw together; a trend has its samples in `response`."""
+    """What all matching series saw together; a trend has its samples in `response`.
+
+    Custom metrics are in thousandths: a counter's sum in `response.sum_us`, a gauge in `level`.
+    """
 
     count: int = 0
     failed: int = 0
@@ -25,6 +29,7 @@ class Cell:
     service: Histogram = field(default_factory=Histogram)
     bytes_sent: int = 0
     bytes_received: int = 0
+    level: Level | None = None
 
     def add(self, counts: Counts) -> None:
         """Count what one series saw in one second."""
@@ -36,6 +41,7 @@ class Cell:
         self.service.sum_us += counts.service_sum_us
         self.bytes_sent += counts.bytes_sent
         self.bytes_received += counts.bytes_received
+        self.level = merge_levels(self.level, counts.level)
 
     def add_status(self, counts: Counts, status: int) -> None:
         """Count only what ended with a status; of these nothing but their number is known."""
@@ -51,6 +57,25 @@ class Cell:
         self.service.merge(other.service)
         self.bytes_sent += other.bytes_sent
         self.bytes_received += other.bytes_received
+        self.level = merge_levels(self.level, other.level)
+
+    def remove(self, other: Cell) -> None:
+        """Take back a cell that was merged; what a gauge was cannot be taken back."""
+        self.count -= other.count
+        self.failed -= other.failed
+        self.response.remove(other.response)
+        self.service.remove(other.service)
+        self.bytes_sent -= other.bytes_sent
+        self.bytes_received -= other.bytes_received
+
+
+def merge_levels(one: Level | None, other: Level | None) -> Level | None:
+    """Return what two gauges were together: the later value, the lowest and the highest."""
+    if one is None or other is None:
+        return other if one is None else one
+    last_ns, last = max((one.at_ns, one.last), (other.at_ns, other.last))
+    low, high = min(one.low, other.low), max(one.high, other.high)
+    return Level(last=last, at_ns=last_ns, low=low, high=high)
 
 
 def matching_ids(series: SeriesById, metric: str, tags: Mapping[str, str]) -> dict[int, set[int]]:
@@ -88,6 +113,35 @@ def fold_frames(
             else:
                 cell.add_status(counts, int(status))
     return cells
+
+
+def counted_series(frames: Iterable[Frame], series: SeriesById) -> dict[int, dict[int, Series]]:
+    """Return the series that count in `frames`, by worker and id."""
+    found: dict[int, dict[int, Series]] = {}
+    for frame in frames:
+        known, mine = series.get(frame.worker, {}), found.setdefault(frame.worker, {})
+        for counts in frame.counts:
+            if counts.series not in mine and counts.series in known:
+                mine[counts.series] = known[counts.series]
+    return found
+
+
+def fold_users(frames: Iterable[Frame], *, busy: bool) -> dict[int, Cell]:
+    """Return second -> cell whose level is how many users there were, all workers together.
+
+    Args:
+        frames: of whole seconds.
+        busy: count only the users that were inside an iteration.
+    """
+    users: dict[int, int] = {}
+    for frame in frames:
+        seen = frame.generator.users_busy if busy else frame.generator.users
+        users[frame.second] = users.get(frame.second, 0) + seen
+    return {second: _level_cell(second, count * THOUSANDTHS) for second, count in users.items()}
+
+
+def _level_cell(second: int, value: int) -> Cell:
+    return Cell(count=1, level=Level(last=value, at_ns=second * SECOND_NS, low=value, high=value))
 
 
 def per_second(record: Record, metric_base: str, tags: Mapping[str, str]) -> dict[int, Cell]:

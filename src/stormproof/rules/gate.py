@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from stormproof.model.objective import Objective, Operator, Status
+from stormproof.model.objective import Objective, Status
 from stormproof.model.plan import Plan
 from stormproof.model.series import Frame
 from stormproof.rules.aggregate import Value, value_of
-from stormproof.rules.fold import SeriesById
+from stormproof.rules.bar import meets
+from stormproof.rules.evidence import is_counted
+from stormproof.rules.fold import SeriesById, counted_series
 from stormproof.rules.measure import measure
 
 Decided = tuple[Objective, Status, float | None]
-
-
-def holds(value: float, operator: Operator, bar: float) -> bool:
-    """Return whether `value operator bar`."""
-    answers: dict[Operator, bool] = {
-        "<": value < bar,
-        "<=": value <= bar,
-        ">": value > bar,
-        ">=": value >= bar,
-        "==": value == bar,
-        "!=": value != bar,
-    }
-    return answers[operator]
 
 
 def decide(
@@ -51,12 +39,19 @@ def decide(
 def answer(
     objective: Objective, frames: Sequence[Frame], series: SeriesById, seconds: range
 ) -> tuple[Status, Value]:
-    """Answer one objective of a gate over some seconds, with the value that decided it."""
-    measured = measure(objective, frames, series, seconds)
+    """Answer one objective of a gate over some seconds, with the value that decided it.
+
+    Only series that count in these frames are looked at: which others are known by the time of a
+    live decision is a matter of milliseconds.
+    """
+    inside = [frame for frame in frames if frame.second in seconds]
+    measured = measure(objective, inside, counted_series(inside, series), seconds)
     value = value_of(objective, measured.cells, len(seconds))
-    is_counted = objective.aggregation == "count"
-    if not measured.seen or (value.samples < objective.samples_min and not is_counted):
-        return Status.INCONCLUSIVE, value
-    number = math.inf if value.value is None else value.value
-    passed = holds(number, objective.operator, objective.bar)
-    return (Status.PASS if passed else Status.FAIL), value
+    return status_of(objective, value, seen=measured.seen), value
+
+
+def status_of(objective: Objective, value: Value, *, seen: bool) -> Status:
+    """Answer an objective by its value alone; INCONCLUSIVE without enough samples."""
+    if not seen or (value.samples < objective.samples_min and not is_counted(objective)):
+        return Status.INCONCLUSIVE
+    return Status.PASS if meets(objective, value) else Status.FAIL

@@ -10,9 +10,16 @@ r"""The grammar of thresholds, as in k6, with windows.
     aggregation = "avg" | "min" | "med" | "max" | "p(" 0..100 ")" | "count" | "rate" | "value"
     operator    = "<" | "<=" | ">" | ">=" | "==" | "===" | "!="
 
-The pseudo tag `window` picks the seconds: warmup, load (the default), steady, calm, fault,
-recovery, disturbed or run. Stricter than k6: repeated tags, unknown names and unclosed braces are
-errors.
+Pseudo tags pick the seconds. The first says which part of the run, the other three ask about
+stretches of it instead of its whole, and stand alone; T is whole seconds, like 30s or 1m30s.
+
+    window:W    warmup, load (the default), steady, calm, fault, recovery, disturbed or run
+    over:T      the bar must hold over every T in a row: over the last T, at any time
+    every:T     the bar must hold over each T, side by side; the last ends where the window ends
+    for:T       the bar must not stay broken for T, second by second; shorter breaks are borne
+
+The value of an objective with stretches is that of its worst one. Stricter than k6: repeated tags,
+unknown names and unclosed braces are errors.
 
 Source: grafana/k6, `metrics/thresholds_parser.go` (the grammar, not the code).
 """
@@ -26,11 +33,25 @@ from typing import Final, NamedTuple, cast, get_args
 
 import msgspec
 
-from stormproof.model.objective import Aggregation, Objective, Operator, Window
-from stormproof.rules.catalog import CATALOG, Reading, question_problems, suggestion, unit_of
+from stormproof.kernel.units import SECOND_NS, duration_text, parse_duration_ns
+from stormproof.model.objective import (
+    Aggregation,
+    Objective,
+    Operator,
+    Stretch,
+    StretchKind,
+    Window,
+)
+from stormproof.rules.catalog import Reading, metric_of, unit_of
 from stormproof.rules.evidence import samples_needed
+from stormproof.rules.questions import (
+    NOTHING_DECLARED,
+    Declared,
+    question_problems,
+    suggestion,
+)
+from stormproof.rules.tags import format_metric, parse_metric
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _THRESHOLD = re.compile(
     r"\s*(?P<aggregation>[A-Za-z][A-Za-z0-9]*)\s*(?:\(\s*(?P<argument>[^)]*?)\s*\))?"
     r"\s*(?P<operator>[<>=!]+)\s*(?P<bar>\S+)\s*"
@@ -47,6 +68,8 @@ _OPERATORS: Final[Mapping[str, Operator]] = {
 }
 WINDOWS: Final[tuple[Window, ...]] = get_args(Window)
 AGGREGATIONS: Final[tuple[Aggregation, ...]] = get_args(Aggregation)
+STRETCHES: Final[tuple[StretchKind, ...]] = get_args(StretchKind)
+STRETCH_S_MAX: Final = 24 * 3_600
 
 
 class Threshold(NamedTuple):
@@ -56,76 +79,6 @@ class Threshold(NamedTuple):
     percentile: float
     operator: Operator
     bar: float
-
-
-def parse_metric(text: str) -> tuple[str, dict[str, str]]:
-    """Split `metric{tag:value,tag2:value2}` into its name and tags.
-
-    Raises:
-        ValueError: it is no metric; the message says what would be right.
-    """
-    text = text.strip()
-    match = _NAME.match(text)
-    if match is None:
-        raise ValueError(f"{text!r} does not start with a metric's name, like http_req_duration")
-    rest = text[match.end() :].strip()
-    if not rest:
-        return match.group(), {}
-    if not rest.startswith("{") or not rest.endswith("}"):
-        raise ValueError(f"{text!r}: tags are written as {match.group()}{{tag:value}}")
-    tags: dict[str, str] = {}
-    for piece in _split_tags(rest[1:-1], text):
-        key, colon, value = piece.partition(":")
-        key = key.strip()
-        if not colon or not _NAME.fullmatch(key):
-            raise ValueError(f"{text!r}: {piece.strip()!r} is no tag, write it as tag:value")
-        if key in tags:
-            raise ValueError(f"{text!r}: the tag {key!r} is there twice, keep one")
-        tags[key] = _read_value(value, text)
-    return match.group(), tags
-
-
-def _split_tags(inside: str, text: str) -> list[str]:
-    """Split at commas that are neither in quotes nor in braces."""
-    pieces, depth, start, quoted, position = [], 0, 0, False, 0
-    while position < len(inside):
-        letter = inside[position]
-        if quoted:
-            if letter == "\\":
-                position += 1
-            quoted = letter != '"'
-        elif letter == '"' and _opens_value(inside, start, position):
-            quoted = True
-        elif letter == "{":
-            depth += 1
-        elif letter == "}":
-            depth -= 1
-            if depth < 0:
-                raise ValueError(f"{text!r}: a brace closes that was never opened")
-        elif letter == "," and depth == 0:
-            pieces.append(inside[start:position])
-            start = position + 1
-        position += 1
-    if depth or quoted:
-        raise ValueError(f"{text!r}: a {'quote' if quoted else 'brace'} is never closed")
-    return [*pieces, inside[start:]]
-
-
-def _opens_value(inside: str, start: int, position: int) -> bool:
-    key, colon, before = inside[start:position].partition(":")
-    return bool(key.strip() and colon and not before.strip())
-
-
-def _read_value(value: str, text: str) -> str:
-    value = value.strip()
-    if not value.startswith('"'):
-        if not value:
-            raise ValueError(f"{text!r}: a tag has no value, write it as tag:value")
-        return value
-    match = re.fullmatch(r'"((?:[^"\\]|\\["\\])*)"', value)
-    if match is None:
-        raise ValueError(f'{text!r}: {value} is no quoted value, write it as "value"')
-    return re.sub(r"\\(.)", r"\1", match.group(1))
 
 
 def parse_threshold(text: str) -> Threshold:
@@ -188,31 +141,39 @@ def split_objective(text: str) -> tuple[str, str]:
     return metric.strip(), threshold.strip()
 
 
-def objective(metric_text: str, threshold_text: str, exact: bool = False) -> Objective:
+def objective(
+    metric_text: str,
+    threshold_text: str,
+    exact: bool = False,
+    declared: Declared = NOTHING_DECLARED,
+) -> Objective:
     """Make the objective that a metric and a threshold spell.
 
-    The metric, its tags and the aggregation must be in the catalog; metrics that are exact by
-    nature (`delivery_lost`) are so without `exact`. What checkers measure belongs to the window
-    `run`, everything else to `load` unless the pseudo tag `window` says otherwise.
+    The metric, its tags and the aggregation must be in the catalog or `declared`; metrics that are
+    exact by nature (`delivery_lost`) are so without `exact`. What checkers measure belongs to the
+    window `run`, everything else to `load` unless a pseudo tag says otherwise.
 
     Raises:
         ValueError: it cannot be asked; the message names every problem and what would be right.
     """
-    metric, tags = parse_metric(metric_text)
+    name, tags = parse_metric(metric_text)
     threshold = parse_threshold(threshold_text)
+    problems: list[str] = []
     asked = tags.pop("window", None)
-    problems = question_problems(metric, tags, threshold.aggregation)
+    stretch = _take_stretch(tags, problems)
+    problems += question_problems(name, tags, threshold.aggregation, declared)
     if asked is not None and asked not in WINDOWS:
         problems.append(f"there is no window {asked!r}: {suggestion(asked, WINDOWS)}")
-    measured = metric in CATALOG and CATALOG[metric].reading is Reading.MEASURED
-    if measured and asked not in (None, "run"):
-        problems.append(f"{metric} is measured over the whole run: leave out window:{asked}")
-    if problems:
+    metric = declared.metric(name)
+    measured = metric is not None and metric.reading is Reading.MEASURED
+    if measured and (asked not in (None, "run") or stretch is not None):
+        spelt = f"window:{asked}" if stretch is None else f"{stretch.kind}:..."
+        problems.append(f"{name} is measured over the whole run: leave out {spelt}")
+    if problems or metric is None:
         raise ValueError("; ".join(problems))
-    known = CATALOG[metric]
     made = Objective(
         name="",
-        metric=metric,
+        metric=name,
         tags=tags,
         window=cast(Window, asked or ("run" if measured else "load")),
         aggregation=threshold.aggregation,
@@ -220,10 +181,30 @@ def objective(metric_text: str, threshold_text: str, exact: bool = False) -> Obj
         operator=threshold.operator,
         bar=threshold.bar,
         unit=unit_of(metric, threshold.aggregation),
-        samples_min=samples_needed(*threshold, share=known.reading is not Reading.COUNT),
-        exact=exact or known.exact,
+        samples_min=samples_needed(*threshold, share=metric.is_share),
+        exact=exact or metric.exact,
+        stretch=stretch,
+        custom=declared.metrics.get(name),
     )
     return msgspec.structs.replace(made, name=format_objective(made))
+
+
+def _take_stretch(tags: dict[str, str], problems: list[str]) -> Stretch | None:
+    """Take the pseudo tag that asks about stretches out of `tags`."""
+    given = [(kind, tags.pop(kind)) for kind in STRETCHES if kind in tags]
+    if len(given) > 1:
+        problems.append(f"{' and '.join(kind for kind, _ in given)} exclude each other: keep one")
+    for kind, text in given:
+        try:
+            span_ns = parse_duration_ns(text)
+        except ValueError as error:
+            problems.append(f"{kind}: {error}")
+            continue
+        if span_ns % SECOND_NS or not 0 < span_ns <= STRETCH_S_MAX * SECOND_NS:
+            problems.append(f"{kind}:{text} is not of whole seconds, 1s to 24h: write it like 30s")
+            continue
+        return Stretch(kind=kind, seconds=span_ns // SECOND_NS)
+    return None
 
 
 def format_objective(asked: Objective) -> str:
@@ -232,25 +213,15 @@ def format_objective(asked: Objective) -> str:
     Parsing the text again gives an equal objective.
     """
     tags = dict(sorted(asked.tags.items()))
-    measured = CATALOG[asked.metric].reading is Reading.MEASURED
+    measured = metric_of(asked).reading is Reading.MEASURED
     if asked.window != ("run" if measured else "load"):
         tags["window"] = asked.window
-    inside = ",".join(f"{key}:{_write_value(value)}" for key, value in tags.items())
-    metric = f"{asked.metric}{{{inside}}}" if inside else asked.metric
+    if asked.stretch is not None:
+        tags[asked.stretch.kind] = duration_text(asked.stretch.seconds * SECOND_NS)
+    metric = format_metric(asked.metric, tags)
     aggregation = asked.aggregation
     spelt = f"p({_write_number(asked.percentile)})" if aggregation == "p" else aggregation
     return f"{metric}: {spelt}{asked.operator}{_write_number(asked.bar)}"
-
-
-def _write_value(value: str) -> str:
-    try:
-        plain = _split_tags(f"k:{value}", value) == [f"k:{value}"]
-    except ValueError:
-        plain = False
-    if plain and value and value == value.strip() and not value.startswith('"'):
-        return value
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _write_number(number: float) -> str:

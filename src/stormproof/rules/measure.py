@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from stormproof.model.objective import Objective
 from stormproof.model.record import Record
 from stormproof.model.series import Frame
-from stormproof.rules.catalog import CATALOG, PROBES
-from stormproof.rules.fold import STATUS, Cell, SeriesById, fold_frames, fold_probes
+from stormproof.rules.catalog import GENERATOR, PROBES, USERS_BUSY, Reading, metric_of
+from stormproof.rules.fold import (
+    STATUS,
+    Cell,
+    SeriesById,
+    fold_frames,
+    fold_probes,
+    fold_users,
+)
 
 DROPS = "dropped_iterations"
 ITERATIONS = "iterations"
@@ -33,13 +40,16 @@ def measure(
 ) -> Measured:
     """Return the cells of an objective over `seconds`, dropped iterations as +infinity.
 
-    A drop of any scenario whose series the objective looks at counts once. The counter of drops
-    is seen, and zero, where its scenario had iterations and none was dropped; that of a status is
-    where there were requests and none ended with it.
+    A drop of any scenario whose series the objective looks at counts once. The counter of drops,
+    like one that a journey declares, is seen, and zero, where its scenario had iterations and
+    nothing was counted; that of a status is where there were requests and none ended with it.
     """
-    metric = CATALOG[objective.metric]
+    metric = metric_of(objective)
     wanted = set(seconds)
     inside = [frame for frame in frames if frame.second in wanted]
+    if metric.base == GENERATOR:
+        users = fold_users(inside, busy=metric.name == USERS_BUSY)
+        return Measured(cells=users, seen=bool(users), hidden=False)
     cells = fold_frames(inside, series, metric.base, objective.tags)
     if metric.counts_drops:
         for scenario in sorted(_scenarios(objective, series)):
@@ -47,7 +57,7 @@ def measure(
             for second, dropped in drops.items():
                 cells.setdefault(second, Cell()).response.beyond += dropped.count
     seen = any(cell.count or cell.response.beyond for cell in cells.values())
-    if metric.name == DROPS and not seen:
+    if not seen and (metric.name == DROPS or metric.reading is Reading.SUM):
         iterations = fold_frames(inside, series, ITERATIONS, objective.tags)
         seen = any(cell.count for cell in iterations.values())
     if STATUS in objective.tags and not seen:
@@ -61,7 +71,7 @@ def measure_record(
     objective: Objective, record: Record, origin_ns: int | None, seconds: Collection[int]
 ) -> Measured:
     """Return the cells of an objective over `seconds` of a run: of its frames or of its probes."""
-    if CATALOG[objective.metric].base != PROBES:
+    if metric_of(objective).base != PROBES:
         return measure(objective, record.frames, record.series, seconds)
     wanted = set(seconds)
     every = fold_probes(record.probes, objective.tags["probe"], origin_ns or 0)
@@ -71,7 +81,7 @@ def measure_record(
 
 def _scenarios(objective: Objective, series: SeriesById) -> set[str]:
     """Return the scenarios whose drops count against an objective."""
-    base, wanted = CATALOG[objective.metric].base, objective.tags.items()
+    base, wanted = metric_of(objective).base, objective.tags.items()
     found = {
         one.tags["scenario"]
         for known in series.values()
@@ -82,7 +92,7 @@ def _scenarios(objective: Objective, series: SeriesById) -> set[str]:
 
 
 def _is_hidden(objective: Objective, series: SeriesById) -> bool:
-    base = CATALOG[objective.metric].base
+    base = metric_of(objective).base
     return any(
         one.metric == OVERFLOW
         or (one.metric == base and any(one.tags.get(tag) == OVERFLOW for tag in objective.tags))

@@ -15,7 +15,7 @@ from typing import Final
 from stormproof.model.histogram import Histogram
 from stormproof.model.objective import Objective
 from stormproof.model.series import Frame
-from stormproof.rules.catalog import CATALOG, Reading
+from stormproof.rules.catalog import Reading, metric_of
 
 BAR_IN_ERRORS_MIN: Final = 10
 ERROR_PERCENTILE: Final = 99
@@ -41,7 +41,7 @@ def own_error_ms(frames: Iterable[Frame], seconds: AbstractSet[int], *, paced: b
 
 def too_fine(objective: Objective, frames: Iterable[Frame], seconds: AbstractSet[int]) -> str:
     """Return why the bar of a time objective is too fine for us; empty when it is not."""
-    reading = CATALOG[objective.metric].reading
+    reading = metric_of(objective).reading
     if objective.unit != "ms" or reading not in (Reading.RESPONSE, Reading.SERVICE):
         return ""
     error_ms = own_error_ms(frames, seconds, paced=reading is Reading.RESPONSE)

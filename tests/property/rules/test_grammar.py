@@ -5,16 +5,19 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stormproof.kernel.units import SECOND_NS, parse_duration_ns
 from stormproof.model.objective import Objective
 from stormproof.rules.catalog import CATALOG, Reading
 from stormproof.rules.grammar import (
+    STRETCH_S_MAX,
+    STRETCHES,
     WINDOWS,
     format_objective,
     objective,
-    parse_metric,
     parse_threshold,
     split_objective,
 )
+from stormproof.rules.tags import NAME, format_metric, parse_metric
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.text(min_size=1, max_size=12) | st.text(alphabet='a{},:" \\', min_size=1, max_size=8)
@@ -35,6 +38,9 @@ def objectives(draw: st.DrawFn) -> Objective:
     pieces = [f"{key}:{_quoted(value)}" for key, value in tags.items()]
     if known.reading is not Reading.MEASURED and draw(st.booleans()):
         pieces.append(f"window:{draw(st.sampled_from(WINDOWS))}")
+    if known.reading is not Reading.MEASURED and draw(st.booleans()):
+        seconds = draw(st.integers(1, STRETCH_S_MAX))
+        pieces.append(f"{draw(st.sampled_from(STRETCHES))}:{seconds}s")
     aggregation = draw(st.sampled_from(sorted(known.aggregations)))
     spelt = f"p({draw(st.floats(0, 100))!r})" if aggregation == "p" else aggregation
     operator = draw(st.sampled_from(["<", "<=", ">", ">=", "==", "===", "!="]))
@@ -48,6 +54,30 @@ def objectives(draw: st.DrawFn) -> Objective:
 def test_what_is_written_reads_back(made: Objective) -> None:
     """Formatting any objective and parsing the text gives the same objective."""
     assert objective(*split_objective(format_objective(made)), exact=made.exact) == made
+
+
+@given(
+    st.dictionaries(st.from_regex(NAME, fullmatch=True), VALUES.filter(str.strip), max_size=4),
+    st.from_regex(NAME, fullmatch=True),
+)
+def test_any_tags_are_read_back(tags: dict[str, str], name: str) -> None:
+    """Whatever a value holds, a metric with its tags is written so that it reads back the same."""
+    assert parse_metric(format_metric(name, tags)) == (name, tags)
+
+
+@given(st.sampled_from(STRETCHES), st.text("0123456789.smh", min_size=1, max_size=5))
+def test_a_stretch_is_whole_seconds_or_refused(kind: str, duration: str) -> None:
+    """Any duration is read as the whole seconds that it is, or refused with what would be right."""
+    refusal, read = "", None
+    try:
+        read = objective(f"http_req_duration{{{kind}:{duration}}}", "p(95)<300")
+    except ValueError as error:
+        refusal = str(error)
+    if read is None:
+        assert kind in refusal
+    else:
+        assert read.stretch is not None
+        assert read.stretch.seconds * SECOND_NS == parse_duration_ns(duration)
 
 
 @given(st.text(max_size=40) | st.text(alphabet='ab_{}:,"\\ p(95)<=!3.', max_size=30))

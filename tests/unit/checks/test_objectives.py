@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -18,10 +17,8 @@ from tests.builders import (
     series,
     story,
 )
+from tests.unit.checks.judging import judge_one as _judge
 
-from stormproof.checks.completeness import completeness_of
-from stormproof.checks.faults import stories_of
-from stormproof.checks.objectives import Bench, judge_objective
 from stormproof.checks.outcome import Key, Measurement
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import Phase, PhaseEvent
@@ -29,30 +26,6 @@ from stormproof.model.histogram import index_of
 from stormproof.model.objective import Status
 from stormproof.model.record import Record
 from stormproof.model.series import Series, SeriesKind
-from stormproof.model.verdict import Judged
-from stormproof.rules.grammar import objective
-from stormproof.rules.validity import validity_of
-from stormproof.rules.windows import windows_of
-
-
-def _judge(
-    metric: str,
-    threshold: str,
-    record: Record | None = None,
-    measured: Mapping[Key, Measurement] | None = None,
-) -> Judged:
-    record = record or healthy_record()
-    windows = windows_of(record)
-    bench = Bench(
-        record=record,
-        windows=windows,
-        validity=validity_of(record, windows),
-        completeness=completeness_of(record),
-        stories=stories_of(record),
-        measured=measured or {},
-        plan_sha256=record.plan.digest(),
-    )
-    return judge_objective(objective(metric, threshold), bench)
 
 
 def _recovery(**fields: Any) -> dict[Key, Measurement]:

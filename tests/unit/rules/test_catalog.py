@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
 from tests.builders import plan
 
-from stormproof.rules.catalog import CATALOG, problems_of, question_problems, suggestion, unit_of
+from stormproof.model.objective import Abort
+from stormproof.rules.catalog import CATALOG, unit_of
 from stormproof.rules.grammar import objective
+from stormproof.rules.questions import declared_by, problems_of, question_problems, suggestion
 
 
 def test_every_metric_is_documented_and_askable() -> None:
@@ -19,11 +23,11 @@ def test_every_metric_is_documented_and_askable() -> None:
 
 def test_units() -> None:
     """Durations are milliseconds, rates of counters per second, shares and counts plain."""
-    assert unit_of("http_req_duration", "p") == "ms"
-    assert unit_of("http_reqs", "rate") == "/s"
-    assert unit_of("data_sent", "rate") == "B/s"
-    assert unit_of("http_req_failed", "rate") == ""
-    assert unit_of("recovery_ready_s", "max") == "s"
+    assert unit_of(CATALOG["http_req_duration"], "p") == "ms"
+    assert unit_of(CATALOG["http_reqs"], "rate") == "/s"
+    assert unit_of(CATALOG["data_sent"], "rate") == "B/s"
+    assert unit_of(CATALOG["http_req_failed"], "rate") == ""
+    assert unit_of(CATALOG["recovery_ready_s"], "max") == "s"
 
 
 def test_suggestions() -> None:
@@ -48,6 +52,57 @@ def test_values_are_held_against_the_plan() -> None:
         (problem,) = problems_of(objective(metric, threshold), plan())
         assert hint in problem
     assert problems_of(objective("recovery_ready_s{fault:cache-cut}", "max<1"), plan()) == []
+
+
+def test_values_of_declared_tags_are_held_against_the_plan() -> None:
+    """A region that no scenario runs in is a problem, before anything runs."""
+    feed, chat = plan().scenarios
+    tagged = plan(
+        scenarios=(
+            msgspec.structs.replace(feed, tags={"region": "eu-west"}),
+            msgspec.structs.replace(chat, tags={"region": "us-east"}),
+        )
+    )
+    declared = declared_by(tagged)
+    asked = objective("http_reqs{region:eu-west}", "count>1", declared=declared)
+    assert problems_of(asked, tagged) == []
+    (problem,) = problems_of(
+        objective("http_reqs{region:eu-wst}", "count>1", declared=declared), tagged
+    )
+    assert "did you mean 'eu-west'?" in problem
+    assert "has no tag 'region'" in problems_of(asked, plan())[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "threshold", "hint"),
+    [
+        ("delivery_lost", "count==0", "no metric of it"),
+        ("probe_failed{probe:ready}", "rate<0.1", "no metric of it"),
+        ("http_req_failed{window:calm}", "rate<0.1", "cannot know window:calm beforehand"),
+        ("http_reqs", "count>100", "has not reached yet"),
+    ],
+)
+def test_what_cannot_be_decided_live_ends_no_run(asked: str, threshold: str, hint: str) -> None:
+    """abortOnFail is refused where the frames so far cannot say that an objective is broken."""
+    made = msgspec.structs.replace(objective(asked, threshold), abort=Abort())
+    (problem,) = problems_of(made, plan())
+    assert hint in problem
+
+
+@pytest.mark.parametrize(
+    ("asked", "threshold"),
+    [
+        ("http_req_failed", "rate<0.1"),
+        ("http_req_duration{window:steady,over:10s}", "p(95)<300"),
+        ("http_reqs{every:10s}", "count>100"),
+        ("dropped_iterations", "count==0"),
+        ("vus", "max<500"),
+    ],
+)
+def test_what_frames_show_can_end_a_run(asked: str, threshold: str) -> None:
+    """Whatever the load shows second by second may abort it."""
+    made = msgspec.structs.replace(objective(asked, threshold), abort=Abort())
+    assert problems_of(made, plan()) == []
 
 
 def test_delivery_needs_its_checker() -> None:

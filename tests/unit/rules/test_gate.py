@@ -16,7 +16,8 @@ from tests.builders import (
 )
 
 from stormproof.model.objective import Operator, Status
-from stormproof.rules.gate import decide, holds
+from stormproof.rules.bar import holds
+from stormproof.rules.gate import decide
 from stormproof.rules.grammar import objective
 from stormproof.rules.measure import measure
 

@@ -6,14 +6,17 @@ import re
 
 import pytest
 
+from stormproof.model.metric import CustomMetric, MetricKind
+from stormproof.model.objective import Stretch
 from stormproof.rules.grammar import (
     Threshold,
     format_objective,
     objective,
-    parse_metric,
     parse_threshold,
     split_objective,
 )
+from stormproof.rules.questions import Declared
+from stormproof.rules.tags import parse_metric
 
 
 @pytest.mark.parametrize(
@@ -113,6 +116,92 @@ def test_an_objective_knows_its_unit_window_and_evidence() -> None:
     )
     assert (made.unit, made.samples_min, made.exact) == ("ms", 200, False)
     assert made.name == "http_req_duration{scenario:feed,window:calm}: p(95)<300"
+
+
+@pytest.mark.parametrize(
+    ("asked", "stretch", "name"),
+    [
+        ("http_reqs{over:30s}", Stretch(kind="over", seconds=30), "http_reqs{over:30s}"),
+        ("http_reqs{every:90s}", Stretch(kind="every", seconds=90), "http_reqs{every:1m30s}"),
+        (
+            "http_reqs{for:1m,window:calm,scenario:feed}",
+            Stretch(kind="for", seconds=60),
+            "http_reqs{scenario:feed,window:calm,for:1m}",
+        ),
+    ],
+)
+def test_stretches_are_read(asked: str, stretch: Stretch, name: str) -> None:
+    """A pseudo tag asks about stretches of the window, and is written back in its place."""
+    made = objective(asked, "rate>5")
+    assert made.stretch == stretch
+    assert made.name == f"{name}: rate>5"
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ("http_reqs{over:30}", "is not a duration"),
+        ("http_reqs{over:500ms}", "not of whole seconds"),
+        ("http_reqs{for:0s}", "not of whole seconds"),
+        ("http_reqs{every:25h}", "1s to 24h"),
+        ("http_reqs{over:30s,for:10s}", "over and for exclude each other"),
+        ("recovery_ready_s{over:30s}", "leave out over"),
+    ],
+)
+def test_broken_stretches_say_what_would_be_right(asked: str, hint: str) -> None:
+    """A stretch that cannot be asked about is refused with its cure."""
+    with pytest.raises(ValueError, match=re.escape(hint)):
+        objective(asked, "max>5")
+
+
+DECLARED = Declared(
+    tags=frozenset({"region"}),
+    metrics={
+        "basket": CustomMetric(name="basket", kind=MetricKind.TREND, unit="EUR", tags=("kind",)),
+        "orders": CustomMetric(name="orders", kind=MetricKind.COUNTER),
+    },
+)
+
+
+def test_what_a_plan_declares_can_be_asked() -> None:
+    """Tags of scenarios and metrics of journeys are as good as those of the catalog."""
+    made = objective("http_reqs{region:eu}", "rate>5", declared=DECLARED)
+    assert made.tags == {"region": "eu"}
+    basket = objective("basket{kind:gift,region:eu,group:pay}", "p(95)<80", declared=DECLARED)
+    assert (basket.unit, basket.samples_min, basket.custom) == (
+        "EUR",
+        200,
+        DECLARED.metrics["basket"],
+    )
+    orders = objective("orders", "rate>2", declared=DECLARED)
+    assert (orders.unit, orders.samples_min) == ("/s", 1)
+    assert objective(*split_objective(basket.name), declared=DECLARED) == basket
+
+
+@pytest.mark.parametrize(
+    ("asked", "threshold", "hint"),
+    [
+        ("http_reqs{region:eu}", "rate>5", "has no tag 'region'"),
+        ("basket", "avg<5", "there is no metric 'basket'"),
+        ("browser_web_vital_lcp", "p(95)<5", "renders no pages"),
+        ("grpc_req_duration", "p(95)<5", "HTTP and WebSockets only"),
+        ("vus{scenario:feed}", "max<5", "has no tag 'scenario'"),
+        ("vus", "avg<5", "use max, min, value"),
+    ],
+)
+def test_what_nothing_declares_is_refused(asked: str, threshold: str, hint: str) -> None:
+    """A tag or metric that neither catalog nor plan knows is refused, with a word why."""
+    with pytest.raises(ValueError, match=re.escape(hint)):
+        objective(asked, threshold)
+
+
+def test_probes_and_checkers_carry_no_tags_of_scenarios() -> None:
+    """What is not made by scenarios cannot be asked by their tags."""
+    for asked in ("probe_failed{probe:ready,region:eu}", "vus{region:eu}"):
+        with pytest.raises(ValueError, match="has no tag 'region'"):
+            objective(asked, "rate<0.1", declared=DECLARED)
+    with pytest.raises(ValueError, match="orders has no tag 'kind'"):
+        objective("orders{kind:a}", "count>1", declared=DECLARED)
 
 
 def test_what_checkers_measure_is_exact_and_over_the_run() -> None:

@@ -1,0 +1,121 @@
+"""abortOnFail: which objective is broken so far, decided once a second while the run goes on.
+
+Pure over frames, taken second by second: what comes out depends on the frames alone, so that
+`judge` takes the stored ones and must come to the same decision. A rule keeps what its window has
+seen so far as one cell, or the cells of its last stretch, so that a second costs the same at any
+time of a run. Like the gate it asks for enough samples and not for the generator's health: a breach
+says that going on makes no sense, the verdict says whether it is to be believed.
+
+Source: grafana/k6, `metrics/engine` (abortOnFail, delayAbortEval).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.objective import Objective, Status
+from stormproof.model.plan import Plan
+from stormproof.model.series import Frame, Series
+from stormproof.rules.aggregate import Value, value_of_cell
+from stormproof.rules.fold import Cell, SeriesById, counted_series
+from stormproof.rules.gate import status_of
+from stormproof.rules.measure import measure
+from stormproof.rules.stretches import value_in
+
+
+class Breach(NamedTuple):
+    """An objective that was broken over the seconds [from_second, to_second)."""
+
+    objective: Objective
+    from_second: int
+    to_second: int
+    value: float | None
+
+
+class AbortRules:
+    """Follow the objectives of a plan that may end its run."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._rules = [_Rule(one, plan) for one in plan.objectives if one.abort is not None]
+        self._series: dict[int, dict[int, Series]] = {}
+
+    def take(self, second: int, frames: Sequence[Frame], series: SeriesById) -> list[Breach]:
+        """Take all frames of the next second and return what is broken now.
+
+        Args:
+            second: one more than the last time.
+            frames: of this second, of every worker that has one.
+            series: all that the workers have announced.
+        """
+        for worker, known in counted_series(frames, series).items():
+            self._series.setdefault(worker, {}).update(known)
+        breaches = (rule.take(second, frames, self._series) for rule in self._rules)
+        return [one for one in breaches if one is not None]
+
+
+class _Rule:
+    """One objective: what its window has seen so far."""
+
+    def __init__(self, objective: Objective, plan: Plan) -> None:
+        self._objective = objective
+        self._first, self._end = live_seconds(plan, objective)
+        self._patience_ns = objective.abort.after_ns if objective.abort else 0
+        self._whole = Cell()
+        self._last: dict[int, Cell] = {}  # of the stretch that ends now
+        self._seen = False
+
+    def take(self, second: int, frames: Sequence[Frame], series: SeriesById) -> Breach | None:
+        if not self._first <= second < self._end:
+            return None
+        measured = measure(self._objective, frames, series, [second])
+        self._seen = self._seen or measured.seen
+        seconds = self._add(second, measured.cells.get(second, Cell()))
+        if not seconds or (second + 1 - self._first) * SECOND_NS < self._patience_ns:
+            return None
+        value = self._value(seconds)
+        if self._status(value) is not Status.FAIL:
+            return None
+        return Breach(self._objective, seconds.start, seconds.stop, value.value)
+
+    def _add(self, second: int, cell: Cell) -> range:
+        """Add a second; return the seconds to ask about, none while a stretch is not full."""
+        stretch = self._objective.stretch
+        if stretch is None:
+            self._whole.merge(cell)
+            return range(self._first, second + 1)
+        self._last[second] = cell
+        self._last.pop(second - stretch.seconds, None)
+        full = second + 1 - self._first
+        if full < stretch.seconds or (stretch.kind == "every" and full % stretch.seconds):
+            return range(0)
+        return range(second + 1 - stretch.seconds, second + 1)
+
+    def _value(self, seconds: range) -> Value:
+        if self._objective.stretch is None:
+            return value_of_cell(self._objective, self._whole, len(seconds))
+        return value_in(self._objective, self._last, seconds)
+
+    def _status(self, value: Value) -> Status:
+        """Answer the rule; a count that must be met exactly is not broken before it is passed."""
+        asked = self._objective
+        exact = asked.aggregation == "count" and asked.operator == "==" and asked.stretch is None
+        if exact and value.value is not None and value.value <= asked.bar:
+            return Status.PASS
+        return status_of(asked, value, seen=self._seen)
+
+
+def live_seconds(plan: Plan, objective: Objective) -> tuple[int, int]:
+    """Return the seconds [from, to) of an objective's window that are known beforehand.
+
+    They are within what the verdict takes for that window: a fault never comes before its instant,
+    nor the drain before the end of the load.
+    """
+    warm, end = -(-plan.warmup_ns // SECOND_NS), -(-plan.duration_ns // SECOND_NS)
+    if objective.window == "warmup":
+        return 0, warm
+    if objective.window == "steady":
+        first_ns = min((one.at_ns for one in plan.faults), default=plan.duration_ns)
+        return warm, min(end, first_ns // SECOND_NS)
+    return (0 if objective.window == "run" else warm), end

@@ -1,0 +1,91 @@
+"""Stretches of a window, and what an objective is worth in each of them.
+
+`over` and `every` ask for the value over a stretch, `for` for the best of its seconds: only when
+every second breaks the bar is it broken for so long. The cells of neighbouring stretches are all
+but the same, so that one moves along the window: a second joins, another leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from stormproof.model.objective import Objective, Stretch
+from stormproof.rules.aggregate import NO_VALUE, Value, value_of_cell
+from stormproof.rules.bar import badness, meets
+from stormproof.rules.catalog import Reading, metric_of
+from stormproof.rules.evidence import is_counted
+from stormproof.rules.fold import Cell, merge_cells
+from stormproof.rules.windows import spans_of
+
+_NOTHING = Cell()
+
+
+def stretches_of(seconds: Iterable[int], stretch: Stretch) -> list[range]:
+    """Return the stretches of a window, rising; a piece of it that is too short holds none.
+
+    Side by side, the last one ends where its piece does and shares seconds with the one before.
+    """
+    found: list[range] = []
+    for start, stop in spans_of(seconds):
+        last = stop - stretch.seconds
+        step = stretch.seconds if stretch.kind == "every" else 1
+        starts = list(range(start, last + 1, step))
+        if starts and starts[-1] != last:
+            starts.append(last)
+        found += [range(one, one + stretch.seconds) for one in starts]
+    return found
+
+
+def value_in(objective: Objective, cells: Mapping[int, Cell], stretch: range) -> Value:
+    """Return what an objective is worth in one stretch."""
+    (value,) = values_in(objective, cells, [stretch])
+    return value
+
+
+def values_in(
+    objective: Objective, cells: Mapping[int, Cell], stretches: Sequence[range]
+) -> Iterator[Value]:
+    """Yield what an objective is worth in each of `stretches`, which rise and are equally long."""
+    if objective.stretch is not None and objective.stretch.kind == "for":
+        yield from _best_seconds(objective, cells, stretches)
+    elif metric_of(objective).reading is Reading.LEVEL:
+        for stretch in stretches:
+            whole = merge_cells(cells[second] for second in stretch if second in cells)
+            yield value_of_cell(objective, whole, len(stretch))
+    else:
+        yield from _moving(objective, cells, stretches)
+
+
+def _moving(
+    objective: Objective, cells: Mapping[int, Cell], stretches: Sequence[range]
+) -> Iterator[Value]:
+    whole, inside = Cell(), range(0)
+    for stretch in stretches:
+        for second in inside:
+            if second not in stretch:
+                whole.remove(cells.get(second, _NOTHING))
+        for second in stretch:
+            if second not in inside:
+                whole.merge(cells.get(second, _NOTHING))
+        inside = stretch
+        yield value_of_cell(objective, whole, len(stretch))
+
+
+def _best_seconds(
+    objective: Objective, cells: Mapping[int, Cell], stretches: Sequence[range]
+) -> Iterator[Value]:
+    """Yield the value of the best second of each stretch, the others having been no better.
+
+    There is no value where a second that shows nothing might have been the one that held.
+    """
+    asked = {second for stretch in stretches for second in stretch}
+    values = {second: value_of_cell(objective, cells.get(second, _NOTHING), 1) for second in asked}
+    for stretch in stretches:
+        mine = [values[second] for second in stretch]
+        seen = [one for one in mine if one.beyond != NO_VALUE or is_counted(objective)]
+        best = min(seen, key=lambda one: badness(objective, one), default=None)
+        if best is None or (len(seen) < len(mine) and not meets(objective, best)):
+            yield Value(value=None, beyond=NO_VALUE, samples=0)
+        else:
+            yield replace(best, samples=sum(one.samples for one in mine), interval=None)
