@@ -3,8 +3,9 @@
 The public names are what a trial or journey file needs; everything else is behind the command line.
 """
 
-from stormproof.journeys.interface import Socket, User
+from stormproof.journeys.interface import User
 from stormproof.journeys.journey import Journey, check, journey
+from stormproof.journeys.sockets import Reply, Socket
 from stormproof.model.plan import SignIn
 from stormproof.model.trial import Floors, Trial, TrialFault, TrialProbe
 
@@ -13,6 +14,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Floors",
     "Journey",
+    "Reply",
     "SignIn",
     "Socket",
     "Trial",

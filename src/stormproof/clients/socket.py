@@ -1,149 +1,72 @@
-"""One WebSocket of one user: messages to the journey, exchanges timed, its end counted once."""
+"""One WebSocket of one user, as its journey sees it: what it sends, and what it waits for."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable
 
-import msgspec
 import picows
 
+from stormproof.clients.closing import CLOSE_PATIENCE_S, code_of, require_sendable
 from stormproof.clients.connection import INTERRUPTED
-from stormproof.clients.deadlines import NEVER, TICK_NS, Deadlines
-from stormproof.clients.guard import JourneyGuard
-from stormproof.clients.routes import Routes
-from stormproof.clients.tape import ROW, Actor, Scope
-from stormproof.clients.target import Target
+from stormproof.clients.deadlines import NEVER, TICK_NS
+from stormproof.clients.inbox import Inbox
+from stormproof.clients.line import Line, OnBinary, OnText, cannot_send
+from stormproof.clients.pings import Pings
+from stormproof.clients.tape import ROW, Actor
+from stormproof.clients.wanted import NOT_WANTED, Incoming, Wanted, What, anything, wanted_of
+from stormproof.clients.ws_site import TIMEOUT_S, Reply, WsSite
 from stormproof.kernel.clock import monotonic_ns
-from stormproof.kernel.limits import WS_MESSAGE_BYTES_MAX
-from stormproof.model.series import SeriesKind
+from stormproof.kernel.limits import WS_EXCHANGES_PENDING_MAX
 
-TIMEOUT_S = 10.0
-EXCHANGES_PENDING_MAX = 1_000
-CLOSE_PATIENCE_S = 2.0
-NO_CODE, ABNORMAL = 1005, 1006  # closed without a code; without a close
 _TEXT, _BINARY = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY
-_CONTINUATION, _CLOSE = picows.WSMsgType.CONTINUATION, picows.WSMsgType.CLOSE
 _pack = ROW.pack
-
-
-class Reply(msgspec.Struct):
-    """The answer to `Socket.exchange`; without one `ok` is False and `error` says why."""
-
-    ok: bool
-    value: Any
-    error: str
-    end_ns: int
-    scope: Scope
-
-    def record_check(self, name: str, passed: bool) -> None:
-        """Count a check; call `check(reply, ...)` instead."""
-        self.scope.check(name, passed, self.end_ns)
-
 
 # waiter, series, bytes sent, and the instants: intended, start, deadline; a bare tuple for speed
 _Pending = tuple[asyncio.Future[Reply], int, int, int, int, int]
 
 
-class WsSite:
-    """What the users of one scenario share for their WebSockets."""
+class Socket(Line):
+    """A WebSocket of one user (see `journeys.sockets.Socket`)."""
 
-    __slots__ = (
-        "closing",
-        "deadlines",
-        "disconnects",
-        "loop",
-        "routes",
-        "scope",
-        "target",
-    )
-
-    def __init__(self, target: Target, scope: Scope, deadlines: Deadlines) -> None:
-        self.target = target
-        self.scope = scope
-        self.deadlines = deadlines
-        self.loop = deadlines.loop
-        self.routes = Routes(scope, "ws_connect", "WS")
-        self.disconnects = scope.tape.intern(SeriesKind.COUNTER, "ws_disconnects", scope.root.tags)
-        self.closing: set[asyncio.Task[None]] = set()
-
-    def tagged(self, scope: Scope) -> WsSite:
-        """Return the same site for users that carry another tag set."""
-        return WsSite(self.target, scope, self.deadlines)
-
-
-class Socket(picows.WSListener):
-    """A WebSocket of one user (see `journeys.interface.Socket`)."""
-
-    __slots__ = (
-        "_actor",
-        "_closed",
-        "_closing",
-        "_guard",
-        "_on_message",
-        "_parts",
-        "_parts_are_text",
-        "_parts_bytes",
-        "_pending",
-        "_scope",
-        "_send",
-        "_site",
-        "_transport",
-        "armed_tick",
-        "close_code",
-        "deadline_ns",
-        "error",
-        "is_open",
-        "opened_ns",
-        "status",
-    )
-
-    _send: Callable[[picows.WSMsgType, bytes], None]
+    __slots__ = ("_is_watched", "_pending", "_pings", "armed_tick", "deadline_ns")
 
     def __init__(
-        self, site: WsSite, actor: Actor, on_message: Callable[[str], None] | None
+        self,
+        site: WsSite,
+        actor: Actor,
+        on_text: OnText | None,
+        on_binary: OnBinary | None,
+        bytes_max: int,
     ) -> None:
-        self._site = site
-        self._actor = actor
-        self._scope = site.scope.root
-        self._on_message = on_message
-        self._guard = JourneyGuard(actor)
-        self._transport: picows.WSTransport | None = None
+        super().__init__(site, actor, on_text, on_binary, bytes_max)
         self._pending: dict[object, _Pending] = {}
-        self._parts: list[bytes] = []
-        self._parts_bytes = 0
-        self._parts_are_text = False
-        self._send = _cannot_send  # until it is open, and while the peer does not read
-        self._closing = False  # by ourselves
-        self._closed = site.loop.create_future()
+        self._pings: Pings | None = None
+        self._is_watched = False  # `expire` has more to look at than exchanges
         self.deadline_ns = 0
         self.armed_tick = NEVER
-        self.is_open = False
-        self.status = 0
-        self.error = ""
-        self.close_code = 0
-        self.opened_ns = 0
 
-    def send(self, text: str) -> bool:
-        """Send a text message; return whether the socket was open and could take it."""
-        data = text.encode()
-        if self._send is _cannot_send:
+    def send(self, message: Incoming) -> bool:
+        """Send a message; return whether the socket was open and could take it."""
+        kind, data = (_TEXT, message.encode()) if isinstance(message, str) else (_BINARY, message)
+        if self._send is cannot_send:
             return False
-        self._send(_TEXT, data)
-        self._scope.bytes_sent += len(data)
+        self._send(kind, data)
+        scope = self._scope
+        scope.bytes_sent += len(data)
+        scope.messages_sent += 1
         return True
 
     def exchange(
-        self, name: str, text: str, key: object, *, timeout: float = TIMEOUT_S
+        self, name: str, message: Incoming, key: object, *, timeout: float = TIMEOUT_S
     ) -> Awaitable[Reply]:
-        """Send `text` and wait until the message callback resolves `key`; an operation `name`.
+        """Send a message and wait until a callback resolves `key`; an operation `name`.
 
         Raises:
             ValueError: `key` is already waited for, or too many are.
         """
         pending, site, scope = self._pending, self._site, self._actor.scope
-        if key in pending or len(pending) >= EXCHANGES_PENDING_MAX:
+        if key in pending or len(pending) >= WS_EXCHANGES_PENDING_MAX:
             raise ValueError(f"an exchange already waits for {key!r}, or too many wait")
         series = scope.exchanges.get(name)
         if series is None:
@@ -151,18 +74,17 @@ class Socket(picows.WSListener):
         start_ns = monotonic_ns()
         intended_ns = self._actor.intended_ns
         deadline_ns = intended_ns + int(timeout * 1e9)
-        data = text.encode()
+        kind, data = (_TEXT, message.encode()) if isinstance(message, str) else (_BINARY, message)
         waiter: asyncio.Future[Reply] = site.loop.create_future()
         one = (waiter, series, len(data), intended_ns, start_ns, deadline_ns)
-        if self._send is _cannot_send:
-            self._end_failed(one, "write blocked" if self.is_open else "closed")
+        if self._send is cannot_send:
+            self._end_failed(one, self._why_not())
             return waiter
         pending[key] = one
         if self.deadline_ns == 0 or deadline_ns < self.deadline_ns:
-            self.deadline_ns = deadline_ns
-            if self.armed_tick == NEVER or deadline_ns < self.armed_tick * TICK_NS - TICK_NS:
-                site.deadlines.arm(self)
-        self._send(_TEXT, data)
+            self._watch(deadline_ns)
+        self._send(kind, data)
+        self._scope.messages_sent += 1
         return waiter
 
     def resolve(self, key: object, value: object) -> bool:
@@ -171,7 +93,7 @@ class Socket(picows.WSListener):
         if one is None:
             return False
         end_ns = monotonic_ns()
-        if not self._pending:
+        if not self._pending and not self._is_watched:
             self.deadline_ns = 0
         waiter, series, sent, intended_ns, start_ns, _ = one
         scope = self._actor.scope
@@ -181,117 +103,178 @@ class Socket(picows.WSListener):
             waiter.set_result(Reply(True, value, "", end_ns, scope))
         return True
 
-    async def close(self) -> None:
-        """Close it and wait, at most two seconds, until the peer has closed too."""
-        self._closing = True
+    def receive(self, *, name: str = "receive", timeout: float = TIMEOUT_S) -> Awaitable[Reply]:
+        """Wait for the next message, an operation `name`; the reply's value is the message.
+
+        Raises:
+            ValueError: the messages go to a callback, or somebody waits already.
+        """
+        return self._await_message(name, anything, timeout)
+
+    def expect(self, name: str, what: What, *, timeout: float = TIMEOUT_S) -> Awaitable[Reply]:
+        """Wait for the message that `what` describes, an operation `name`; others are passed over.
+
+        Args:
+            name: of the operation.
+            what: a text it holds, fields its JSON object has, or a function that is true of it.
+            timeout: seconds from the intended start.
+
+        Raises:
+            ValueError: the messages go to a callback, or somebody waits already.
+        """
+        return self._await_message(name, wanted_of(what), timeout)
+
+    def ping(self, *, timeout: float = TIMEOUT_S) -> Awaitable[Reply]:
+        """Send a ping and wait for its pong; the reply's value is the round trip in seconds.
+
+        Raises:
+            ValueError: too many pings are on their way.
+        """
+        pings = self._pings_here()
+        if self._send is cannot_send:
+            return pings.refuse(self._why_not())
+        waiter = pings.ask(self._send_ping, int(timeout * 1e9))
+        self._rewatch()
+        return waiter
+
+    def keep_alive(self, every_s: float) -> None:
+        """Ping every so often; a peer that answers none before the next is due is given up."""
+        self._pings_here().keep_alive(int(every_s * 1e9))
+        self._rewatch()
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close it and wait, at most two seconds, until the peer has closed too.
+
+        Raises:
+            ValueError: the code must not be sent, or the reason has more than 123 bytes.
+        """
+        require_sendable(code, reason)
+        self._is_closing = True
         if self._transport is None or not self.is_open:
             return
-        self._transport.send_close(picows.WSCloseCode.OK)
+        if self._is_paused:
+            self._pause_reading(False)
+        self._send = cannot_send
+        self._transport.send_close(code_of(code), reason)
+        self._closed = self._site.loop.create_future()
         await asyncio.wait([self._closed], timeout=CLOSE_PATIENCE_S)
         self.abort()
-
-    def abort(self) -> None:
-        """Close it at once; what is under way ends as interrupted."""
-        self._closing = True
-        self._end_all(INTERRUPTED)
-        if self._transport is not None:
-            self._transport.disconnect(False)
 
     def record_check(self, name: str, passed: bool) -> None:
         """Count a check; call `check(socket, ...)` instead."""
         self._actor.scope.check(name, passed, self.opened_ns)
 
     def expire(self, now_ns: int) -> None:
-        """End the exchanges that are overdue (see `deadlines.Expirable`)."""
+        """End what is overdue (see `deadlines.Expirable`)."""
         overdue = [key for key, one in self._pending.items() if one[5] <= now_ns]
         for key in overdue:
             self._end_failed(self._pending.pop(key), "timeout")
-        self.deadline_ns = min((one[5] for one in self._pending.values()), default=0)
+        if self._inbox is not None:
+            self._inbox.expire(now_ns)
+        if self._pings is not None and not self._pings.expire(now_ns, self._send_ping):
+            self.error = "ping timeout"
+            self._cut()
+        self.deadline_ns = self._earliest_ns()
 
-    def on_ws_connected(self, transport: picows.WSTransport) -> None:
-        """Take the open connection."""
-        self._transport = transport
-        self._send = transport.send
-        self.is_open = True
-        self.status = 101
-        self._scope.tape.sockets += 1
+    def _await_message(self, name: str, wanted: Wanted, timeout: float) -> Awaitable[Reply]:
+        inbox = self._inbox
+        if inbox is None:
+            raise ValueError("its messages go to a callback: open it without to receive them here")
+        if inbox.is_taken:
+            raise ValueError("somebody waits for a message of this socket already")
+        inbox.is_taken = True
+        return self._find(inbox, self._actor.scope.expectation(name), wanted, timeout)
 
-    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        """Hand a message to the journey; answer a close."""
-        self._scope.bytes_received += frame.payload_size
-        kind = frame.msg_type
-        if kind is _TEXT and frame.fin and not self._parts:
-            if self._on_message is not None:
-                try:
-                    text = frame.get_payload_as_utf8_text()
-                except UnicodeDecodeError:
-                    raise _not_utf8() from None
-                with self._guard:
-                    self._on_message(text)
-        elif kind is _CLOSE:
-            self.close_code = int.from_bytes(frame.get_payload_as_bytes()[:2], "big") or NO_CODE
-            transport.send_close(frame.get_close_code())
-            transport.disconnect()
-        elif kind in (_TEXT, _BINARY, _CONTINUATION):
-            self._assemble(frame)
-
-    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
-        """End what waits for answers; a close that we did not ask for is counted."""
-        self.is_open = False
-        self._send = _cannot_send
-        self._scope.tape.sockets -= 1
-        self.close_code = self.close_code or ABNORMAL
-        if not self._closing:
-            now_ns = monotonic_ns()
-            self.error = "closed"
-            self._scope.row(self._site.disconnects, False, now_ns, now_ns, now_ns)
-        self._end_all("closed")
-        if not self._closed.done():
-            self._closed.set_result(None)
-        ending = self._site.loop.create_task(self._learn_why(transport))
-        self._site.closing.add(ending)
-        ending.add_done_callback(self._site.closing.discard)
-
-    def pause_writing(self) -> None:
-        """Send nothing more: the peer does not read."""
-        self._send = _cannot_send
-
-    def resume_writing(self) -> None:
-        """Send again: the peer reads."""
-        if self._transport is not None and self.is_open:
-            self._send = self._transport.send
-
-    async def _learn_why(self, transport: picows.WSTransport) -> None:
+    async def _find(self, inbox: Inbox, series: int, wanted: Wanted, timeout: float) -> Reply:
+        """Wait for a message; the operation ended when it arrived, not when we looked at it."""
+        start_ns = monotonic_ns()
+        intended_ns = self._actor.intended_ns
+        deadline_ns = intended_ns + int(timeout * 1e9)
+        error, value, at_ns = INTERRUPTED, None, 0  # unless it is told apart, we were cancelled
         try:
-            await transport.wait_disconnected()
-        except picows.WSError:
-            self.error = "protocol"
+            error, value, at_ns = await self._look(inbox, wanted, deadline_ns)
+        finally:
+            inbox.is_taken = False
+            end_ns = max(at_ns or monotonic_ns(), start_ns)
+            self._scope.row(series, bool(error), intended_ns, start_ns, end_ns)
+            if error:
+                self._actor.failed(series, error, intended_ns, start_ns, end_ns, self.close_code)
+            self._actor.intended_ns = end_ns
+        return Reply(not error, value, error, end_ns, self._actor.scope)
 
-    def _assemble(self, frame: picows.WSFrame) -> None:
-        """Put a fragmented message together; binary ones are counted and left at that."""
-        if frame.msg_type != _CONTINUATION:
-            self._parts, self._parts_bytes = [], 0
-            self._parts_are_text = frame.msg_type == _TEXT
-        self._parts.append(frame.get_payload_as_bytes())
-        self._parts_bytes += frame.payload_size
-        if self._parts_bytes > WS_MESSAGE_BYTES_MAX:
-            code = picows.WSCloseCode.MESSAGE_TOO_BIG
-            raise picows.WSProtocolError(code, "a message is too big")
-        if frame.fin:
-            data, self._parts = b"".join(self._parts), []
-            if self._parts_are_text and self._on_message is not None:
-                try:
-                    text = data.decode()
-                except UnicodeDecodeError:
-                    raise _not_utf8() from None
-                with self._guard:
-                    self._on_message(text)
+    async def _look(
+        self, inbox: Inbox, wanted: Wanted, deadline_ns: int
+    ) -> tuple[str, object, int]:
+        """Take messages until the wanted one; return why there is none, it, and its arrival."""
+        while True:
+            arrived = inbox.pop()
+            if arrived is None:
+                error = await self._arrival(inbox, deadline_ns)
+                if error:
+                    return error, None, 0
+                continue
+            if self._is_paused and not inbox.is_full:
+                self._pause_reading(False)
+            message, at_ns = arrived
+            value = wanted(message)
+            if value is not NOT_WANTED:
+                return "", value, at_ns
+
+    async def _arrival(self, inbox: Inbox, deadline_ns: int) -> str:
+        """Wait until a message is there; return why none will come."""
+        if not self.is_open:
+            return self.error or "closed"
+        if monotonic_ns() >= deadline_ns:
+            return "timeout"
+        waiter: asyncio.Future[str] = self._site.loop.create_future()
+        inbox.wait(waiter, deadline_ns)
+        self._rewatch()
+        return await waiter
+
+    def _pings_here(self) -> Pings:
+        if self._pings is None:
+            self._pings = Pings(self._site, self._actor)
+        return self._pings
+
+    def _send_ping(self, payload: bytes) -> None:
+        if self._transport is not None and self._send is not cannot_send:
+            self._transport.send_ping(payload)
+
+    def _take_pong(self, payload: bytes) -> None:
+        if self._pings is not None:
+            self._pings.take_pong(payload)
+
+    def _watch(self, deadline_ns: int) -> None:
+        """See to it that `expire` is called once `deadline_ns` has passed."""
+        self.deadline_ns = deadline_ns
+        if self.armed_tick == NEVER or deadline_ns < self.armed_tick * TICK_NS - TICK_NS:
+            self._site.deadlines.arm(self)
+
+    def _rewatch(self) -> None:
+        """Watch what is no exchange as well, from now on."""
+        self._is_watched = True
+        earliest_ns = self._earliest_ns()
+        if earliest_ns:
+            self._watch(earliest_ns)
+
+    def _earliest_ns(self) -> int:
+        """Return when `expire` has something to do next; 0 for never."""
+        instants = [one[5] for one in self._pending.values()]
+        if self._inbox is not None and self._inbox.deadline_ns:
+            instants.append(self._inbox.deadline_ns)
+        if self._pings is not None:
+            instants += self._pings.deadlines_ns()
+        return min(instants, default=0)
 
     def _end_all(self, error: str) -> None:
         pending, self._pending = self._pending, {}
         self.deadline_ns = 0
         for one in pending.values():
             self._end_failed(one, error)
+        if self._inbox is not None:
+            self._inbox.wake(error)
+        if self._pings is not None:
+            self._pings.end(error)
 
     def _end_failed(self, one: _Pending, error: str) -> None:
         """Record an exchange without an answer and tell whoever waits."""
@@ -300,15 +283,11 @@ class Socket(picows.WSListener):
         actor = self._actor
         scope = actor.scope
         scope.tape.rows += _pack(series, 1, sent, 0, intended_ns, start_ns, end_ns)
-        actor.failed(series, error, intended_ns, start_ns, end_ns)
+        actor.failed(series, error, intended_ns, start_ns, end_ns, self.close_code)
         actor.intended_ns = end_ns
         if not waiter.done():
             waiter.set_result(Reply(False, None, error, end_ns, scope))
 
-
-def _not_utf8() -> picows.WSProtocolError:
-    return picows.WSProtocolError(picows.WSCloseCode.INVALID_TEXT, "a message is not UTF-8")
-
-
-def _cannot_send(_kind: picows.WSMsgType, _data: bytes) -> None:
-    raise AssertionError("nothing is sent on a socket that is closed or blocked")
+    def _why_not(self) -> str:
+        """Return why nothing can be sent."""
+        return "write blocked" if self.is_open else "closed"

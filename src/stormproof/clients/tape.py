@@ -182,8 +182,11 @@ class Scope:
         "delivery",
         "dropped",
         "exchanges",
+        "expected",
         "iteration",
         "iterations",
+        "messages_received",
+        "messages_sent",
         "root",
         "scenario",
         "tag_sets",
@@ -208,8 +211,11 @@ class Scope:
         self.dropped = self._own(SeriesKind.COUNTER, "dropped_iterations")
         self.delivery = self._own(SeriesKind.TREND, "message_delivery")
         self.exchanges: dict[str, int] = {}  # name -> series
+        self.expected: dict[str, int] = {}  # the same for messages that are waited for
         self.bytes_sent = 0  # of WebSocket messages; those of requests are in their rows
         self.bytes_received = 0
+        self.messages_sent = 0  # over WebSockets
+        self.messages_received = 0
         self._check_slots: dict[str, int] = {}
         self._check_slot = tape.check_slots.append
         self._check_end = tape.check_ends.append
@@ -241,6 +247,14 @@ class Scope:
         """Return the series of the WebSocket exchanges called `name`, which are new here."""
         kept = self.tape.tag_value("exchange", str(name))
         series = self.exchanges[kept] = self.operation("ws_send", kept)
+        return series
+
+    def expectation(self, name: str) -> int:
+        """Return the series of the WebSocket messages that are waited for under `name`."""
+        series = self.expected.get(name)
+        if series is None:
+            kept = self.tape.tag_value("message", str(name))
+            series = self.expected[kept] = self.operation("ws_receive", kept)
         return series
 
     def check(self, name: str, passed: bool, end_ns: int) -> None:

@@ -8,13 +8,14 @@ Reply that is not ok. Only `Response.json()` of an answer that is no JSON ends t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractContextManager
 from random import Random
 from types import SimpleNamespace
 from typing import Any, NoReturn, Protocol
 
 from stormproof.journeys.fake import Fake
+from stormproof.journeys.sockets import WebSockets
 
 Scalar = str | int | float | bool
 Query = Mapping[str, Scalar]
@@ -141,92 +142,6 @@ class Http(Protocol):
         **values: Scalar,
     ) -> Awaitable[Response]:
         """Send a DELETE request."""
-        ...
-
-
-class Reply(Protocol):
-    """The answer to `Socket.exchange`; without one `ok` is False and `error` says why."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the exchange was resolved in time."""
-        ...
-
-    @property
-    def value(self) -> Any:
-        """What `Socket.resolve` was given."""
-        ...
-
-    @property
-    def error(self) -> str:
-        """Empty, `timeout` or `closed`."""
-        ...
-
-    def record_check(self, name: str, passed: bool) -> None:
-        """Count a check; call `check(reply, ...)` instead."""
-        ...
-
-
-class Socket(Protocol):
-    """A WebSocket; when it could not be opened `is_open` is False and `status`, `error` say why."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether messages can be sent."""
-        ...
-
-    @property
-    def status(self) -> int:
-        """The status that the handshake was answered with; 0 without an answer."""
-        ...
-
-    @property
-    def error(self) -> str:
-        """Empty, or the kind of failure of the handshake or of the connection."""
-        ...
-
-    @property
-    def close_code(self) -> int:
-        """The code it was closed with; 0 while it is open, 1006 when there was none."""
-        ...
-
-    def send(self, text: str) -> bool:
-        """Send a text message; return whether the socket was open."""
-        ...
-
-    def exchange(
-        self, name: str, text: str, key: object, *, timeout: float = ...
-    ) -> Awaitable[Reply]:
-        """Send `text` and wait until the message callback resolves `key`; an operation `name`."""
-        ...
-
-    def resolve(self, key: object, value: object) -> bool:
-        """Answer the exchange that waits for `key`; return whether one did."""
-        ...
-
-    async def close(self) -> None:
-        """Close it, and wait until it is closed."""
-        ...
-
-    def record_check(self, name: str, passed: bool) -> None:
-        """Count a check; call `check(socket, ...)` instead."""
-        ...
-
-
-class WebSockets(Protocol):
-    """Opens WebSockets; they stay open until the journey closes them or the run ends."""
-
-    def connect(
-        self,
-        path: str,
-        *,
-        query: Query | None = None,
-        headers: Mapping[str, str] | None = None,
-        on_message: Callable[[str], None] | None = None,
-        timeout: float = ...,
-        **values: Scalar,
-    ) -> Awaitable[Socket]:
-        """Open a WebSocket; `on_message` is called with the text of each message."""
         ...
 
 

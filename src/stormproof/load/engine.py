@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from stormproof.clients.deadlines import Deadlines
 from stormproof.clients.http import HttpSite
 from stormproof.clients.ledger import Deliveries
-from stormproof.clients.socket import WsSite
 from stormproof.clients.tape import Scope, Tape
 from stormproof.clients.target import Target
+from stormproof.clients.ws_site import WsSite
 from stormproof.journeys.journey import Journey
 from stormproof.load.executors import ClosedExecutor, Executor, OpenExecutor
 from stormproof.load.pacer import Pacer

@@ -185,6 +185,7 @@ class Recording:
             )
         for scope in self._scopes:
             counts += self._derived(scope, bins)
+            counts += self._messages(scope)
         return self._phases.completed(counts, bins)
 
     def _derived(self, scope: Scope, bins: SecondBins) -> list[Counts]:
@@ -202,6 +203,16 @@ class Recording:
             Counts(series=received_id, count=received),
         )
         return [one for one in counters if one.count]
+
+    def _messages(self, scope: Scope) -> list[Counts]:
+        """Return how many messages went over WebSockets since the last time, where any did."""
+        counted = {"ws_msgs_sent": scope.messages_sent, "ws_msgs_received": scope.messages_received}
+        scope.messages_sent = scope.messages_received = 0
+        return [
+            Counts(series=self._tape.intern(SeriesKind.COUNTER, metric, scope.tags), count=count)
+            for metric, count in counted.items()
+            if count
+        ]
 
     def _bin_rows(self, rows: NDArray[np.void], origin_ns: int) -> None:
         self._learn_series()

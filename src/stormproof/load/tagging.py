@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Protocol
 
 from stormproof.clients.http import HttpSite
-from stormproof.clients.socket import WsSite
 from stormproof.clients.tape import Actor, Scope
+from stormproof.clients.ws_site import WsSite
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.kernel.limits import TAG_KEYS_MAX, TAG_SETS_MAX
 from stormproof.model.series import SeriesKind

@@ -33,11 +33,12 @@ HTTP_OPERATION = "http_req"  # the metric of the operations that have a status a
 class Series(msgspec.Struct, frozen=True, kw_only=True):
     """Give an id (unique within one worker's segment) to a metric and its tags.
 
-    Metrics: `http_req` and `ws_connect`, `ws_send` (operations), `iteration_duration`,
-    `message_delivery`, `group_duration`, `http_req_waiting` and the other phases (trends),
-    `iterations`, `dropped_iterations`, `data_sent`, `data_received`, `ws_disconnects` (counters),
-    `checks` (rate). Tags: `scenario`, `name` (the operation's template), `check`, ...
-    A custom metric's series carry its name and the tags it declares.
+    Metrics: `http_req` and `ws_connect`, `ws_send`, `ws_receive` (operations),
+    `iteration_duration`, `message_delivery`, `group_duration`, `ws_session_duration`, `ws_ping`,
+    `http_req_waiting` and the other phases (trends), `iterations`, `dropped_iterations`,
+    `data_sent`, `data_received`, `ws_sessions`, `ws_disconnects`, `ws_msgs_sent`,
+    `ws_msgs_received` (counters), `checks` (rate). Tags: `scenario`, `name` (the operation's
+    template), `check`, ... A custom metric's series carry its name and the tags it declares.
     """
 
     id: int

@@ -196,10 +196,39 @@ def _measured(name: str, doc: str, *, unit: str, tags: frozenset[str]) -> Metric
     )
 
 
+_WEBSOCKETS: Final = [
+    Metric(
+        name="ws_connecting",
+        doc="Time of WebSocket handshakes from the actual start, connecting included, as in k6.",
+        reading=Reading.SERVICE,
+        unit="ms",
+        aggregations=TREND_ASKED,
+        tags=_OF_OPERATIONS,
+        base="ws_connect",
+    ),
+    _counter("ws_sessions", "How many WebSockets were opened."),
+    _trend("ws_session_duration", "From the start of connecting to the end of a WebSocket."),
+    _counter("ws_disconnects", "How many WebSockets ended without the journey closing them."),
+    _counter("ws_msgs_sent", "How many messages were sent over WebSockets."),
+    _counter("ws_msgs_received", "How many messages were received over WebSockets."),
+    _trend("ws_ping", "Round trip of a ping, from its sending; without a pong, until given up."),
+    Metric(
+        name="ws_ping_failed",
+        doc="Share of pings without a pong, 0 to 1.",
+        reading=Reading.FAILED_SHARE,
+        unit="",
+        aggregations=RATE_ASKED,
+        tags=_OF_SCENARIOS,
+        base="ws_ping",
+    ),
+]
+
 _ALL: Final = [
     *_operations("http_req", "http_reqs", "HTTP requests", counted_by=_STATUS),
     *_operations("ws_connect", "ws_connects", "WebSocket handshakes"),
     *_operations("ws_send", "ws_sends", "WebSocket exchanges"),
+    *_operations("ws_receive", "ws_receives", "WebSocket messages that were waited for"),
+    *_WEBSOCKETS,
     Metric(
         name="checks",
         doc="Share of checks that held, 0 to 1.",

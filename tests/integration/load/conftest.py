@@ -14,10 +14,10 @@ from tests.integration.load.target import TargetServer
 from stormproof.clients.deadlines import Deadlines
 from stormproof.clients.http import HttpClient, HttpSite
 from stormproof.clients.ledger import Deliveries, LedgerBook
-from stormproof.clients.socket import WsSite
 from stormproof.clients.tape import Actor, Scope, Tape
 from stormproof.clients.target import parse_target
 from stormproof.clients.websocket import WsClient
+from stormproof.clients.ws_site import WsSite
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.load.binning import rows_of
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from stormproof.clients.http import HttpSite
-from stormproof.clients.socket import WsSite
 from stormproof.clients.tape import Actor, Scope, Tape
 from stormproof.clients.target import Target
+from stormproof.clients.ws_site import WsSite
 from stormproof.load.tagging import Outfit
 
 TARGET = Target(host="127.0.0.1", port=1, authority="127.0.0.1:1")
