@@ -75,6 +75,8 @@ def compose_run(
         headers=headers,
     )
 
+    state.prepared = lambda: (fleet.users_done, fleet.users)
+
     def on_stack_event(event: Event) -> None:
         """Note an event that the keeper has recorded; only its death nobody else can record."""
         state.on_event(event)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from stormproof.kernel.limits import ERROR_KINDS_MAX
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import (
     DecisionEvent,
@@ -22,10 +24,11 @@ from stormproof.model.event import (
 )
 from stormproof.model.histogram import Histogram
 from stormproof.model.plan import Plan
-from stormproof.model.series import Frame, Series, SeriesKind
+from stormproof.model.series import Counts, Frame, Series, SeriesKind
 
-KEPT_SECONDS = 60  # of the history that a sparkline shows
+KEPT_SECONDS = 120  # of the history that a sparkline shows
 
+_STATUS_WORDS = {0: "no answer", -1: "failed"}
 _FAULT_WORDS = {
     FaultStep.INJECTED: "injected",
     FaultStep.WITNESSED: "seen to bite",
@@ -47,6 +50,7 @@ class Second:
     response: Histogram = field(default_factory=Histogram)
     delivery: Histogram = field(default_factory=Histogram)
     users: dict[int, int] = field(default_factory=dict)
+    busy: dict[int, int] = field(default_factory=dict)
     workers: int = 0
 
 
@@ -63,7 +67,10 @@ class LiveState:
     failed: int = 0
     dropped: int = 0
     ready: bool | None = None
+    prepared: Callable[[], tuple[int, int]] = lambda: (0, 0)  # users: done, of how many
     faults: dict[str, int] = field(default_factory=dict)  # in force, since
+    errors: Counter[str] = field(default_factory=Counter)  # since the start of the load
+    delivered: bool = False  # whether any message was seen to arrive
     seconds: dict[int, Second] = field(default_factory=dict)
 
     def on_frame(self, frame: Frame, series: Mapping[int, Series]) -> None:
@@ -71,23 +78,45 @@ class LiveState:
         second = self.seconds.setdefault(frame.second, Second())
         second.workers += 1
         second.users[frame.worker] = frame.generator.users
+        second.busy[frame.worker] = frame.generator.users_busy
         for counts in frame.counts:
             one = series.get(counts.series)
-            if one is None:
-                continue
-            if one.kind is SeriesKind.OPERATION:
-                second.requests += counts.count
-                second.failed += counts.failed
-                self.requests += counts.count
-                self.failed += counts.failed
-                second.response.add(counts.response_index, counts.response_count)
-            elif one.metric == "message_delivery":
-                second.delivery.add(counts.response_index, counts.response_count)
-            elif one.metric == "dropped_iterations":
-                second.dropped += counts.count
-                self.dropped += counts.count
+            if one is not None:
+                self._count(second, one, counts)
         for old in [key for key in self.seconds if key < frame.second - KEPT_SECONDS]:
             del self.seconds[old]
+
+    def _count(self, second: Second, one: Series, counts: Counts) -> None:
+        if one.kind is SeriesKind.OPERATION:
+            second.requests += counts.count
+            second.failed += counts.failed
+            self.requests += counts.count
+            self.failed += counts.failed
+            second.response.add(counts.response_index, counts.response_count)
+            if counts.failed:
+                self._note_errors(one.tags.get("name", one.metric), counts)
+        elif one.metric == "message_delivery":
+            second.delivery.add(counts.response_index, counts.response_count)
+            self.delivered |= counts.count > 0
+        elif one.metric == "dropped_iterations":
+            second.dropped += counts.count
+            self.dropped += counts.count
+
+    def _note_errors(self, operation: str, counts: Counts) -> None:
+        """Count failures by operation and status, where the statuses tell which they are."""
+        bad = {
+            status: count
+            for status, count in zip(counts.status, counts.status_count, strict=True)
+            if status == 0 or status >= 400
+        }
+        if sum(bad.values()) > counts.failed:
+            bad.pop(429, None)  # expected by the journey: being limited is no failure there
+        if sum(bad.values()) != counts.failed:
+            bad = {-1: counts.failed}
+        for status, count in bad.items():
+            name = f"{_STATUS_WORDS.get(status, status)} {operation}"
+            if name in self.errors or len(self.errors) < ERROR_KINDS_MAX:
+                self.errors[name] += count
 
     def on_sample(self, sample: ProbeSample) -> None:
         """Note what readiness says; a change is told."""
@@ -136,6 +165,14 @@ class LiveState:
             if self.seconds[key].workers >= self.plan.workers:
                 return self.seconds[key]
         return Second()
+
+    def whole_seconds(self) -> list[Second]:
+        """Return the kept seconds of the load that every worker has reported, oldest first."""
+        return [
+            self.seconds[key]
+            for key in sorted(self.seconds)
+            if key >= 0 and self.seconds[key].workers >= self.plan.workers
+        ]
 
     def elapsed_s(self) -> float:
         """Return the seconds since the start of the load, 0 before it."""

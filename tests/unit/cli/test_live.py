@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from stormproof.cli.live import LiveState
-from stormproof.cli.progress import PlainView, milliseconds, numbers_text, panel, sparkline
+from stormproof.cli.live import KEPT_SECONDS, LiveState
+from stormproof.cli.progress import PlainView, numbers_text
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import (
     DecisionEvent,
@@ -109,10 +109,10 @@ def test_adds_up_the_workers_of_a_second(state: LiveState) -> None:
 
 
 def test_keeps_a_bounded_history(state: LiveState) -> None:
-    """However long a run lasts, only the last minute is kept."""
+    """However long a run lasts, only its last seconds are kept."""
     for second in range(1000):
         state.on_frame(frame(0, second), SERIES)
-    assert len(state.seconds) <= 61
+    assert len(state.seconds) <= KEPT_SECONDS + 1
 
 
 def test_says_everything_a_person_waits_for(state: LiveState) -> None:
@@ -122,7 +122,7 @@ def test_says_everything_a_person_waits_for(state: LiveState) -> None:
     for worker in (0, 1):
         state.on_frame(frame(worker, 4), SERIES)
     text = numbers_text(state)
-    for part in ("load", "10 users", "20/s", "errors 4", "dropped 6", "p95 200 ms", "cut"):
+    for part in ("load", "2 of 10 users", "20/s", "errors 4", "dropped 6", "p95 200 ms", "cut"):
         assert part in text
 
 
@@ -199,34 +199,10 @@ def test_the_plain_view_prints_a_line_every_five_seconds() -> None:
     assert all(line.startswith("[0:") for line in lines)
 
 
-def test_the_panel_shows_the_state(state: LiveState) -> None:
-    """The panel on a terminal holds the numbers and a fault in force."""
-    from rich.console import Console
-
-    state.on_event(OriginEvent(at_ns=SECOND_NS))
-    state.on_event(FaultEvent(at_ns=0, fault="cut", step=FaultStep.INJECTED))
-    for second in (3, 4, 5):
-        for worker in (0, 1):
-            state.on_frame(frame(worker, second), SERIES)
-    console = Console(width=80, file=io.StringIO(), record=True)
-    console.print(panel(state))
-    text = console.export_text()
-    assert "20/s" in text
-    assert "fault in force: cut" in text
-    assert all(len(line) <= 80 for line in text.splitlines())
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(None, "—"), (float("inf"), "dropped"), (1234.0, "1.23 ms")]
-)
-def test_writes_latencies(value: float | None, text: str) -> None:
-    """A latency has a unit, and what has none says so."""
-    assert milliseconds(value) == text
-
-
-def test_a_sparkline_is_as_long_as_its_values() -> None:
-    """A sparkline draws one block a value, the largest one full, and copes with nothing."""
-    assert sparkline([0.0, 4.0, 8.0])[-1] == "█"
-    assert len(sparkline([1.0] * 7)) == 7
-    assert sparkline([]) == ""
-    assert sparkline([0.0, 0.0]) == "  "
+def test_failures_are_told_apart_by_operation_and_status(state: LiveState) -> None:
+    """What failed is counted under its status, or as unanswered; what was expected is not."""
+    known = {0: Series(id=0, kind=SeriesKind.OPERATION, metric="http_req", tags={"name": "GET /"})}
+    for statuses, numbers in (([0, 200, 503], [1, 4, 4]), ([200, 429, 503], [3, 2, 5]), ([], [])):
+        counts = Counts(series=0, count=10, failed=5, status=statuses, status_count=numbers)
+        state.on_frame(Frame(worker=0, second=1, at_ns=0, counts=[counts], generator=HEALTH), known)
+    assert state.errors == {"503 GET /": 9, "no answer GET /": 1, "failed GET /": 5}

@@ -10,28 +10,21 @@ from stormproof.checks.judge import judge
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.plan import Scenario
 from stormproof.model.record import Record
-from stormproof.model.series import Counts, Series, SeriesKind
-from stormproof.report.quick import LIMITED, breaking_point, lines_of, results_of
+from stormproof.model.series import Counts
+from stormproof.report.quick import breaking_point, lines_of, results_of
 from stormproof.rules.grammar import objective
-
-CHECK = 7  # id of the series
 
 
 def record_of(*counts: Counts) -> Record:
-    limits = Series(id=CHECK, kind=SeriesKind.RATE, metric="checks", tags={"check": LIMITED})
-    known = {**series(), CHECK: limits}
     frames = (frame(0, -1, [operations([9.0] * 5)]), frame(0, 3, counts))
-    return healthy_record(series={0: known, 1: known}, frames=frames)
+    return healthy_record(frames=frames)
 
 
 def test_every_request_is_counted_once() -> None:
     """Successful, failed and limited add up to all; the preparation is not counted."""
-    found = results_of(
-        record_of(
-            operations([1.0] * 90 + [10.0] * 10, failed=7),
-            Counts(series=CHECK, count=100, failed=20),
-        )
-    )
+    sent = operations([1.0] * 90 + [10.0] * 10, failed=7)
+    by_status = {"status": [200, 429, 500], "status_count": [73, 20, 7]}
+    found = results_of(record_of(msgspec.structs.replace(sent, **by_status)))
     assert (found.total_requests, found.failed, found.rate_limited) == (100, 7, 20)
     assert found.successful == 73
     assert found.error_rate == 0.07
