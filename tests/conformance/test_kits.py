@@ -18,7 +18,7 @@ from stormproof.testing import (
     check_recorder,
     check_schedule,
 )
-from stormproof.workload.arrival import ConstantArrivalRate
+from stormproof.workload.constant_arrival_rate import ConstantArrivalRate
 
 SECOND_NS = 1_000_000_000
 

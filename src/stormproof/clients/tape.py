@@ -192,6 +192,7 @@ class Scope:
         "tag_sets",
         "tags",
         "tape",
+        "unbegun",
     )
 
     def __init__(
@@ -216,6 +217,7 @@ class Scope:
         self.bytes_received = 0
         self.messages_sent = 0  # over WebSockets
         self.messages_received = 0
+        self.unbegun = 0  # iterations owed and not begun in time; those found no user are rows
         self._check_slots: dict[str, int] = {}
         self._check_slot = tape.check_slots.append
         self._check_end = tape.check_ends.append

@@ -6,6 +6,8 @@
                                          <-    Prepared
     Drive (origin)                       ->
                                          <-    NewFrame ...   one a second
+    Steer (order, from when) ...         ->
+                                         <-    Steered
                                          <-    Driven         every scenario has ended
     Settle                               ->
                                          <-    Settled
@@ -25,6 +27,7 @@ import struct
 import msgspec
 
 from stormproof.kernel.errors import OwnFault
+from stormproof.model.control_order import ControlOrder
 from stormproof.model.event import WarningEvent
 from stormproof.model.series import Frame, Series
 
@@ -48,6 +51,13 @@ class Drive(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Run the load from an instant on."""
 
     origin_ns: int
+
+
+class Steer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Change the load from an instant on, the same one in every worker."""
+
+    order: ControlOrder
+    at_ns: int
 
 
 class Settle(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -94,6 +104,10 @@ class Driven(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Every scenario has ended."""
 
 
+class Steered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An order has been taken."""
+
+
 class Settled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Every user has settled, or failed to."""
 
@@ -118,8 +132,8 @@ class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     text: str
 
 
-Order = Assignment | Drive | Settle | AskDelivered | Finish
-Report = Progress | Prepared | NewFrame | Warned | Driven | Settled | Delivered | GivenUp
+Order = Assignment | Drive | Steer | Settle | AskDelivered | Finish
+Report = Progress | Prepared | NewFrame | Warned | Driven | Steered | Settled | Delivered | GivenUp
 
 _encode = msgspec.msgpack.Encoder().encode
 decode_order = msgspec.msgpack.Decoder(Order).decode

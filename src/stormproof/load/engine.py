@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Final
 
 from stormproof.clients.deadlines import Deadlines
 from stormproof.clients.http import HttpSite
@@ -14,23 +14,29 @@ from stormproof.clients.tape import Scope, Tape
 from stormproof.clients.target import Target
 from stormproof.clients.ws_site import WsSite
 from stormproof.journeys.journey import Journey
-from stormproof.load.executors import ClosedExecutor, Executor, OpenExecutor
+from stormproof.load.executors import Executor, Place
+from stormproof.load.executors_closed import ClosedExecutor
+from stormproof.load.executors_iterations import IterationsExecutor
+from stormproof.load.executors_open import OpenExecutor
 from stormproof.load.pacer import Pacer
 from stormproof.load.preparation import FAILED_SHARE_MAX, Tally, each, step
 from stormproof.load.tagging import Outfit
 from stormproof.load.user import Site, VirtualUser
+from stormproof.model.control_order import ControlOrder
 from stormproof.model.plan import Plan, Scenario
 from stormproof.workload.population import first_ids, indices_of
 
 COLLECTIONS = (50_000, 50, 50)  # young objects before a collection; little here forms cycles
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Which of how many workers this is."""
-
-    worker: int
-    workers: int
+_KINDS: Final[dict[str, type[OpenExecutor | ClosedExecutor]]] = {
+    "constant-arrival-rate": OpenExecutor,
+    "ramping-arrival-rate": OpenExecutor,
+    "constant-vus": ClosedExecutor,
+    "ramping-vus": ClosedExecutor,
+    "per-vu-iterations": IterationsExecutor,
+    "shared-iterations": IterationsExecutor,
+}
 
 
 class _Crew:
@@ -129,12 +135,23 @@ class Engine:
         gc.freeze()
         gc.set_threshold(*COLLECTIONS)
 
-    async def drive(self, origin_ns: int) -> None:
+    def begin(self, origin_ns: int) -> None:
+        """Get ready to drive; from now on orders are taken."""
+        for crew in self._crews:
+            crew.executor = self._executor(crew, origin_ns + crew.site.scenario.start_ns)
+
+    async def drive(self) -> None:
         """Run every scenario to its end."""
         async with asyncio.TaskGroup() as group:
             for crew in self._crews:
-                crew.executor = self._executor(crew)
-                group.create_task(crew.executor.run(origin_ns + crew.site.scenario.start_ns))
+                if crew.executor is not None:
+                    group.create_task(crew.executor.run())
+
+    def steer(self, order: ControlOrder, at_ns: int) -> None:
+        """Change the load of the scenarios that an order concerns, from `at_ns` on."""
+        for crew in self._crews:
+            if order.scenario in ("", crew.site.scenario.name) and crew.executor is not None:
+                crew.executor.steer(order, at_ns)
 
     async def settle(self) -> Tally:
         """Let every user settle; return how it went."""
@@ -168,14 +185,12 @@ class Engine:
             seed=plan.seed,
         )
 
-    def _executor(self, crew: _Crew) -> Executor:
-        site, scenario = crew.site, crew.site.scenario
-        if not scenario.is_open_model:
-            return ClosedExecutor(site, crew.users)
-        return OpenExecutor(
-            site,
+    def _executor(self, crew: _Crew, start_ns: int) -> Executor:
+        scenario = crew.site.scenario
+        return _KINDS[scenario.executor](
+            crew.site,
             crew.users,
-            segment=self._place.worker,
-            segments=self._place.workers,
+            start_ns=start_ns,
+            place=self._place,
             grow=crew.grow if scenario.max_vus > scenario.vus else None,
         )

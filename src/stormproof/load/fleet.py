@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from stormproof.kernel.clock import monotonic_ns
-from stormproof.kernel.errors import EnvironmentFailure
+from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 from stormproof.load import channel
 from stormproof.load.preparation import FAILED_SHARE_MAX
 from stormproof.load.remote import Remote, WorkerDied
-from stormproof.model.event import Event, WarningEvent, WorkerEvent
+from stormproof.model.control_order import ControlOrder, refuse_unless_possible
+from stormproof.model.event import ControlEvent, Event, WarningEvent, WorkerEvent
 from stormproof.model.plan import Plan
 from stormproof.model.series import Frame, Series
 
@@ -24,6 +25,8 @@ PREPARED_PER_S_MIN = 50  # users
 DELIVERED_S = 10.0  # for one answer
 QUIET_S = 1.0  # after all has arrived: what comes twice comes late
 POLL_S = 0.2
+STEER_LEAD_NS = 200_000_000  # from an order to its instant: every worker has heard of it by then
+STEERED_S = 5.0
 _Report = TypeVar("_Report", bound=channel.Report)
 OnFrame = Callable[[Frame, Mapping[int, Series]], None]
 OnEvent = Callable[[Event], None]
@@ -62,6 +65,8 @@ class LocalFleet:
         self._on_event = on_event
         self._headers = dict(headers or {})
         self._remotes: list[Remote] = []
+        self._origin_ns = 0  # while the load runs
+        self._steering = asyncio.Lock()
 
     @property
     def users(self) -> int:
@@ -104,15 +109,40 @@ class LocalFleet:
         ]
         latest_ns = origin_ns + max(ends_ns, default=0) + DRIVE_PATIENCE_NS
         silence = asyncio.ensure_future(self._watch_silence())
+        self._origin_ns = origin_ns
         try:
             async with asyncio.timeout((latest_ns - monotonic_ns()) / 1e9):
                 await self._ask_all(channel.Drive(origin_ns=origin_ns), channel.Driven)
         except TimeoutError:
             raise WorkerDied("a worker does not end its scenarios") from None
         finally:
+            self._origin_ns = 0
             silence.cancel()
         for remote in self._remotes:
             self._tell(remote.number, "finished")
+
+    async def steer(self, order: ControlOrder) -> None:
+        """Change the load in all workers at the same instant, and record it.
+
+        Raises:
+            BadInput: there is no such scenario, or no load to steer.
+            EnvironmentFailure: a worker is gone, or does not take it in time.
+        """
+        refuse_unless_possible(order, self._plan)
+        async with self._steering:
+            if not self._origin_ns:
+                fix = "while its phase is warmup or load"
+                raise BadInput([Problem(where="ctl", what="the load is not running", fix=fix)])
+            at_ns = max(self._origin_ns, monotonic_ns() + STEER_LEAD_NS)
+            waiting = [remote.expect(channel.Steered) for remote in self._remotes]
+            for remote in self._remotes:
+                remote.send(channel.Steer(order=order, at_ns=at_ns))
+            await self._answers(waiting, STEERED_S, "take the order")
+            self._on_event(
+                ControlEvent(
+                    at_ns=at_ns, kind=order.kind, scenario=order.scenario, value=order.value
+                )
+            )
 
     async def drain(self, deadline_ns: int) -> tuple[bool, str]:
         """Let every user settle, then wait until all that was acknowledged has arrived everywhere.

@@ -197,7 +197,9 @@ class Recording:
         received = int(bins.received[own].sum()) + scope.bytes_received
         scope.bytes_sent = scope.bytes_received = 0
         sent_id, received_id = self._traffic[scope.scenario]
+        unbegun, scope.unbegun = scope.unbegun, 0
         counters = (
+            Counts(series=scope.dropped, count=unbegun),
             Counts(series=scope.iterations, count=iterations, failed=failed),
             Counts(series=sent_id, count=sent),
             Counts(series=received_id, count=received),

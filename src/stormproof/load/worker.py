@@ -31,7 +31,8 @@ from stormproof.kernel.clock import monotonic_ns
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, OwnFault, StormproofError
 from stormproof.load import channel
 from stormproof.load.beat import beat
-from stormproof.load.engine import Engine, Place
+from stormproof.load.engine import Engine
+from stormproof.load.executors import Place
 from stormproof.load.health import HealthMonitor
 from stormproof.load.process import (
     bound_output,
@@ -189,7 +190,11 @@ class _Worker:
             match channel.decode_order(payload):
                 case channel.Drive(origin_ns=origin_ns):
                     self._recording.begin(origin_ns, monotonic_ns())
-                    self._spawn(self._drive(origin_ns))
+                    self._engine.begin(origin_ns)
+                    self._spawn(self._drive())
+                case channel.Steer(order=order, at_ns=at_ns):
+                    self._engine.steer(order, at_ns)
+                    self._send(channel.Steered())
                 case channel.Settle():
                     self._spawn(self._settle())
                 case channel.AskDelivered():
@@ -217,8 +222,8 @@ class _Worker:
             self._send(channel.Progress(done=self._engine.tally.done, users=total))
             await asyncio.sleep(PROGRESS_S)
 
-    async def _drive(self, origin_ns: int) -> None:
-        await self._engine.drive(origin_ns)
+    async def _drive(self) -> None:
+        await self._engine.drive()
         self._send(channel.Driven())
 
     async def _settle(self) -> None:

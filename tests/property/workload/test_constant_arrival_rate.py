@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stormproof.workload.arrival import ConstantArrivalRate
+from stormproof.workload.constant_arrival_rate import ConstantArrivalRate
 
 SECOND_NS = 1_000_000_000
 RATES = st.one_of(
