@@ -134,7 +134,8 @@ class ClosedExecutor:
 
     def _wanted(self) -> int:
         everywhere = round(self._planned * self._course.factor)
-        users = min(everywhere, self._site.scenario.max_vus)
+        scenario = self._site.scenario
+        users = min(everywhere, max(scenario.vus, scenario.max_vus))
         return len(indices_of(users, self._place.worker, self._place.workers))
 
     def _join(self, user: VirtualUser) -> None:

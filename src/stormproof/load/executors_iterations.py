@@ -33,6 +33,7 @@ class IterationsExecutor(ClosedExecutor):
         is_shared = site.scenario.executor == "shared-iterations"
         self._common = Budget(self._owed) if is_shared else None
         self._begun = 0
+        self._working = 0  # users
         super().__init__(site, users, start_ns=start_ns, place=place, grow=grow)
         if not users:
             self._course.finish()  # nobody will ever do them
@@ -46,11 +47,13 @@ class IterationsExecutor(ClosedExecutor):
         super()._end()
 
     async def _work(self, seat: Seat) -> None:
+        self._working += 1
         try:
             await super()._work(seat)
         finally:
-            if len(self._tasks.running) == 1 and not any(one.budget.left for one in self._seats):
-                self._course.finish()  # this was the last one
+            self._working -= 1
+            if not self._working and not any(one.budget.left for one in self._seats):
+                self._course.finish()
 
     async def _iterate(self, seat: Seat) -> None:
         user, budget = seat.user, seat.budget
