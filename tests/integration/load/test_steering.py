@@ -80,7 +80,7 @@ async def test_nobody_begins_in_a_pause(executor: str) -> None:
         "iterations": 10_000,
         "duration_ns": SECOND_NS,
     }
-    roll.load = load = rig(roll.run, shaped(executor=executor, max_vus=3, **fields))
+    roll.load = load = rig(roll.run, shaped(executor=executor, **fields))
     load.begin()
     load.steer("pause", 0.2)
     load.steer("resume", 0.6)
