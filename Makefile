@@ -36,6 +36,11 @@ test: lint ## Check format, lint, types and imports, then run all tests but e2e,
 e2e: setup ## Run the command line end to end, kills and bad input included
 	@$(BIN)/python -m pytest tests/e2e $(ARGS)
 
+.PHONY: bench
+bench: setup ## Measure against named peers and write bench/RESULTS.md (about an hour; installs Debian's wrk, nginx, hey)
+	@sh scripts/bench-peers.sh
+	@$(BIN)/python -m bench $(ARGS)
+
 .PHONY: lint
 lint: setup ## Check format, lint, types and import directions
 	@$(BIN)/ruff format --check
