@@ -162,9 +162,8 @@ def _why_not(plan: Plan, objective: Objective) -> str:
     if too_short:
         return too_short
     expected = expected_samples(plan, objective)
-    out_of_reach = expected is None or expected < objective.bar
-    if plan.scope == "reduced" and _is_floor(objective) and out_of_reach:
-        return f"a reduced run is not meant to reach {objective.bar:g}"
+    if plan.scope == "reduced" and _is_floor(objective) and not _in_reach(plan, objective):
+        return f"a reduced run is not meant to reach {objective.bar:g}{objective.unit}"
     if expected is None or objective.exact:
         return ""
     if not is_counted(objective) and expected < objective.samples_min * HEADROOM:
@@ -192,4 +191,13 @@ def is_counted(objective: Objective) -> bool:
 
 
 def _is_floor(objective: Objective) -> bool:
-    return objective.aggregation == "count" and objective.operator in (">", ">=")
+    return is_counted(objective) and objective.operator in (">", ">=")
+
+
+def _in_reach(plan: Plan, objective: Objective) -> bool:
+    """Return whether a plan promises what a floor asks for, in number or a second."""
+    expected = expected_samples(plan, objective)
+    window_s = planned_window_s(plan, objective)
+    if expected is None or not window_s:
+        return False
+    return objective.bar <= (expected / window_s if objective.aggregation == "rate" else expected)

@@ -107,3 +107,12 @@ def test_floors_of_the_full_scale_are_not_asked_of_a_reduced_one() -> None:
     kept, not_judged = decide_not_judged(plan(scope="reduced", scale=0.1), [floor])
     assert not kept
     assert "not meant to reach 3000" in not_judged[0].why
+
+
+def test_throughput_of_the_full_scale_is_not_asked_of_a_reduced_one() -> None:
+    """A rate a second that must be reached is judged only where the reduced plan promises it."""
+    high, low = (objective("iterations{scenario:feed}", f"rate>={bar}") for bar in (1000, 1))
+    assert decide_not_judged(plan(), [high, low])[0] == [high, low]
+    kept, not_judged = decide_not_judged(plan(scope="reduced", scale=0.1), [high, low])
+    assert kept == [low]
+    assert "not meant to reach 1000/s" in not_judged[0].why
