@@ -38,11 +38,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seal(msgspec.Struct, frozen=True, kw_only=True):
-    """Written after the run: each segment's length and digest, so that a change shows."""
+    """Written after the run: the digest of all it is judged by, so that a change shows."""
 
     run_id: str
     how: str
     segments: dict[str, tuple[int, str]]  # file -> (bytes, sha256)
+    documents: dict[str, str] = {}  # plan.json and manifest.json -> sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

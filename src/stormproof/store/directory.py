@@ -92,13 +92,18 @@ class RunDirectory:
         self._reserve.unlink(missing_ok=True)
 
     def seal(self, *, run_id: str, how: str) -> None:
-        """Write each segment's length and digest; called once all writers have closed."""
+        """Write each segment's length and digest, and those of what was saved before the run;
+        called once all writers have closed."""
         self.release_reserve()
         segments = {}
         for file in sorted(self.record.glob("*.seg")):
             data = file.read_bytes()
             segments[file.name] = (len(data), sha256_hex(data))
-        self.save(self.seal_file, readable_json(Seal(run_id=run_id, how=how, segments=segments)))
+        documents = {
+            file.name: sha256_hex(file.read_bytes()) for file in (self.plan, self.manifest)
+        }
+        seal = Seal(run_id=run_id, how=how, segments=segments, documents=documents)
+        self.save(self.seal_file, readable_json(seal))
 
     def save(self, file: Path, data: bytes) -> None:
         """Replace a file of the directory whole: written beside it, forced to disk, renamed."""

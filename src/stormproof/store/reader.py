@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from stormproof.kernel.canonical import sha256_hex
+from stormproof.kernel.canonical import canonical_json, sha256_hex
 from stormproof.kernel.errors import BadInput
 from stormproof.model.ledger import NUMPY_FIELDS
 from stormproof.model.plan import Plan
 from stormproof.model.record import Manifest, Record, Seal
 from stormproof.model.series import Series
+from stormproof.store.consistency import contradictions_of, impostor_problem, worker_of
 from stormproof.store.directory import RunDirectory, read_json
 from stormproof.store.segment import SegmentContent, read_segment
 
@@ -28,7 +30,7 @@ def load_record(run: RunDirectory) -> Record:
     plan = read_json(run.plan, Plan)
     manifest = read_json(run.manifest, Manifest)
     problems: list[str] = []
-    if plan.digest() != manifest.plan_sha256:
+    if _digest_of(run.plan) != manifest.plan_sha256:
         problems.append("plan.json was changed after the run began")
     problems += _changed_journeys(run, plan)
     raw = {}
@@ -38,12 +40,28 @@ def load_record(run: RunDirectory) -> Record:
         else:
             problems.append(f"{file.name} is no segment of a run")
     sealed = run.seal_file.is_file()
-    if sealed:
-        problems += _seal_problems(run, raw)
-    contents = {name: read_segment(data) for name, data in raw.items()}
-    problems += [f"{name} {one.problem}" for name, one in contents.items() if one.problem]
-    problems += _missing_segments(plan, contents)
+    broken = _broken_seals(run, raw) if sealed else {}
+    problems += [f"{name} {what}" for name, what in broken.items()]
+    contents = {}
+    for name in sorted(raw.keys() - broken.keys()):  # what was changed is no evidence
+        contents[name], found = _read_own(name, raw[name], plan.workers)
+        problems += [f"{name} {what}" for what in found]
+    problems += _missing_segments(plan, {*contents, *broken})
     return _join(plan, manifest, contents, sealed=sealed, problems=problems)
+
+
+def _digest_of(document: Path) -> str:
+    """Return the digest of a JSON document as it was written, whatever this version makes of it."""
+    return sha256_hex(canonical_json(msgspec.json.decode(document.read_bytes())))
+
+
+def _read_own(name: str, data: bytes, workers: int) -> tuple[SegmentContent, list[str]]:
+    """Read a segment with all that is wrong with it; of one that is another's nothing is kept."""
+    content = read_segment(data)
+    problems = [content.problem] if content.problem else []
+    if impostor := impostor_problem(name, content, workers):
+        return SegmentContent(), [*problems, impostor]
+    return content, [*problems, *contradictions_of(name, content)]
 
 
 def _changed_journeys(run: RunDirectory, plan: Plan) -> list[str]:
@@ -57,29 +75,30 @@ def _changed_journeys(run: RunDirectory, plan: Plan) -> list[str]:
     return sorted(set(changed))
 
 
-def _seal_problems(run: RunDirectory, raw: dict[str, bytes]) -> list[str]:
+def _broken_seals(run: RunDirectory, raw: dict[str, bytes]) -> dict[str, str]:
+    """Say of each file what its seal shows to be wrong with it."""
     try:
         seal = read_json(run.seal_file, Seal)
     except BadInput:
-        return ["seal.json cannot be read"]
-    return _broken_seals(seal, raw)
-
-
-def _broken_seals(seal: Seal, raw: dict[str, bytes]) -> list[str]:
-    problems = [f"{name} is missing" for name in sorted(set(seal.segments) - set(raw))]
+        return {run.seal_file.name: "cannot be read"}
+    broken = dict.fromkeys(sorted(set(seal.segments) - set(raw)), "is missing")
     for name, data in raw.items():
         if name not in seal.segments:
-            problems.append(f"{name} was added after the seal")
+            broken[name] = "was added after the seal"
         elif seal.segments[name] != (len(data), sha256_hex(data)):
-            problems.append(f"{name} was changed after the seal")
-    return problems
+            broken[name] = "was changed after the seal"
+    for name, digest in seal.documents.items():
+        file = run.path / name
+        if not file.is_file() or sha256_hex(file.read_bytes()) != digest:
+            broken[name] = "was changed after the seal"
+    return broken
 
 
-def _missing_segments(plan: Plan, contents: dict[str, SegmentContent]) -> list[str]:
+def _missing_segments(plan: Plan, told: set[str]) -> list[str]:
     wanted = ["controller.seg", *(f"worker-{index}.seg" for index in range(plan.workers))]
     if plan.stack == "embedded":
         wanted.append("keeper.seg")
-    return [f"{name} is missing" for name in wanted if name not in contents]
+    return [f"{name} is missing" for name in wanted if name not in told]
 
 
 def _join(
@@ -92,8 +111,7 @@ def _join(
 ) -> Record:
     series: dict[int, dict[int, Series]] = {}
     for name, content in contents.items():
-        if name.startswith("worker-"):
-            worker = int(Path(name).stem.removeprefix("worker-"))
+        if (worker := worker_of(name)) is not None:
             series[worker] = {one.id: one for one in content.series}
     every = list(contents.values())
     return Record(

@@ -176,10 +176,12 @@ def read_segment(data: bytes) -> SegmentContent:
         content.problem = "is not a record segment"
         return content
     at = len(MAGIC)
-    while at < len(data) and not content.problem:
+    while at < len(data) and not content.problem and content.end is None:
         at = _read_frame(data, at, content)
     if not content.problem and content.end is None:
         content.problem = "ends without its end mark"
+    elif not content.problem and at < len(data):
+        content.problem = f"goes on after its end mark at byte {at}"
     return content
 
 

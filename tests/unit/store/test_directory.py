@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stormproof.kernel.canonical import sha256_hex
+from stormproof.kernel.canonical import canonical_json, readable_json, sha256_hex
 from stormproof.kernel.errors import BadInput, EnvironmentFailure
+from stormproof.model.event import EndEvent
 from stormproof.model.plan import Plan, Population, ProfileRef, Scenario, Source
 from stormproof.model.record import Manifest
 from stormproof.store.directory import RunDirectory, new_run_id
@@ -80,9 +81,18 @@ def a_sealed_run(path: Path) -> RunDirectory:
         journeys={"t.py": JOURNEY, "beside/x.py": BESIDE},
     )
     for name in ("controller", "worker-0"):
-        SegmentRecorder(run.record / f"{name}.seg", writer=name).close("completed")
+        recorder = SegmentRecorder(run.record / f"{name}.seg", writer=name)
+        recorder.events([EndEvent(at_ns=1, how="completed")])
+        recorder.close("completed")
     run.seal(run_id="r", how="completed")
     return run
+
+
+def loosen(run: RunDirectory) -> None:
+    """Change plan and manifest so that they agree with each other."""
+    plan = msgspec.structs.replace(a_plan(), seed=2)
+    run.plan.write_bytes(msgspec.json.encode(plan))
+    run.manifest.write_bytes(msgspec.json.encode(a_manifest(plan)))
 
 
 def append(path: Path) -> None:
@@ -141,6 +151,13 @@ def test_a_run_directory_is_private(tmp_path: Path) -> None:
             ),
             "plan.json was changed after the run began",
         ),
+        (loosen, "plan.json was changed after the seal"),
+        (
+            lambda run: run.manifest.write_bytes(
+                run.manifest.read_bytes().replace(b'"cores": 2', b'"cores": 9')
+            ),
+            "manifest.json was changed after the seal",
+        ),
         (
             lambda run: (run.journeys / "t.py").write_bytes(b"other"),
             "journeys/t.py is not what the plan names",
@@ -157,6 +174,29 @@ def test_a_change_after_the_seal_is_named(tmp_path: Path, change: object, proble
     assert callable(change)
     change(run)
     assert problem in load_record(run).problems
+
+
+def test_what_was_changed_is_no_evidence(tmp_path: Path) -> None:
+    """A segment that is not what was sealed neither clears nor accuses anybody."""
+    run = a_sealed_run(tmp_path / "r")
+    assert load_record(run).events != ()
+    for name in ("controller", "worker-0"):
+        append(run.record / f"{name}.seg")
+    assert load_record(run).events == ()
+
+
+def test_a_plan_of_an_older_version_is_not_called_changed(tmp_path: Path) -> None:
+    """Fields that a later version adds to the plan do not make an old record a forged one."""
+    run = a_sealed_run(tmp_path / "r")
+    older = msgspec.json.decode(run.plan.read_bytes())
+    del older["not_judged"]
+    run.plan.write_bytes(readable_json(older))
+    manifest = msgspec.structs.replace(
+        a_manifest(a_plan()), plan_sha256=sha256_hex(canonical_json(older))
+    )
+    run.manifest.write_bytes(readable_json(manifest))
+    run.seal(run_id="r", how="completed")
+    assert load_record(run).problems == ()
 
 
 def test_an_unsealed_run_is_known_as_such(tmp_path: Path) -> None:

@@ -137,3 +137,12 @@ def test_garbage_is_no_segment() -> None:
     """Bytes that do not begin as a segment are named, not read."""
     assert read_segment(b"").problem == "is not a record segment"
     assert read_segment(b"GIF89a....").problem == "is not a record segment"
+
+
+def test_nothing_comes_after_the_end_mark(tmp_path: Path) -> None:
+    """What follows a segment's end mark is not read, and is named."""
+    write_everything(tmp_path / "a.seg")
+    whole = (tmp_path / "a.seg").read_bytes()
+    content = read_segment(whole + whole[8:])
+    assert content.problem == f"goes on after its end mark at byte {len(whole)}"
+    assert len(content.frames) == 1
