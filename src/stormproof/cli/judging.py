@@ -12,7 +12,7 @@ import msgspec
 from stormproof import __version__
 from stormproof.checks.judge import judge
 from stormproof.cli.locations import profile_folders
-from stormproof.kernel.canonical import readable_json
+from stormproof.kernel.canonical import UNREADABLE, readable_json
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 from stormproof.model.objective import Objective, Status
 from stormproof.model.plan import NotJudged, Plan
@@ -153,7 +153,7 @@ def report_again(path: Path) -> int:
         )
     try:
         verdict = msgspec.json.decode(directory.verdict.read_bytes(), type=Verdict)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         what = f"is no verdict: {error}"
         fix = f"stormproof judge {directory.path}"
         raise BadInput([Problem(where=str(directory.verdict), what=what, fix=fix)]) from error

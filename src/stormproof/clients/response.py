@@ -10,6 +10,7 @@ import msgspec
 from stormproof.clients.guard import UnexpectedAnswer
 from stormproof.clients.headers import parse_headers
 from stormproof.clients.tape import Scope
+from stormproof.kernel.canonical import UNREADABLE
 
 _SHOWN_BYTES = 60
 
@@ -44,7 +45,7 @@ class Response(msgspec.Struct, gc=False):
         """
         try:
             return msgspec.json.decode(self.body)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             what = f"status {self.status}" if self.status else self.error
             shown = self.body[:_SHOWN_BYTES].decode("utf-8", "replace")
             raise UnexpectedAnswer(f"the body is no JSON ({what}): {shown!r}") from None

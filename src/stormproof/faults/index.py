@@ -14,6 +14,7 @@ import msgspec
 
 from stormproof.faults.journal import Opened
 from stormproof.faults.processes import ProcessId
+from stormproof.kernel.canonical import UNREADABLE
 from stormproof.kernel.errors import EnvironmentFailure
 
 _ENTRY_BYTES_MAX = 64 << 10
@@ -113,7 +114,7 @@ class OpenRuns:
                     runs.append(msgspec.json.decode(stream.read(_ENTRY_BYTES_MAX), type=OpenRun))
             except FileNotFoundError:
                 continue  # its keeper ended just now
-            except (OSError, msgspec.DecodeError) as error:
+            except (OSError, *UNREADABLE) as error:
                 problems.append(f"{path} cannot be read and is left; remove it: {error}")
         return runs, problems
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from stormproof.faults.processes import ProcessId
+from stormproof.kernel.canonical import UNREADABLE
 from stormproof.kernel.errors import EnvironmentFailure
 
 JOURNAL_NAME = "undo.jsonl"
@@ -168,7 +169,7 @@ def leftovers(path: Path) -> Leftovers:
     for number, line in enumerate(_read_own(path).splitlines(), start=1):
         try:
             _apply(_DECODER.decode(line), left)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             left.problems.append(f"{path}, line {number}, cannot be read: {error}")
     return left
 

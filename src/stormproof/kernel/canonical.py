@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 import msgspec
+
+# What decoding may raise of bytes that are not ours: no JSON, no UTF-8, nested without end.
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def canonical_json(value: object) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from stormproof.kernel.canonical import UNREADABLE
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import ProbeSample
 from stormproof.model.plan import PlannedProbe
@@ -100,6 +101,6 @@ async def _sign_in(probe: PlannedProbe, address: tuple[str, int]) -> str:
     )
     try:
         token = msgspec.json.decode(answer.body, type=dict[str, object]).get(sign_in.token, "")
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ""
     return token if isinstance(token, str) else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 ANSWER_BYTES_MAX = 64 << 10
+STATUS_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,8 @@ def _is_whole(data: bytes) -> bool:
 def _parse(data: bytes) -> Answer:
     head, mark, body = data.partition(b"\r\n\r\n")
     words = head.split(b"\r\n", 1)[0].split(b" ", 2)
-    if not mark or len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+    if not mark or len(words) < 2 or not words[0].startswith(b"HTTP/1."):
         raise ValueError("no HTTP answer" if data else "closed without an answer")
+    if len(words[1]) != STATUS_DIGITS or not words[1].isdigit():
+        raise ValueError("no HTTP answer")
     return Answer(status=int(words[1]), body=body)

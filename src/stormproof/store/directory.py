@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import msgspec
 
-from stormproof.kernel.canonical import readable_json, sha256_hex
+from stormproof.kernel.canonical import UNREADABLE, readable_json, sha256_hex
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 from stormproof.kernel.limits import RECORD_RESERVE_BYTES
 from stormproof.model.plan import Plan
@@ -138,5 +138,5 @@ def read_json(path: Path, kind: type[Value]) -> Value:
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise BadInput([Problem(where=str(path), what=f"cannot be read: {error}")]) from error

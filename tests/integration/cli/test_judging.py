@@ -155,12 +155,13 @@ def test_a_verdict_that_cannot_be_written_is_the_environments(
     assert f"{out} cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("damage", [b'{"verdict": 3}', b'{"headline": "\xff"}'])
 def test_a_stored_verdict_that_is_none_is_bad_input(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: bytes
 ) -> None:
     """Report of a damaged verdict says that judging makes a new one."""
     run = write_run(tmp_path / "run")
-    (run / "verdict.json").write_bytes(b'{"verdict": 3}')
+    (run / "verdict.json").write_bytes(damage)
     assert run_commands(["report", str(run)]) == 64
     said = capsys.readouterr().err
     assert "is no verdict" in said

@@ -46,6 +46,7 @@ def replying(data: bytes) -> Handler:
         (b"", 0, b"", "protocol: closed without an answer"),
         (b"SSH-2.0-x\r\n", 0, b"", "protocol: no HTTP answer"),
         (b"HTTP/1.1 abc\r\n\r\n", 0, b"", "protocol: no HTTP answer"),
+        (b"HTTP/1.1 " + b"9" * 30 + b"\r\n\r\n", 0, b"", "protocol: no HTTP answer"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (80 << 10), 0, b"", "protocol: the answer is over"),
     ],
 )
@@ -147,6 +148,37 @@ async def test_a_probe_signs_in_and_asks_on_its_grid() -> None:
     starts = [sample.start_ns for sample in recorder.samples]
     assert starts == sorted(starts)
     assert all(sample.body == "" for sample in recorder.samples)
+
+
+@pytest.mark.parametrize("answer", [b'{"token": "\xff"}', b'{"a":' * 5_000, b"[]", b'{"token": 5}'])
+async def test_a_sign_in_that_answers_nonsense_is_data(answer: bytes) -> None:
+    """Whatever a log-in answers, the probe goes on and asks without a token."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        is_login = head.startswith(b"POST /login")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\n\r\n" + answer if is_login else b"HTTP/1.1 401 No\r\n\r\n"
+        )
+        writer.close()
+
+    probe = PlannedProbe(
+        name="canary",
+        path="/ticket",
+        sign_in=SignIn(path="/login", body="{}"),
+        interval_ns=1_000_000,
+        timeout_ns=5_000_000_000,
+    )
+    recorder = Kept(enough=2)
+    async with server(handle) as (host, port):
+        probes = Probes([probe], recorder, SystemClock(), lambda sample: None)
+        watching = asyncio.ensure_future(probes.watch(f"http://{host}:{port}"))
+        done = asyncio.ensure_future(recorder.done.wait())
+        await asyncio.wait({watching, done}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        watching.cancel()
+        done.cancel()
+        await asyncio.gather(watching, done, return_exceptions=True)
+    assert [sample.status for sample in recorder.samples[:2]] == [401, 401]
 
 
 async def test_a_changed_answer_is_kept_and_a_repeated_one_is_not() -> None:

@@ -105,6 +105,18 @@ def test_line_after_a_torn_one_is_whole(path: Path) -> None:
     assert len(left.problems) == 1
 
 
+@pytest.mark.parametrize(
+    "line", [b'{"type": "\xff"}', b'{"type": "fault-undone", "fault": 5}', b"[]"]
+)
+def test_a_line_that_cannot_be_read_costs_only_itself(path: Path, line: bytes) -> None:
+    """Whatever the disk made of a line, it is named and the others count."""
+    path.write_bytes(line + b"\n")
+    write(path, FOLDER)
+    left = leftovers(path)
+    assert left.folders == {"/private": FOLDER}
+    assert len(left.problems) == 1
+
+
 def test_second_writer_is_refused(path: Path) -> None:
     """A journal has one writer at a time; the next one may go on when the first is done."""
     first = Journal(path)

@@ -90,6 +90,14 @@ def test_json_of_no_answer_says_why() -> None:
         answer.json()
 
 
+@pytest.mark.parametrize("body", [b'{"a": "\xff"}', b"[" * 100_000, b"{"])
+def test_json_that_cannot_be_read_is_an_unexpected_answer(body: bytes) -> None:
+    """No UTF-8, no end, nested too deeply: the target's doing, and no error of the journey."""
+    answer = Response(200, "", True, body, b"", 0, Scope(Tape(0), "s"))
+    with pytest.raises(UnexpectedAnswer, match=r"no JSON \(status 200\)"):
+        answer.json()
+
+
 def test_messages_survive_the_channel() -> None:
     """What is packed is received, message by message; then comes the end."""
     orders: list[channel.Order] = [channel.Drive(origin_ns=5), channel.Finish()]

@@ -221,6 +221,15 @@ def test_what_is_no_run_directory_is_bad_input(tmp_path: Path) -> None:
         RunDirectory.open(tmp_path)
 
 
+@pytest.mark.parametrize("damage", [b"", b"[]", b'{"trial": "\xff"}', b'{"a": ' * 5_000])
+def test_a_plan_that_cannot_be_read_is_bad_input(tmp_path: Path, damage: bytes) -> None:
+    """A damaged plan is named with its path, whatever is wrong with its bytes."""
+    run = a_sealed_run(tmp_path / "r")
+    run.plan.write_bytes(damage)
+    with pytest.raises(BadInput, match=r"plan.json: cannot be read"):
+        load_record(run)
+
+
 def test_a_directory_that_cannot_be_made_is_the_environments(tmp_path: Path) -> None:
     """A path below a file cannot become a run directory, and the message says which."""
     (tmp_path / "file").write_text("")
