@@ -87,7 +87,9 @@ def compose_run(
     ports = Ports(
         stack=_stack(plan, directory, run_id, stack_cores, on_stack_event),
         fleet=fleet,
-        watch=Probes(plan.probes, recorder, clock, state.on_sample).watch,
+        watch=Probes(
+            plan.probes, recorder, clock, state.on_sample, tls=plan.tls, network=plan.network
+        ).watch,
         recorder=recorder,
         clock=clock,
         gate=decide,
@@ -106,7 +108,7 @@ def _stack(
     on_event: Callable[[Event], None],
 ) -> Stack:
     if plan.stack == "none":
-        return RunningTarget(plan.target)
+        return RunningTarget(plan.target, plan.network)
     stack_plan = plan_embedded(plan, run_id, directory.path, cores)
     return KeptStack([*_SELF, "_keeper"], stack_plan, plan.faults, on_event, default_index_dir())
 

@@ -14,37 +14,20 @@ from typing import Protocol, cast
 import httptools
 
 from stormproof.clients.deadlines import NEVER, TICK_NS, Deadlines
+from stormproof.clients.encodings import DecodeFailure, decode
+from stormproof.clients.failures import INTERRUPTED, loss
 from stormproof.clients.headers import parse_headers
 from stormproof.clients.response import Response
 from stormproof.clients.tape import PHASE_US_MAX, PHASED_ROW, ROW, Actor, Tape
 from stormproof.kernel.clock import monotonic_ns
-from stormproof.kernel.limits import RESPONSE_BYTES_MAX
-from stormproof.model.event import WarningEvent
+from stormproof.kernel.limits import (
+    INTERIM_RESPONSES_MAX,
+    RESPONSE_BYTES_MAX,
+    RESPONSE_HEAD_BYTES_MAX,
+)
 
-HEAD_BYTES_MAX = 64 << 10
-INTERRUPTED = "interrupted"  # it was under way when the graceful stop was over
-
-_LOCAL_LIMITS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
 _pack = ROW.pack
 _pack_phased = PHASED_ROW.pack
-
-
-def connect_error(problem: OSError, tape: Tape) -> str:
-    """Return the kind of a failure to connect; warn when it is this machine that refuses."""
-    if problem.errno in _LOCAL_LIMITS:
-        _warn_of_limit(f"a connection could not be opened here: {problem.strerror}", tape)
-    if isinstance(problem, ConnectionRefusedError):
-        return "connect refused"
-    if isinstance(problem, ConnectionResetError):
-        return "connect reset"
-    return f"connect {errno.errorcode.get(problem.errno or 0, 'error').lower()}"
-
-
-def _warn_of_limit(text: str, tape: Tape) -> None:
-    """Warn even when other warnings have used up the tape's share; the worker tells it once."""
-    if all(one.text != text for one in tape.warnings):
-        event = WarningEvent(at_ns=monotonic_ns(), code="generator-limit", text=text)
-        tape.warnings.append(event)
 
 
 class Owner(Protocol):
@@ -56,6 +39,10 @@ class Owner(Protocol):
 
     def discard(self, connection: HttpConnection) -> None:
         """Forget the connection; it is closed."""
+        ...
+
+    def take_cookies(self, head: bytes) -> None:
+        """Take the cookies of a response's head."""
         ...
 
 
@@ -70,6 +57,8 @@ class HttpConnection(asyncio.Protocol):
         "_first_us",
         "_head",
         "_intended_ns",
+        "_interims",
+        "_later_ns",
         "_owner",
         "_parser",
         "_parts",
@@ -77,13 +66,16 @@ class HttpConnection(asyncio.Protocol):
         "_sent",
         "_series",
         "_start_ns",
+        "_taken",
         "_tape",
         "_transport",
         "_waiter",
+        "_writing",
         "_written_us",
         "armed_tick",
         "closed",
         "deadline_ns",
+        "decodes",
         "idle_since_ns",
     )
 
@@ -99,7 +91,10 @@ class HttpConnection(asyncio.Protocol):
         self._head = self._body = b""
         self._expected: tuple[int, ...] = ()
         self._series = self._sent = self._received = self._intended_ns = self._start_ns = 0
-        self._written_us = self._first_us = 0
+        self._written_us = self._first_us = self._later_ns = self._interims = 0
+        self._writing = False  # a body that takes more than one write
+        self._taken: asyncio.Future[None] | None = None  # by the kernel, what was written so far
+        self.decodes = False  # a content coding was asked for
         self.idle_since_ns = self.deadline_ns = 0
         self.armed_tick = NEVER
         self.closed = True  # until it is adopted
@@ -130,7 +125,7 @@ class HttpConnection(asyncio.Protocol):
         self._expected = expected
         self._sent = len(data)
         self._received = 0
-        self._written_us = self._first_us = 0
+        self._written_us = self._first_us = self._later_ns = self._interims = 0
         self._head = self._body = b""
         self.deadline_ns = deadline_ns
         if self.armed_tick == NEVER or deadline_ns < self.armed_tick * TICK_NS - TICK_NS:
@@ -143,6 +138,36 @@ class HttpConnection(asyncio.Protocol):
     def written(self, now_ns: int) -> None:
         """Say that the request has only now been written, long after its start."""
         self._written_us = self._since_start_us(now_ns)
+
+    def limit(self, deadline_ns: int) -> None:
+        """Let the request under way time out earlier, while its answer has not begun."""
+        if deadline_ns < self.deadline_ns:
+            self._later_ns = self._later_ns or self.deadline_ns
+            self.deadline_ns = deadline_ns
+            self._deadlines.arm(self)
+
+    def expect_no_body(self) -> None:
+        """Take the head for the whole answer: the request under way is HEAD."""
+        self._parser = httptools.HttpResponseParser(_HeadOnly(self))
+
+    async def write_more(self, data: bytes) -> bool:
+        """Write a piece of the body once there is room for it; return whether to go on."""
+        self._writing = True
+        if self._waiter is None or self._transport is None:
+            return False  # the operation has ended
+        self._sent += len(data)
+        self._transport.write(data)
+        if self._taken is not None:
+            await self._taken
+        return self._waiter is not None
+
+    def end_body(self) -> None:
+        """Say that the body is whole and written; from now on the answer is awaited."""
+        if self._waiter is None:
+            return  # it has come already
+        self._writing = False
+        self.written(monotonic_ns())
+        self.deadline_ns, self._later_ns = self._later_ns or self.deadline_ns, 0
 
     def is_stale(self) -> bool:
         """Return whether the idle connection has been closed by the peer, or was written to."""
@@ -161,7 +186,22 @@ class HttpConnection(asyncio.Protocol):
 
     def expire(self, now_ns: int) -> None:
         """End the request under way as timed out (see `deadlines.Expirable`)."""
-        self._end_failed("timeout", now_ns)
+        if self._received:
+            self._end_failed("timeout body", now_ns)
+        elif self._writing:
+            self._end_failed("write timeout", now_ns)
+        else:
+            self._end_failed("timeout first byte" if self._later_ns else "timeout", now_ns)
+
+    def pause_writing(self) -> None:
+        """Let `pump` wait: the peer does not read."""
+        self._taken = self._taken or self._deadlines.loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Let `pump` go on."""
+        taken, self._taken = self._taken, None
+        if taken is not None and not taken.done():
+            taken.set_result(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
@@ -176,7 +216,7 @@ class HttpConnection(asyncio.Protocol):
         self._received += len(data)
         if not self._head:
             self._head = data
-        elif len(self._head) < HEAD_BYTES_MAX and b"\r\n\r\n" not in self._head:
+        elif len(self._head) < RESPONSE_HEAD_BYTES_MAX and b"\r\n\r\n" not in self._head:
             self._head += data
         try:
             self._parser.feed_data(data)
@@ -188,10 +228,10 @@ class HttpConnection(asyncio.Protocol):
         if self.deadline_ns == 0:
             return  # its operation has ended
         if not self._first_us:
-            self._first_us = self._since_start_us(monotonic_ns())
+            self._begin_answer(monotonic_ns())
         if self._received > RESPONSE_BYTES_MAX:
             self._end_failed("response too large")
-        elif len(self._head) >= HEAD_BYTES_MAX and b"\r\n\r\n" not in self._head:
+        elif len(self._head) >= RESPONSE_HEAD_BYTES_MAX and b"\r\n\r\n" not in self._head:
             self._end_failed("protocol")
 
     def on_body(self, body: bytes) -> None:
@@ -213,6 +253,12 @@ class HttpConnection(asyncio.Protocol):
         if self._parts:
             self._body = b"".join([self._body, *self._parts])
             self._parts = []
+        head = self._head
+        size = len(head) if self._first_us else len(head) - len(self._body)
+        if head.find(b"ookie: ", 0, size) > 0:
+            self._owner.take_cookies(head)
+        if self.decodes and not self._decode():
+            return
         actor = self._actor
         failed = status >= 400 and status not in self._expected
         if self._first_us or self._written_us:
@@ -232,24 +278,31 @@ class HttpConnection(asyncio.Protocol):
         self.deadline_ns = 0
         if failed:
             self._keep(f"http {status}", end_ns, status, self._body)
-        if parser.should_keep_alive():
+        if parser.should_keep_alive() and not self._writing:
             self._owner.release(self)
         else:
             self._abandon()
         if not waiter.done():
             waiter.set_result(
-                Response(status, "", not failed, self._body, self._head, end_ns, actor.scope)
+                Response(status, "", not failed, self._body, head, end_ns, actor.scope)
             )
+
+    def on_head_complete(self) -> None:
+        """End a HEAD operation with the head of its response (called by the parser)."""
+        if self._waiter is not None and self._parser.get_status_code() >= 200:
+            self.on_message_complete()
+            self._parser = httptools.HttpResponseParser(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what was under way; a response without a length ends here as it should."""
         self._tape.sockets -= 1
+        self.resume_writing()
         if self._waiter is not None:
             if exc is None and self._is_complete_at_eof():
                 self.on_message_complete()
             else:
-                kind = "closed" if exc is None else "reset"
-                self._end_failed(kind)
+                kind = loss(exc)
+                self._end_failed(f"write {kind}" if self._writing else kind)
         if not self.closed:
             self.closed = True
             self._owner.discard(self)
@@ -259,9 +312,23 @@ class HttpConnection(asyncio.Protocol):
         if self._waiter is not None and status < 200:
             self._head = self._body = b""
             self._parts = []
+            self._interims += 1
+            if self._interims > INTERIM_RESPONSES_MAX:
+                self.close("protocol")
         elif not self.closed:
             self._tape.warn("unasked-response", "the target sent a response that was not asked for")
             self._abandon()
+
+    def _decode(self) -> bool:
+        """Undo the body's content coding; return whether that went well."""
+        codings = parse_headers(self._head).get("content-encoding", "")
+        if codings and self._body:
+            try:
+                self._body = decode(self._body, codings)
+            except DecodeFailure as problem:
+                self._end_failed(str(problem), status=self._parser.get_status_code())
+                return False
+        return True
 
     def _is_complete_at_eof(self) -> bool:
         """Return whether a response with neither length nor chunks has ended with the stream."""
@@ -270,19 +337,19 @@ class HttpConnection(asyncio.Protocol):
         headers = parse_headers(self._head)
         return "content-length" not in headers and "transfer-encoding" not in headers
 
-    def _end_failed(self, kind: str, end_ns: int = 0) -> None:
-        """End the request under way without a response, and the connection with it."""
+    def _end_failed(self, kind: str, end_ns: int = 0, status: int = 0) -> None:
+        """End the request under way without a usable response, and the connection with it."""
         end_ns = end_ns or monotonic_ns()
         waiter, self._waiter = self._waiter, None
         self.deadline_ns = 0
         actor = self._actor
-        self._write_phased_row(1, end_ns)
-        self._keep(kind, end_ns, 0, self._head)  # what there is of the answer
+        self._write_phased_row(status << 1 | 1, end_ns)
+        self._keep(kind, end_ns, status, self._head)  # what there is of the answer
         actor.intended_ns = end_ns
         if not self.closed:
             self._abandon()
         if waiter is not None and not waiter.done():
-            waiter.set_result(Response(0, kind, False, b"", b"", end_ns, actor.scope))
+            waiter.set_result(Response(status, kind, False, b"", b"", end_ns, actor.scope))
 
     def _write_phased_row(self, outcome: int, end_ns: int) -> None:
         self._tape.rows += _pack_phased(
@@ -296,6 +363,12 @@ class HttpConnection(asyncio.Protocol):
             self._start_ns,
             end_ns,
         )
+
+    def _begin_answer(self, now_ns: int) -> None:
+        """Take note that an answer has begun which did not come in one piece."""
+        self._first_us = self._since_start_us(now_ns)
+        if self._later_ns and not self._writing:
+            self.deadline_ns, self._later_ns = self._later_ns, 0
 
     def _since_start_us(self, now_ns: int) -> int:
         """Return how long ago the operation started, at least 1: 0 says that it is not known."""
@@ -312,3 +385,16 @@ class HttpConnection(asyncio.Protocol):
         self._owner.discard(self)
         if self._transport is not None:
             self._transport.abort()
+
+
+class _HeadOnly:
+    """What a parser calls while the answer to a HEAD request is awaited."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: HttpConnection) -> None:
+        self._connection = connection
+
+    def on_headers_complete(self) -> None:
+        """End the operation: no body follows, whatever its length is said to be."""
+        self._connection.on_head_complete()

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 import picows
 
-from stormproof.clients.connection import connect_error
+from stormproof.clients.failures import connect_error
 from stormproof.clients.headers import header_lines
 from stormproof.clients.socket import Socket
 from stormproof.clients.ws_site import WsSite

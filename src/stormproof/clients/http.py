@@ -1,99 +1,117 @@
-"""The HTTP client of one user: requests by template, few connections, no retries, no redirects."""
+"""The HTTP client of one user: requests by template; what costs more is done when asked for."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Awaitable, Mapping
+from typing import Any
 
 import msgspec
 
-from stormproof.clients.connection import INTERRUPTED, HttpConnection, connect_error
+from stormproof.clients.bodies import Stream
+from stormproof.clients.cookies import CookieJar
 from stormproof.clients.deadlines import Deadlines
+from stormproof.clients.dialing import Dialer
+from stormproof.clients.errands import BODYLESS, Content, Errand
+from stormproof.clients.failures import REDIRECT_REFUSED
 from stormproof.clients.headers import header_lines
+from stormproof.clients.options import NAMES, NO_OPTIONS, split
+from stormproof.clients.pool import Pool
 from stormproof.clients.response import Response
-from stormproof.clients.routes import Query, Route, Routes, Scalar
+from stormproof.clients.routes import Query, Route, Routes
 from stormproof.clients.tape import Actor, Scope
 from stormproof.clients.target import Target
-from stormproof.kernel.clock import monotonic_ns
 
 TIMEOUT_S = 10.0
-CONNECTIONS_PER_USER_MAX = 6
-TRUSTED_IDLE_NS = 500_000_000  # an idle connection is asked whether it lives after this time
 _ABSENT = object()
+_JSON_TYPE = b"Content-Type: application/json\r\n"
 _HEADERS = "User-Agent: stormproof\r\nAccept: */*\r\n"
 _encode_json = msgspec.json.encode
 
 
-class Opening:
-    """The instants at which an operation got its connection, as far as it came."""
-
-    __slots__ = ("open_ns", "start_ns", "tried_ns")
-
-    def __init__(self, start_ns: int) -> None:
-        self.start_ns = start_ns
-        self.tried_ns = 0  # when connecting began, or a free connection was found
-        self.open_ns = 0
-
-    def record(self, actor: Actor) -> None:
-        """Write the phases of the operation, which has just ended."""
-        end_ns = actor.intended_ns
-        blocked_until_ns = self.tried_ns or end_ns
-        scope = actor.scope
-        scope.phase("http_req_blocked", blocked_until_ns - self.start_ns, end_ns)
-        if self.tried_ns:
-            scope.phase("http_req_connecting", (self.open_ns or end_ns) - self.tried_ns, end_ns)
-
-
 class HttpSite:
-    """What the users of one scenario share: the target and the routes of each method."""
+    """What users of the same scenario and tags share: the target, the routes of each method."""
 
-    __slots__ = ("deadlines", "delete", "get", "patch", "post", "put", "target")
+    __slots__ = (
+        "_others",
+        "_scope",
+        "deadlines",
+        "delete",
+        "dialer",
+        "get",
+        "patch",
+        "post",
+        "put",
+        "tail",
+        "target",
+    )
 
-    def __init__(self, target: Target, scope: Scope, deadlines: Deadlines) -> None:
-        tail = f" HTTP/1.1\r\nHost: {target.authority}\r\n{_HEADERS}".encode() + target.headers
-
-        def routes(method: str) -> Routes:
-            return Routes(scope, "http_req", method, f"{method} ", tail)
-
+    def __init__(
+        self, target: Target, scope: Scope, deadlines: Deadlines, dialer: Dialer | None = None
+    ) -> None:
         self.target = target
         self.deadlines = deadlines
-        self.get = routes("GET")
-        self.post = routes("POST")
-        self.put = routes("PUT")
-        self.patch = routes("PATCH")
-        self.delete = routes("DELETE")
+        self.dialer = dialer or Dialer(target)
+        self.tail = f" HTTP/1.1\r\nHost: {target.authority}\r\n{_HEADERS}".encode()
+        self.tail += target.headers
+        self._scope = scope
+        self._others: dict[str, Routes] = {}
+        self.get = self._new_routes("GET")
+        self.post = self._new_routes("POST")
+        self.put = self._new_routes("PUT")
+        self.patch = self._new_routes("PATCH")
+        self.delete = self._new_routes("DELETE")
 
     def tagged(self, scope: Scope) -> HttpSite:
         """Return the same site for users that carry another tag set."""
-        return HttpSite(self.target, scope, self.deadlines)
+        return HttpSite(self.target, scope, self.deadlines, self.dialer)
+
+    def routes(self, method: str) -> Routes:
+        """Return the routes of any method.
+
+        Raises:
+            ValueError: it is none.
+        """
+        known: Routes | None = getattr(self, method.lower(), None) if method in _USUAL else None
+        known = known or self._others.get(method)
+        if known is None:
+            if not (method.isascii() and method.isalpha() and method.isupper()):
+                raise ValueError(f"{method!r} is no method: capital letters, such as 'PATCH'")
+            known = self._others[method] = self._new_routes(method)
+        return known
+
+    def refused(self, method: str) -> int:
+        """Return the series of requests to hosts that nobody named."""
+        return self._scope.operation("http_req", f"{method} (another host)")
+
+    def head(self, method: str, path: str) -> bytes:
+        """Return a request's head up to its last constant header, for a path as it is."""
+        return f"{method} {self.dialer.prefix}{path}".encode() + self.tail
+
+    def _new_routes(self, method: str) -> Routes:
+        start = f"{method} {self.dialer.prefix}"
+        return Routes(self._scope, "http_req", method, start, self.tail)
+
+
+_USUAL = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class HttpClient:
     """Requests of one user (see `journeys.interface.Http`)."""
 
-    __slots__ = (
-        "_actor",
-        "_auth",
-        "_auth_line",
-        "_gets",
-        "_idle",
-        "_open",
-        "_opening",
-        "_queue",
-        "_site",
-    )
+    __slots__ = ("_auth", "_auth_line", "_exchange", "_gets", "_pool", "_site")
 
     def __init__(self, site: HttpSite, actor: Actor) -> None:
         self._site = site
-        self._actor = actor
         self._gets = site.get.get
-        self._idle: list[HttpConnection] = []
-        self._open: list[HttpConnection] = []
-        self._opening = 0
-        self._queue: deque[asyncio.Future[None]] | None = None
+        self._pool = Pool(site.dialer, site.deadlines, actor)
+        self._exchange = self._pool.exchange
         self._auth = ""
         self._auth_line = b""
+
+    @property
+    def cookies(self) -> CookieJar:
+        """The user's cookies."""
+        return self._pool.cookies()
 
     def use(self, site: HttpSite) -> None:
         """Count what is sent from now on under another tag set."""
@@ -109,19 +127,26 @@ class HttpClient:
         auth: str | None = None,
         timeout: float = TIMEOUT_S,
         expected: tuple[int, ...] = (),
-        **values: Scalar,
+        **values: Any,
     ) -> Awaitable[Response]:
         """Send a GET request."""
-        route = self._gets(path)
+        route = self._gets(path) or self._new_route(self._site.get, path)
         if route is None:
-            route = self._site.get.add(path)
+            return self._refuse("GET")
+        if values and not NAMES.isdisjoint(values):
+            content = Content()
+            return self._errand(
+                "GET", route, content, query, headers, auth, timeout, expected, values
+            )
         head = route.whole
         if head is None or values or query:
             head = route.head(values, query)
         if auth is not None:
             head += self._auth_line if auth is self._auth else self._authorize(auth)
         if headers:
-            head += header_lines(headers)
+            head += self._header_lines(headers)
+        if self._pool.jar is not None:
+            head += self._pool.jar.line(head)
         return self._exchange(route.series, head + b"\r\n", timeout, expected)
 
     def post(
@@ -129,208 +154,201 @@ class HttpClient:
         path: str,
         *,
         json: object = _ABSENT,
-        body: bytes = b"",
+        body: bytes | Stream = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
         auth: str | None = None,
         timeout: float = TIMEOUT_S,
         expected: tuple[int, ...] = (),
-        **values: Scalar,
+        **values: Any,
     ) -> Awaitable[Response]:
         """Send a POST request."""
-        route = self._site.post.get(path) or self._site.post.add(path)
-        data = self._with_body(route, json, body, query, headers, auth, values)
-        return self._exchange(route.series, data, timeout, expected)
+        route = self._site.post.get(path) or self._new_route(self._site.post, path)
+        return self._send(
+            "POST", route, json, body, query, headers, auth, timeout, expected, values
+        )
 
     def put(
         self,
         path: str,
         *,
         json: object = _ABSENT,
-        body: bytes = b"",
+        body: bytes | Stream = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
         auth: str | None = None,
         timeout: float = TIMEOUT_S,
         expected: tuple[int, ...] = (),
-        **values: Scalar,
+        **values: Any,
     ) -> Awaitable[Response]:
         """Send a PUT request."""
-        route = self._site.put.get(path) or self._site.put.add(path)
-        data = self._with_body(route, json, body, query, headers, auth, values)
-        return self._exchange(route.series, data, timeout, expected)
+        route = self._site.put.get(path) or self._new_route(self._site.put, path)
+        return self._send("PUT", route, json, body, query, headers, auth, timeout, expected, values)
 
     def patch(
         self,
         path: str,
         *,
         json: object = _ABSENT,
-        body: bytes = b"",
+        body: bytes | Stream = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
         auth: str | None = None,
         timeout: float = TIMEOUT_S,
         expected: tuple[int, ...] = (),
-        **values: Scalar,
+        **values: Any,
     ) -> Awaitable[Response]:
         """Send a PATCH request."""
-        route = self._site.patch.get(path) or self._site.patch.add(path)
-        data = self._with_body(route, json, body, query, headers, auth, values)
-        return self._exchange(route.series, data, timeout, expected)
+        route = self._site.patch.get(path) or self._new_route(self._site.patch, path)
+        return self._send(
+            "PATCH", route, json, body, query, headers, auth, timeout, expected, values
+        )
 
     def delete(
         self,
         path: str,
         *,
         json: object = _ABSENT,
-        body: bytes = b"",
+        body: bytes | Stream = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
         auth: str | None = None,
         timeout: float = TIMEOUT_S,
         expected: tuple[int, ...] = (),
-        **values: Scalar,
+        **values: Any,
     ) -> Awaitable[Response]:
         """Send a DELETE request."""
-        route = self._site.delete.get(path) or self._site.delete.add(path)
-        data = self._with_body(route, json, body, query, headers, auth, values)
-        return self._exchange(route.series, data, timeout, expected)
+        route = self._site.delete.get(path) or self._new_route(self._site.delete, path)
+        return self._send(
+            "DELETE", route, json, body, query, headers, auth, timeout, expected, values
+        )
 
-    def release(self, connection: HttpConnection) -> None:
-        """Take back a connection that is free (see `connection.Owner`)."""
-        self._idle.append(connection)
-        if self._queue:
-            self._wake_one()
+    def head(self, path: str, **given: Any) -> Awaitable[Response]:
+        """Send a HEAD request; it takes what `request` takes."""
+        return self.request("HEAD", path, **given)
 
-    def discard(self, connection: HttpConnection) -> None:
-        """Forget a connection that is closed (see `connection.Owner`)."""
-        self._open.remove(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-        if self._queue:
-            self._wake_one()
+    def options(self, path: str, **given: Any) -> Awaitable[Response]:
+        """Send an OPTIONS request; it takes what `request` takes."""
+        return self.request("OPTIONS", path, **given)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = _ABSENT,
+        body: bytes | Stream = b"",
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: str | None = None,
+        timeout: float = TIMEOUT_S,
+        expected: tuple[int, ...] = (),
+        **values: Any,
+    ) -> Awaitable[Response]:
+        """Send a request of any method."""
+        routes = self._site.routes(method)
+        route = routes.get(path) or self._new_route(routes, path)
+        if route is not None and method in BODYLESS and json is _ABSENT and not body:
+            content = Content()
+            return self._errand(
+                method, route, content, query, headers, auth, timeout, expected, values
+            )
+        return self._send(
+            method, route, json, body, query, headers, auth, timeout, expected, values
+        )
 
     def close(self) -> None:
         """Close all connections; a request under way ends as interrupted."""
-        for connection in tuple(self._open):
-            connection.close()
+        self._pool.close()
 
-    def _exchange(
-        self, series: int, data: bytes, timeout: float, expected: tuple[int, ...]
-    ) -> Awaitable[Response]:
-        """Send on an idle connection, or else on a new one."""
-        start_ns = monotonic_ns()
-        intended_ns = self._actor.intended_ns
-        deadline_ns = intended_ns + int(timeout * 1e9)
-        if self._idle:
-            connection = self._idle.pop()
-            if start_ns - connection.idle_since_ns < TRUSTED_IDLE_NS or not connection.is_stale():
-                return connection.send(series, data, intended_ns, start_ns, deadline_ns, expected)
-            connection.close()
-        return self._exchange_anew(series, data, intended_ns, start_ns, deadline_ns, expected)
-
-    async def _exchange_anew(
+    def _send(
         self,
-        series: int,
-        data: bytes,
-        intended_ns: int,
-        start_ns: int,
-        deadline_ns: int,
-        expected: tuple[int, ...],
-    ) -> Response:
-        left_s = (deadline_ns - start_ns) / 1e9
-        error = INTERRUPTED  # unless it is told apart below, we were cancelled
-        connection: HttpConnection | None = None
-        opening = Opening(start_ns)
-        try:
-            async with asyncio.timeout(left_s):
-                connection = await self._obtain(opening)
-        except TimeoutError:
-            error = "connect timeout" if left_s > 0 else "timeout"
-        except OSError as problem:
-            error = connect_error(problem, self._actor.scope.tape)
-        else:
-            answer = connection.send(series, data, intended_ns, start_ns, deadline_ns, expected)
-            connection.written(opening.open_ns)
-            return await answer
-        finally:
-            if connection is None:
-                self._record_unsent(series, error, intended_ns, start_ns)
-            opening.record(self._actor)
-        return Response(0, error, False, b"", b"", self._actor.intended_ns, self._actor.scope)
-
-    def _record_unsent(self, series: int, error: str, intended_ns: int, start_ns: int) -> None:
-        """Record an operation that never got a connection."""
-        end_ns = monotonic_ns()
-        actor = self._actor
-        actor.scope.row(series, True, intended_ns, start_ns, end_ns)
-        actor.failed(series, error, intended_ns, start_ns, end_ns)
-        actor.intended_ns = end_ns
-
-    async def _obtain(self, opening: Opening) -> HttpConnection:
-        """Return a connection of one's own: one that has become free, or a new one."""
-        while len(self._open) + self._opening >= CONNECTIONS_PER_USER_MAX:
-            if self._idle:
-                opening.tried_ns = opening.open_ns = monotonic_ns()
-                return self._idle.pop()
-            if self._queue is None:
-                self._queue = deque()
-            free: asyncio.Future[None] = self._site.deadlines.loop.create_future()
-            self._queue.append(free)
-            await free
-        self._opening += 1
-        opening.tried_ns = monotonic_ns()
-        try:
-            return await self._connect()
-        finally:
-            self._opening -= 1
-            opening.open_ns = monotonic_ns()
-
-    async def _connect(self) -> HttpConnection:
-        site = self._site
-        _, connection = await site.deadlines.loop.create_connection(
-            lambda: HttpConnection(self, self._actor, site.deadlines),
-            site.target.host,
-            site.target.port,
-        )
-        connection.adopt()
-        self._open.append(connection)
-        return connection
-
-    def _wake_one(self) -> None:
-        while self._queue:
-            waiting = self._queue.popleft()
-            if not waiting.done():
-                waiting.set_result(None)
-                return
-
-    def _with_body(
-        self,
-        route: Route,
+        method: str,
+        route: Route | None,
         json: object,
-        body: bytes,
+        body: bytes | Stream,
         query: Query | None,
         headers: Mapping[str, str] | None,
         auth: str | None,
-        values: Mapping[str, Scalar],
-    ) -> bytes:
+        timeout: float,
+        expected: tuple[int, ...],
+        values: Mapping[str, Any],
+    ) -> Awaitable[Response]:
+        """Send a request that may have a body."""
+        if route is None:
+            return self._refuse(method)
+        kind = b""
+        if json is not _ABSENT:
+            if body:
+                raise ValueError("give either json or body")
+            body = _encode_json(json)
+            kind = _JSON_TYPE
+        if not isinstance(body, bytes) or (values and not NAMES.isdisjoint(values)):
+            content = Content(body=body, lines=kind)
+            return self._errand(
+                method, route, content, query, headers, auth, timeout, expected, values
+            )
         head = route.whole
         if head is None or values or query:
             head = route.head(values, query)
         if auth is not None:
             head += self._auth_line if auth is self._auth else self._authorize(auth)
         if headers:
-            head += header_lines(headers)
-        if json is not _ABSENT:
-            if body:
-                raise ValueError("give either json or body")
-            body = _encode_json(json)
-            return b"%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
-                head,
-                len(body),
-                body,
-            )
-        return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+            head += self._header_lines(headers)
+        if self._pool.jar is not None:
+            head += self._pool.jar.line(head)
+        data = b"%b%bContent-Length: %d\r\n\r\n%b" % (head, kind, len(body), body)
+        return self._exchange(route.series, data, timeout, expected)
+
+    def _errand(
+        self,
+        method: str,
+        route: Route,
+        content: Content,
+        query: Query | None,
+        headers: Mapping[str, str] | None,
+        auth: str | None,
+        timeout: float,
+        expected: tuple[int, ...],
+        given: Mapping[str, Any],
+    ) -> Awaitable[Response]:
+        """Send a request with options or a body of another kind."""
+        options, values = split(given) if given else (NO_OPTIONS, {})
+        lines = b"" if auth is None else self._authorize(auth)
+        lines += self._header_lines(headers) if headers else b""
+        errand = Errand(
+            site=self._site,
+            pool=self._pool,
+            series=route.series,
+            lines=lines,
+            timeout=timeout,
+            expected=expected,
+            options=options,
+        )
+        content = content.with_forms(options)
+        return errand.run(method, route.head(values, query), content)
+
+    def _new_route(self, routes: Routes, path: str) -> Route | None:
+        """Make the route of a template that is new; None when it leads to another host.
+
+        An absolute URL of the target is as good as its path.
+        """
+        if not path.startswith("/") and "://" in path:
+            base = self._site.target.base_url
+            if path != base and not path.startswith((f"{base}/", f"{base}?")):
+                return None
+            path = path.removeprefix(base) or "/"
+        return routes.get(path) or routes.add(path)
+
+    def _refuse(self, method: str) -> Awaitable[Response]:
+        """Count a request to a host that nobody named as failed; it is not sent."""
+        return self._pool.refuse(self._site.refused(method), REDIRECT_REFUSED)
+
+    def _header_lines(self, headers: Mapping[str, str]) -> bytes:
+        lines = header_lines(headers)
+        if not self._pool.decodes and b"accept-encoding" in lines.lower():
+            self._pool.decode_from_now_on()
+        return lines
 
     def _authorize(self, token: str) -> bytes:
         """Return the line that carries a bearer token, kept for the next request."""

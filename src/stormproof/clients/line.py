@@ -24,7 +24,7 @@ from stormproof.clients.closing import (
     code_of,
     is_valid,
 )
-from stormproof.clients.connection import INTERRUPTED
+from stormproof.clients.failures import INTERRUPTED
 from stormproof.clients.guard import JourneyGuard
 from stormproof.clients.headers import Headers
 from stormproof.clients.inbox import Inbox

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 from stormproof.clients.masking import mask_secrets
@@ -17,9 +17,10 @@ from stormproof.clients.tape import Scope
 from stormproof.kernel.limits import NAMES_PER_CALL_SITE_MAX, SERIES_MAX
 
 Scalar = str | int | float | bool
-Query = Mapping[str, Scalar]
+Query = Mapping[str, Scalar | Sequence[Scalar]]  # a list is the same name several times
 
 QUERIES_KEPT_MAX = 64
+_CLIENTS = "stormproof.clients."
 _PATH_SAFE = "/:@!$&'()*+,;=-._~?%"
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _BAD_PATH = re.compile(r"[\x00-\x20\x7f]")
@@ -41,7 +42,7 @@ class Route:
         self._names = pieces[1::2]
         self._fixed = fixed[1:]
         self._tail = tail
-        self._queries: dict[tuple[tuple[str, Scalar], ...], bytes] = {}
+        self._queries: dict[tuple[tuple[str, object], ...], bytes] = {}
         self.whole = None if self._names else self._start + tail
 
     def head(self, values: Mapping[str, Scalar], query: Query | None) -> bytes:
@@ -62,13 +63,19 @@ class Route:
 
     def _encoded(self, query: Query) -> bytes:
         key = tuple(query.items())
-        encoded = self._queries.get(key)
+        try:
+            encoded = self._queries.get(key)
+        except TypeError:  # a list in it
+            return self._encode(query)
         if encoded is None:
-            mark = "&" if "?" in self.template else "?"
-            encoded = f"{mark}{urlencode(query)}".encode()
+            encoded = self._encode(query)
             if len(self._queries) < QUERIES_KEPT_MAX:
                 self._queries[key] = encoded
         return encoded
+
+    def _encode(self, query: Query) -> bytes:
+        mark = "&" if "?" in self.template else "?"
+        return f"{mark}{urlencode(query, doseq=True)}".encode()
 
 
 class Routes:
@@ -89,7 +96,7 @@ class Routes:
         self.get = self._by_template.get
 
     def add(self, template: str) -> Route:
-        """Make the route of a template; to be called by the method that the journey called."""
+        """Make the route of a template."""
         site = _call_site()
         names = self._sites.get(site, 0)
         if names >= NAMES_PER_CALL_SITE_MAX or len(self._by_template) >= SERIES_MAX:
@@ -114,8 +121,8 @@ class Routes:
 
 
 def _call_site() -> tuple[str, int]:
-    """Return file and line of the journey: the caller of the caller of `Routes.add`."""
+    """Return file and line of the journey: the first caller that is none of the clients."""
     frame = inspect.currentframe()
-    for _ in range(3):
-        frame = frame.f_back if frame is not None else None
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_CLIENTS):
+        frame = frame.f_back
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)

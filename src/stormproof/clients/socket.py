@@ -8,8 +8,8 @@ from collections.abc import Awaitable
 import picows
 
 from stormproof.clients.closing import CLOSE_PATIENCE_S, code_of, require_sendable
-from stormproof.clients.connection import INTERRUPTED
 from stormproof.clients.deadlines import NEVER, TICK_NS
+from stormproof.clients.failures import INTERRUPTED
 from stormproof.clients.inbox import Inbox
 from stormproof.clients.line import Line, OnBinary, OnText, cannot_send
 from stormproof.clients.pings import Pings

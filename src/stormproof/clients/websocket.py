@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 
-from stormproof.clients.connection import INTERRUPTED
+from stormproof.clients.failures import INTERRUPTED
 from stormproof.clients.handshake import Handshake
 from stormproof.clients.line import OnBinary, OnText
 from stormproof.clients.routes import Query, Scalar

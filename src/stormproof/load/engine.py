@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from stormproof.clients.deadlines import Deadlines
+from stormproof.clients.dialing import Dialer
 from stormproof.clients.http import HttpSite
 from stormproof.clients.ledger import Deliveries
 from stormproof.clients.tape import Scope, Tape
@@ -26,6 +27,7 @@ from stormproof.model.control_order import ControlOrder
 from stormproof.model.plan import Plan, Scenario
 from stormproof.workload.population import first_ids, indices_of
 
+UNVERIFIED = "tls.insecure: no certificate was verified; whoever answered was taken for the target"
 COLLECTIONS = (50_000, 50, 50)  # young objects before a collection; little here forms cycles
 
 
@@ -85,6 +87,9 @@ class Engine:
         self._place = place
         self._pacer = Pacer(loop)
         self._deadlines = Deadlines(loop)
+        self._dialer = Dialer(target, tls=plan.tls, network=plan.network)
+        if plan.tls.insecure and target.is_secure and place.worker == 0:
+            tape.warn("tls-unverified", UNVERIFIED)
         self.deliveries = Deliveries()
         self.tally = Tally()
         self._crews = [
@@ -177,7 +182,7 @@ class Engine:
             journey=journey,
             outfit=Outfit(
                 scope,
-                HttpSite(target, scope, self._deadlines),
+                HttpSite(target, scope, self._deadlines, self._dialer),
                 WsSite(target, scope, self._deadlines),
             ),
             deliveries=self.deliveries,

@@ -24,7 +24,7 @@ import uvloop
 
 from stormproof.clients.headers import header_lines
 from stormproof.clients.tape import Tape
-from stormproof.clients.target import parse_target
+from stormproof.clients.target import Target, parse_target
 from stormproof.journeys.journey import Journey
 from stormproof.journeys.loader import load_journey
 from stormproof.kernel.clock import monotonic_ns
@@ -110,7 +110,7 @@ async def _work(
     plan = msgspec.json.decode((run_dir / "plan.json").read_bytes(), type=Plan)
     journeys = [_journey(run_dir, scenario.journey) for scenario in plan.scenarios]
     target = replace(
-        await parse_target(assignment.base_url).resolve(),
+        await _reached(parse_target(assignment.base_url), plan),
         headers=header_lines(assignment.headers),
     )
     name = f"worker-{assignment.worker}"
@@ -127,6 +127,11 @@ async def _work(
             recorder.close(how)
         raise
     recorder.close(how)
+
+
+async def _reached(target: Target, plan: Plan) -> Target:
+    """Look the target up, unless that is its proxy's business."""
+    return target if plan.network.proxy else await target.resolve(plan.network.hosts)
 
 
 class _Worker:

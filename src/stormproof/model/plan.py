@@ -84,6 +84,26 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         return self.executor in OPEN_EXECUTORS
 
 
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How an https target is trusted, and who we are to it; files are PEM, by absolute path.
+
+    They are read where they lie and never copied into the record.
+    """
+
+    insecure: bool = False  # whoever answers is believed
+    ca: str = ""  # authorities to trust instead of the system's
+    certificate: str = ""  # our own chain, where the target asks for one
+    key: str = ""
+    server_name: str = ""  # to ask for and to find in the certificate; empty: the target's host
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """How the target is reached."""
+
+    hosts: dict[str, str] = {}  # name -> IP address, instead of looking it up
+    proxy: str = ""  # `http://host:port` that all requests go through
+
+
 class PlannedFault(msgspec.Struct, frozen=True, kw_only=True):
     """A fault on the timeline; `at_ns` counts from the start of the load."""
 
@@ -151,6 +171,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     stack: StackKind
     target: str = ""  # base URL when `stack` is "none"
+    tls: TlsSettings = TlsSettings()
+    network: Network = Network()
     ports: dict[str, int] = {}  # part -> port; absent: a free one
     population: Population
     workers: int

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stormproof.model.plan import Arrivals, Executor, Population, ProfileRef, Stage
+from stormproof.model.plan import (
+    Arrivals,
+    Executor,
+    Network,
+    Population,
+    ProfileRef,
+    Stage,
+    TlsSettings,
+)
 
 RawThreshold = str | Mapping[str, object]  # k6's short form, or its long one
 
@@ -88,3 +96,5 @@ class Profile:
     thresholds: Mapping[str, tuple[RawThreshold, ...]]
     limits: Limits = field(default_factory=Limits)
     reference: str = ""  # figures of another machine, shown beside the results, never judged
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    network: Network = field(default_factory=Network)

@@ -10,8 +10,9 @@ import msgspec
 from stormproof.kernel.canonical import UNREADABLE
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import ProbeSample
-from stormproof.model.plan import PlannedProbe
-from stormproof.observe.request import Answer, address_of, ask
+from stormproof.model.plan import Network, PlannedProbe, TlsSettings
+from stormproof.observe.door import Door, door_of
+from stormproof.observe.request import Answer, ask
 from stormproof.seams import Clock, Recorder
 
 BODY_KEPT_BYTES = 1024
@@ -29,35 +30,40 @@ class Probes:
         recorder: Recorder,
         clock: Clock,
         on_sample: Callable[[ProbeSample], None],
+        *,
+        tls: TlsSettings | None = None,
+        network: Network | None = None,
     ) -> None:
         self._planned = planned
         self._recorder = recorder
         self._clock = clock
         self._on_sample = on_sample
+        self._tls = tls
+        self._network = network
 
     async def watch(self, base_url: str) -> None:
         """Ask until cancelled.
 
         Raises:
-            EnvironmentFailure: the record cannot be written.
+            EnvironmentFailure: the record cannot be written, or a file of TLS not be used.
         """
-        address = address_of(base_url)
-        asking = [asyncio.ensure_future(self._repeat(one, address)) for one in self._planned]
+        door = door_of(base_url, self._tls, self._network)
+        asking = [asyncio.ensure_future(self._repeat(one, door)) for one in self._planned]
         try:
             await asyncio.gather(*asking)
         finally:
             for one in asking:
                 one.cancel()
 
-    async def _repeat(self, probe: PlannedProbe, address: tuple[str, int]) -> None:
+    async def _repeat(self, probe: PlannedProbe, door: Door) -> None:
         token, last_body = "", b""
         due_ns = self._clock.now_ns()
         while True:
             if probe.sign_in is not None and not token:
-                token = await _sign_in(probe, address)
+                token = await _sign_in(probe, door)
             start_ns = self._clock.now_ns()
             answer = await ask(
-                address,
+                door,
                 method=probe.method,
                 path=probe.path,
                 body=probe.body,
@@ -88,12 +94,12 @@ class Probes:
         self._on_sample(sample)
 
 
-async def _sign_in(probe: PlannedProbe, address: tuple[str, int]) -> str:
+async def _sign_in(probe: PlannedProbe, door: Door) -> str:
     """Return a bearer token, or nothing when the target gives none."""
     sign_in = probe.sign_in
     assert sign_in is not None
     answer = await ask(
-        address,
+        door,
         method="POST",
         path=sign_in.path,
         body=sign_in.body,

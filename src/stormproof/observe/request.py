@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+
+from stormproof.observe.door import Door
 
 ANSWER_BYTES_MAX = 64 << 10
 STATUS_DIGITS = 3
@@ -19,20 +21,8 @@ class Answer:
     error: str = ""
 
 
-def address_of(base_url: str) -> tuple[str, int]:
-    """Return host and port of an `http://host[:port]` URL.
-
-    Raises:
-        ValueError: it is no such URL.
-    """
-    parts = urlsplit(base_url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise ValueError(f"{base_url!r} is no http:// URL")
-    return parts.hostname, parts.port or 80
-
-
 async def ask(
-    address: tuple[str, int],
+    door: Door,
     *,
     method: str = "GET",
     path: str,
@@ -44,14 +34,14 @@ async def ask(
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(timeout_s):
-            reader, writer = await asyncio.open_connection(*address)
-            writer.write(_request(address, method, path, body, token))
+            reader, writer = await door.open()
+            writer.write(_request(door.authority, method, path, body, token))
             data = await _read_all(reader)
         return _parse(data)
     except TimeoutError:
         return Answer(error="timeout")
     except OSError as error:
-        return Answer(error=(error.strerror or type(error).__name__).lower())
+        return Answer(error=_reason(error))
     except ValueError as error:
         return Answer(error=f"protocol: {error}")
     finally:
@@ -59,11 +49,11 @@ async def ask(
             writer.close()
 
 
-def _request(address: tuple[str, int], method: str, path: str, body: str, token: str) -> bytes:
+def _request(authority: str, method: str, path: str, body: str, token: str) -> bytes:
     data = body.encode()
     lines = [
         f"{method} {path} HTTP/1.1",
-        f"Host: {address[0]}:{address[1]}",
+        f"Host: {authority}",
         "Connection: close",
         "Accept: application/json",
     ]
@@ -96,6 +86,14 @@ def _is_whole(data: bytes) -> bool:
         if name.strip().lower() == b"content-length" and value.strip().isdigit():
             return len(body) >= int(value)
     return False
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"tls: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"tls: {(error.reason or 'failed').lower().replace('_', ' ')}"
+    return (error.strerror or type(error).__name__).lower()
 
 
 def _parse(data: bytes) -> Answer:

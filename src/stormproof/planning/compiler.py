@@ -189,6 +189,8 @@ def _draft(loaded: LoadedTrial, profile: Profile, choices: Choices, scaled: _Sca
         seed=profile.seed if choices.seed is None else choices.seed,
         stack="none" if choices.target else trial.stack,
         target=choices.target,
+        tls=profile.tls,
+        network=profile.network,
         ports=dict(profile.ports),
         population=profile.population,
         workers=profile.workers,

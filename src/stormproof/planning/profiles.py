@@ -16,6 +16,7 @@ from stormproof.kernel.limits import (
 )
 from stormproof.model.plan import Executor, Population, ProfileRef
 from stormproof.model.profile import FaultNumbers, Limits, ProbeNumbers, Profile, ScenarioNumbers
+from stormproof.planning.connecting import network_of, tls_of
 from stormproof.planning.fields import Fields, JsonObject, read_object
 
 EXECUTORS = ("constant-arrival-rate", "constant-vus")
@@ -106,6 +107,8 @@ def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
         thresholds=fields.inner("thresholds", required=True).thresholds(),
         limits=_limits(fields.inner("limits")),
         reference=fields.text("reference", ""),
+        tls=tls_of(fields.inner("tls"), Path(where).parent),
+        network=network_of(fields.inner("network")),
     )
     fields.done()
     return profile

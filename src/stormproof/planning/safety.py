@@ -25,6 +25,8 @@ def target_problems(url: str, *, capped: bool, option: str = "--target") -> list
     if not url:
         return []
     where = f"{option} {url}"
+    if url.startswith("unix:"):
+        return _unix_problems(url, where)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -39,6 +41,12 @@ def target_problems(url: str, *, capped: bool, option: str = "--target") -> list
     return []
 
 
+def _unix_problems(url: str, where: str) -> list[Problem]:
+    if url.removeprefix("unix:").startswith("/"):
+        return []
+    return [Problem(where=where, what="names no socket", fix="such as unix:/run/api.sock")]
+
+
 def is_loopback(host: str) -> bool:
     """Say whether a host's name or address is this machine's own."""
     try:
@@ -49,6 +57,8 @@ def is_loopback(host: str) -> bool:
 
 def is_loopback_url(url: str) -> bool:
     """Say whether a URL leads to this machine; what is no URL does not."""
+    if url.startswith("unix:"):
+        return True
     try:
         host = urlsplit(url).hostname
     except ValueError:

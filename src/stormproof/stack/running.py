@@ -6,7 +6,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 from stormproof.kernel.errors import EnvironmentFailure
-from stormproof.model.plan import PlannedFault
+from stormproof.model.plan import Network, PlannedFault
 
 REACH_TIMEOUT_S = 5.0
 
@@ -14,8 +14,9 @@ REACH_TIMEOUT_S = 5.0
 class RunningTarget:
     """Point the load at a URL that the user named (`stormproof.seams.Stack`)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, network: Network | None = None) -> None:
         self._url = url
+        self._network = network or Network()
 
     async def start(self) -> str:
         """Return the URL once its port answers.
@@ -23,11 +24,9 @@ class RunningTarget:
         Raises:
             EnvironmentFailure: nothing answers there.
         """
-        parts = urlsplit(self._url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
             async with asyncio.timeout(REACH_TIMEOUT_S):
-                _, writer = await asyncio.open_connection(parts.hostname, port)
+                writer = await self._knock()
         except (OSError, TimeoutError) as error:
             why = getattr(error, "strerror", None) or "no answer"
             raise EnvironmentFailure(
@@ -36,6 +35,16 @@ class RunningTarget:
         writer.close()
         await writer.wait_closed()
         return self._url
+
+    async def _knock(self) -> asyncio.StreamWriter:
+        if self._url.startswith("unix:"):
+            _, writer = await asyncio.open_unix_connection(self._url.removeprefix("unix:"))
+            return writer
+        parts = urlsplit(self._network.proxy or self._url)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        _, writer = await asyncio.open_connection(self._network.hosts.get(host, host), port)
+        return writer
 
     async def inject(self, fault: PlannedFault) -> None:
         """Refuse: only a stack whose parts take their addresses from us can be broken."""

@@ -13,6 +13,7 @@ from stormproof.kernel.clock import SystemClock
 from stormproof.model.event import Event, Failure, ProbeSample
 from stormproof.model.plan import PlannedProbe, SignIn
 from stormproof.model.series import Frame, Series
+from stormproof.observe.door import Door, door_of
 from stormproof.observe.probes import Probes
 from stormproof.observe.request import ask
 
@@ -27,6 +28,10 @@ async def server(handler: Handler) -> AsyncIterator[tuple[str, int]]:
     finally:
         started.close()
         await started.wait_closed()
+
+
+def door_at(address: tuple[str, int]) -> Door:
+    return door_of(f"http://{address[0]}:{address[1]}")
 
 
 def replying(data: bytes) -> Handler:
@@ -55,7 +60,7 @@ async def test_an_answer_or_its_absence_is_data(
 ) -> None:
     """Whatever the target sends becomes an answer with a status or an error, never an exception."""
     async with server(replying(data)) as address:
-        answer = await ask(address, path="/", timeout_s=5)
+        answer = await ask(door_at(address), path="/", timeout_s=5)
     assert answer.status == status
     assert answer.body == body
     assert answer.error.startswith(error)
@@ -71,7 +76,7 @@ async def test_silence_ends_at_the_deadline() -> None:
         writer.close()
 
     async with server(silent) as address:
-        answer = await ask(address, path="/", timeout_s=0.05)
+        answer = await ask(door_at(address), path="/", timeout_s=0.05)
         held.set()
     assert answer.error == "timeout"
 
@@ -80,7 +85,7 @@ async def test_a_closed_port_is_an_error_in_words() -> None:
     """A port where nobody listens is reported as refused."""
     async with server(replying(b"")) as address:
         pass
-    answer = await ask(address, path="/", timeout_s=5)
+    answer = await ask(door_at(address), path="/", timeout_s=5)
     assert answer.status == 0
     assert "connect" in answer.error or "refused" in answer.error
 

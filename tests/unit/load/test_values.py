@@ -48,6 +48,18 @@ def test_ids_are_unique_in_the_run() -> None:
         ("http://127.0.0.1:8000", Target(host="127.0.0.1", port=8000, authority="127.0.0.1:8000")),
         ("http://shop.test/", Target(host="shop.test", port=80, authority="shop.test")),
         ("http://[::1]:81", Target(host="::1", port=81, authority="[::1]:81")),
+        (
+            "https://shop.test",
+            Target(host="shop.test", port=443, authority="shop.test", scheme="https"),
+        ),
+        (
+            "https://shop.test:8443/",
+            Target(host="shop.test", port=8443, authority="shop.test:8443", scheme="https"),
+        ),
+        (
+            "unix:/run/api.sock",
+            Target(host="localhost", port=80, authority="localhost", unix_path="/run/api.sock"),
+        ),
     ],
 )
 def test_target_is_read(url: str, target: Target) -> None:
@@ -58,10 +70,10 @@ def test_target_is_read(url: str, target: Target) -> None:
 @pytest.mark.parametrize(
     ("url", "what"),
     [
-        ("https://shop.test", "https is not supported yet"),
-        ("ftp://shop.test", "is no http:// URL"),
-        ("shop.test:80", "is no http:// URL"),
-        ("http://", "is no http:// URL"),
+        ("ftp://shop.test", "is no http:// or https:// URL"),
+        ("shop.test:80", "is no http:// or https:// URL"),
+        ("http://", "is no http:// or https:// URL"),
+        ("unix:relative.sock", "names no absolute path"),
         ("http://shop.test:99999", "Port out of range"),
         ("http://shop.test/api", "holds more than scheme, host and port"),
         ("http://me:secret@shop.test", "holds more than scheme, host and port"),
