@@ -24,6 +24,7 @@ from stormproof.model.record import Record
 from stormproof.rules.windows import Windows
 
 COMPLETED = "completed"
+STOPPED = "stopped"  # by a live decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,8 @@ def completeness_of(record: Record) -> Completeness:
     if cut is not None:
         told = f": {cut.detail}" if cut.detail else ""
         why = f"the run did not complete ({cut.how}{told})"
+        if cut.how == STOPPED:
+            why = f"the run was ended early{told}"
     elif not ends:
         why = "the run has no end: it was cut off"
     elif problems:
@@ -99,8 +102,10 @@ def _gate_asked_elsewhere(record: Record) -> str:
     to_second = record.plan.warmup_ns // SECOND_NS
     planned = (to_second // 2, to_second)
     for event in record.events:
-        asked = isinstance(event, DecisionEvent) and (event.from_second, event.to_second)
-        if asked and asked != planned:
+        if not isinstance(event, DecisionEvent) or event.action == "abort":
+            continue
+        asked = (event.from_second, event.to_second)
+        if asked != planned:
             return f"the gate looked at seconds {asked[0]} to {asked[1]} instead of its own"
     return ""
 

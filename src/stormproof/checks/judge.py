@@ -3,7 +3,7 @@
 1. how did the run end, and is its record whole?
 2. the windows, and the seconds in which the generator's own work was not valid
 3. the checkers: processes, faults, recovery, health, delivery
-4. the gate's decisions, computed again
+4. the live decisions, computed again
 5. each objective: validity, then value against bar
 6. the worst of all that blocks
 """
@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import msgspec
 
+from stormproof.checks.aborted import judge_aborting, replay_aborts
 from stormproof.checks.bench import Bench
 from stormproof.checks.completeness import Completeness, check_processes, completeness_of
 from stormproof.checks.delivery import check_delivery
@@ -86,8 +87,14 @@ def _judge(
     plan, inquiry = record.plan, _inquire(record)
     bench, completeness = inquiry.bench, inquiry.bench.completeness
     steady, irreproducible = replay_gate(record, completeness)
-    findings = [*inquiry.findings, *irreproducible]
-    answers = [judge_objective(one, bench) for one in asked]
+    aborts, unborne = replay_aborts(record)
+    findings = [*inquiry.findings, *irreproducible, *unborne]
+    answers = [
+        judge_aborting(one, aborts[one.name], bench)
+        if one.name in aborts
+        else judge_objective(one, bench)
+        for one in asked
+    ]
     judged = [*steady, *answers]
     status = _decide(steady, answers, findings, completeness)
     return Verdict(

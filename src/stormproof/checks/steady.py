@@ -12,13 +12,19 @@ from stormproof.model.record import Record
 from stormproof.model.verdict import Evidence, Judged
 from stormproof.rules.gate import answer
 
+ABORT = "abort"  # the action of decisions that are no gate's
+
 
 def replay_gate(record: Record, completeness: Completeness) -> tuple[list[Judged], list[Finding]]:
     """Answer the gate's objectives, and find decisions that the record does not bear out.
 
     A decision that cannot be computed again is our own fault: it leaves the run undecided.
     """
-    decisions = {event.rule: event for event in record.events if isinstance(event, DecisionEvent)}
+    decisions = {
+        event.rule: event
+        for event in record.events
+        if isinstance(event, DecisionEvent) and event.action != ABORT
+    }
     judged: list[Judged] = []
     findings: list[Finding] = []
     for objective in record.plan.gate:
@@ -29,13 +35,14 @@ def replay_gate(record: Record, completeness: Completeness) -> tuple[list[Judged
         seconds = range(decision.from_second, decision.to_second)
         status, value = answer(objective, record.frames, record.series, seconds)
         if (status.value, value.value) != (decision.status, decision.value):
-            findings.append(_irreproducible(decision, f"{status.value}, {value.value}"))
+            findings.append(irreproducible(decision, f"{status.value}, {value.value}"))
         judged.append(_judged(objective, status, value.value, value.samples, seconds))
-    findings += [_irreproducible(one, "no such rule in the plan") for one in decisions.values()]
+    findings += [irreproducible(one, "no such rule in the plan") for one in decisions.values()]
     return judged, findings
 
 
-def _irreproducible(decision: DecisionEvent, again: str) -> Finding:
+def irreproducible(decision: DecisionEvent, again: str) -> Finding:
+    """Return the finding that a decision is not what the record says."""
     return Finding(
         kind="irreproducible-decision",
         title=f"the decision on {decision.rule} cannot be computed again from the record",

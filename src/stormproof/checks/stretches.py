@@ -34,7 +34,7 @@ from stormproof.rules.catalog import metric_of
 from stormproof.rules.evidence import is_counted
 from stormproof.rules.fold import Cell
 from stormproof.rules.measure import measure_record
-from stormproof.rules.stretches import stretches_of, value_in, values_in
+from stormproof.rules.stretches import stretches_of, value_in, value_without, values_in
 
 _ORDER = [Status.PASS, Status.INCONCLUSIVE, Status.FAIL]
 
@@ -131,19 +131,12 @@ def _doubt_tolerated(
     invalid = bench.validity.invalid(set(seconds))
     if not invalid or objective.stretch is None:
         return None
-    rest = {
-        second: cells[second] for second in seconds if second in cells and second not in invalid
-    }
-    without = value_of(objective, rest, len(seconds) - len(invalid))
+    rest = {one: cells[one] for one in seconds if one in cells and one not in invalid}
+    without = value_without(objective, rest, seconds, invalid)
     if not is_counted(objective) and without.samples < objective.samples_min:
         why = f"{without.samples} samples outside the invalid seconds"
         return Doubt(why=f"{why}, {objective.samples_min} needed", remedy=LONGER)
-    if objective.stretch.kind == "for":
-        kept = [value_in(objective, rest, range(one, one + 1)) for one in seconds if one in rest]
-        agrees = any(meets(objective, one) for one in kept) == meets(objective, value)
-    else:
-        agrees = meets(objective, without) == meets(objective, value)
-    if agrees:
+    if meets(objective, without) == meets(objective, value):
         return None
     why = "seconds in which the measurement is not valid decide its answer"
     return Doubt(why=why, remedy="run again on a quieter machine")

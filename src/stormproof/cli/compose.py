@@ -18,8 +18,10 @@ from stormproof.model.event import Event, WarningEvent
 from stormproof.model.plan import Plan
 from stormproof.model.series import Frame, Series
 from stormproof.observe.probes import Probes
+from stormproof.rules.abort import AbortRules
 from stormproof.rules.gate import decide
-from stormproof.run.lifecycle import Frames, Ports, Run
+from stormproof.run.decisions import Decisions, Frames
+from stormproof.run.lifecycle import Ports, Run
 from stormproof.seams import Recorder, Stack
 from stormproof.stack.embedded import plan_embedded
 from stormproof.stack.kept import KEEPER_DIED, KeptStack
@@ -55,7 +57,7 @@ def compose_run(
     """Wire one run."""
     worker_cores, stack_cores = split_cores(plan)
     clock = SystemClock()
-    frames = Frames(frames=[], series={})
+    frames = Frames()
 
     def on_frame(frame: Frame, series: Mapping[int, Series]) -> None:
         frames.add(frame, series)
@@ -87,13 +89,13 @@ def compose_run(
     ports = Ports(
         stack=_stack(plan, directory, run_id, stack_cores, on_stack_event),
         fleet=fleet,
+        steering=fleet,
         watch=Probes(
             plan.probes, recorder, clock, state.on_sample, tls=plan.tls, network=plan.network
         ).watch,
         recorder=recorder,
         clock=clock,
-        gate=decide,
-        frames=frames,
+        decisions=Decisions(plan, frames, decide, AbortRules(plan), clock),
         on_event=state.on_event,
     )
     run = Run(plan, ports)

@@ -136,6 +136,8 @@ class LiveState:
                 self.origin_ns = event.at_ns
             case FaultEvent():
                 self._fault(event)
+            case DecisionEvent(action="abort"):
+                self.tell(f"aborting: {event.rule} is broken, the load ends")
             case DecisionEvent() if event.status != "pass":
                 self.tell(f"steady state: {event.rule} is {event.status}, {event.action}")
             case DrainEvent():

@@ -72,6 +72,8 @@ class PartEvent(msgspec.Struct, frozen=True, kw_only=True, tag="part"):
 class DecisionEvent(msgspec.Struct, frozen=True, kw_only=True, tag="decision"):
     """A live decision: the rule, the seconds [from_second, to_second) it looked at, what it did.
 
+    "proceed" and "skip-faults" are the gate's, "abort" ended the load because the rule was broken.
+
     `judge` computes it again from the same frames.
     """
 
@@ -81,6 +83,7 @@ class DecisionEvent(msgspec.Struct, frozen=True, kw_only=True, tag="decision"):
     to_second: int
     status: str
     value: float | None
+    bar: float | None = None
     action: str  # "proceed", "skip-faults", "abort"
 
 
@@ -109,7 +112,8 @@ class ClockEvent(msgspec.Struct, frozen=True, kw_only=True, tag="clock"):
 
 
 class EndEvent(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
-    """How the run ended: "completed", "interrupted", "controller-died", "aborted", "healed"."""
+    """How the run ended: "completed", "stopped" (by a live decision), "interrupted",
+    "controller-died", "aborted" (by an error), "healed"."""
 
     at_ns: int
     how: str

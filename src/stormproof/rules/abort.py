@@ -3,8 +3,8 @@
 Pure over frames, taken second by second: what comes out depends on the frames alone, so that
 `judge` takes the stored ones and must come to the same decision. A rule keeps what its window has
 seen so far as one cell, or the cells of its last stretch, so that a second costs the same at any
-time of a run. Like the gate it asks for enough samples and not for the generator's health: a breach
-says that going on makes no sense, the verdict says whether it is to be believed.
+time of a run. Validity comes first here too: a run is ended by what its verdict can stand by, so a
+breach counts when few enough of its seconds are the generator's own fault, and without those too.
 
 Source: grafana/k6, `metrics/engine` (abortOnFail, delayAbortEval).
 """
@@ -22,7 +22,10 @@ from stormproof.rules.aggregate import Value, value_of_cell
 from stormproof.rules.fold import Cell, SeriesById, counted_series
 from stormproof.rules.gate import status_of
 from stormproof.rules.measure import measure
-from stormproof.rules.stretches import value_in
+from stormproof.rules.stretches import value_in, value_without
+from stormproof.rules.validity import causes_in, tolerated_seconds
+
+WORKERS_ON_CORE = 1  # says only whose fault a full core is, not whether it is one
 
 
 class Breach(NamedTuple):
@@ -51,7 +54,8 @@ class AbortRules:
         """
         for worker, known in counted_series(frames, series).items():
             self._series.setdefault(worker, {}).update(known)
-        breaches = (rule.take(second, frames, self._series) for rule in self._rules)
+        valid = not causes_in(frames, WORKERS_ON_CORE)
+        breaches = (rule.take(second, frames, self._series, valid) for rule in self._rules)
         return [one for one in breaches if one is not None]
 
 
@@ -63,30 +67,39 @@ class _Rule:
         self._first, self._end = live_seconds(plan, objective)
         self._patience_ns = objective.abort.after_ns if objective.abort else 0
         self._whole = Cell()
+        self._valid = Cell()  # the same without the seconds in `_invalid`
         self._last: dict[int, Cell] = {}  # of the stretch that ends now
+        self._invalid: set[int] = set()
         self._seen = False
 
-    def take(self, second: int, frames: Sequence[Frame], series: SeriesById) -> Breach | None:
+    def take(
+        self, second: int, frames: Sequence[Frame], series: SeriesById, valid: bool
+    ) -> Breach | None:
         if not self._first <= second < self._end:
             return None
         measured = measure(self._objective, frames, series, [second])
         self._seen = self._seen or measured.seen
-        seconds = self._add(second, measured.cells.get(second, Cell()))
+        seconds = self._add(second, measured.cells.get(second, Cell()), valid)
         if not seconds or (second + 1 - self._first) * SECOND_NS < self._patience_ns:
             return None
         value = self._value(seconds)
-        if self._status(value) is not Status.FAIL:
+        if self._status(value) is not Status.FAIL or not self._holds_up(seconds):
             return None
         return Breach(self._objective, seconds.start, seconds.stop, value.value)
 
-    def _add(self, second: int, cell: Cell) -> range:
+    def _add(self, second: int, cell: Cell, valid: bool) -> range:
         """Add a second; return the seconds to ask about, none while a stretch is not full."""
         stretch = self._objective.stretch
+        if not valid:
+            self._invalid.add(second)
         if stretch is None:
             self._whole.merge(cell)
+            if valid:
+                self._valid.merge(cell)
             return range(self._first, second + 1)
         self._last[second] = cell
         self._last.pop(second - stretch.seconds, None)
+        self._invalid.discard(second - stretch.seconds)
         full = second + 1 - self._first
         if full < stretch.seconds or (stretch.kind == "every" and full % stretch.seconds):
             return range(0)
@@ -96,6 +109,20 @@ class _Rule:
         if self._objective.stretch is None:
             return value_of_cell(self._objective, self._whole, len(seconds))
         return value_in(self._objective, self._last, seconds)
+
+    def _holds_up(self, seconds: range) -> bool:
+        """Return whether the breach is the target's: there without the invalid seconds as well."""
+        invalid = self._invalid
+        if not invalid:
+            return True
+        if len(invalid) > tolerated_seconds(len(seconds), answered_twice=True):
+            return False
+        if self._objective.stretch is None:
+            without = value_of_cell(self._objective, self._valid, len(seconds) - len(invalid))
+        else:
+            rest = {one: cell for one, cell in self._last.items() if one not in invalid}
+            without = value_without(self._objective, rest, seconds, invalid)
+        return self._status(without) is Status.FAIL
 
     def _status(self, value: Value) -> Status:
         """Answer the rule; a count that must be met exactly is not broken before it is passed."""

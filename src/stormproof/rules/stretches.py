@@ -8,6 +8,7 @@ but the same, so that one moves along the window: a second joins, another leaves
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from stormproof.model.objective import Objective, Stretch
@@ -41,6 +42,26 @@ def value_in(objective: Objective, cells: Mapping[int, Cell], stretch: range) ->
     """Return what an objective is worth in one stretch."""
     (value,) = values_in(objective, cells, [stretch])
     return value
+
+
+def value_without(
+    objective: Objective, rest: Mapping[int, Cell], stretch: range, left_out: AbstractSet[int]
+) -> Value:
+    """Return what an objective is worth in a stretch without some of its seconds.
+
+    Args:
+        objective: what to ask.
+        rest: the cells of the other seconds.
+        stretch: the whole of it.
+        left_out: the seconds that say nothing.
+    """
+    if objective.stretch is None or objective.stretch.kind != "for":
+        whole = merge_cells(cell for second, cell in rest.items() if second in stretch)
+        return value_of_cell(objective, whole, len(stretch) - len(left_out))
+    kept = [one for one in stretch if one not in left_out]
+    return _best_of(
+        [value_of_cell(objective, rest.get(one, _NOTHING), 1) for one in kept], objective
+    )
 
 
 def values_in(
@@ -82,10 +103,12 @@ def _best_seconds(
     asked = {second for stretch in stretches for second in stretch}
     values = {second: value_of_cell(objective, cells.get(second, _NOTHING), 1) for second in asked}
     for stretch in stretches:
-        mine = [values[second] for second in stretch]
-        seen = [one for one in mine if one.beyond != NO_VALUE or is_counted(objective)]
-        best = min(seen, key=lambda one: badness(objective, one), default=None)
-        if best is None or (len(seen) < len(mine) and not meets(objective, best)):
-            yield Value(value=None, beyond=NO_VALUE, samples=0)
-        else:
-            yield replace(best, samples=sum(one.samples for one in mine), interval=None)
+        yield _best_of([values[second] for second in stretch], objective)
+
+
+def _best_of(seconds: Sequence[Value], objective: Objective) -> Value:
+    seen = [one for one in seconds if one.beyond != NO_VALUE or is_counted(objective)]
+    best = min(seen, key=lambda one: badness(objective, one), default=None)
+    if best is None or (len(seen) < len(seconds) and not meets(objective, best)):
+        return Value(value=None, beyond=NO_VALUE, samples=0)
+    return replace(best, samples=sum(one.samples for one in seconds), interval=None)

@@ -9,23 +9,28 @@
     7. stop         workers, probes and stack end
     8. sealed       segments closed, their digests written
 
-Whatever happens in 1 to 6 (an error, Ctrl-C), 7 and 8 happen. If we are killed, the keeper does 7.
+From 3 on, an objective that the plan lets abort the run ends the load once it is broken: 6 follows
+at once, and the faults that are left are skipped. Whatever happens in 1 to 6 (an error, Ctrl-C), 7
+and 8 happen. If we are killed, the keeper does 7.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from stormproof.kernel.errors import (
+    BadInput,
     EnvironmentFailure,
     Interrupted,
     OwnFault,
     StormproofError,
 )
 from stormproof.kernel.units import SECOND_NS
+from stormproof.model.control_order import ControlOrder
 from stormproof.model.event import (
     ClockEvent,
     DecisionEvent,
@@ -38,47 +43,16 @@ from stormproof.model.event import (
     Phase,
     PhaseEvent,
 )
-from stormproof.model.objective import Objective, Status
 from stormproof.model.plan import Plan, PlannedFault
-from stormproof.model.series import Frame, Series
-from stormproof.seams import Clock, Fleet, Recorder, Stack
+from stormproof.run.decisions import Decisions
+from stormproof.seams import Clock, Fleet, Recorder, Stack, Steering
 
 LEAD_NS = SECOND_NS // 2  # between the order to start and the first instant of the load
-GATE_PATIENCE_NS = 5 * SECOND_NS  # for the last warm-up frames to come in
 STOP_PATIENCE_S = 60.0
 CLOCK_PAIR_S = 60.0
+COMPLETED = "completed"
 
-Decided = Sequence[tuple[Objective, Status, float | None]]
-SeriesOf = Mapping[int, Mapping[int, Series]]
 Result = TypeVar("Result")
-
-
-class Gate(Protocol):
-    """Judge the steady state over the seconds [from, to) of frames; pure."""
-
-    def __call__(
-        self,
-        plan: Plan,
-        frames: Sequence[Frame],
-        series: SeriesOf,
-        from_second: int,
-        to_second: int,
-    ) -> Decided:
-        """Return each objective of the gate with its answer."""
-        ...
-
-
-@dataclass(slots=True, kw_only=True)
-class Frames:
-    """What the workers have sent so far, as the live rules see it."""
-
-    frames: list[Frame]
-    series: dict[int, Mapping[int, Series]]
-
-    def add(self, frame: Frame, series: Mapping[int, Series]) -> None:
-        """Take one frame and its worker's series."""
-        self.frames.append(frame)
-        self.series[frame.worker] = series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +61,18 @@ class Ports:
 
     stack: Stack
     fleet: Fleet
+    steering: Steering
     watch: Callable[[str], Awaitable[None]]  # the probes, until cancelled
     recorder: Recorder
     clock: Clock
-    gate: Gate
-    frames: Frames
+    decisions: Decisions
     on_event: Callable[[Event], None]
+
+
+def breach_text(event: DecisionEvent) -> str:
+    """Say which objective ended a run, and how it was broken."""
+    value = "beyond every bar" if event.value is None else f"{event.value:.6g}"
+    return f"{event.rule} was {value} in seconds {event.from_second} to {event.to_second}"
 
 
 class Run:
@@ -101,9 +81,12 @@ class Run:
     def __init__(self, plan: Plan, ports: Ports) -> None:
         self._plan = plan
         self._ports = ports
+        self._decisions = ports.decisions
         self._origin_ns = 0
         self._background: list[asyncio.Future[None]] = []
         self._lost: asyncio.Future[None] | None = None
+        self._stopping = asyncio.Event()
+        self._stopped_by = ""  # the live decision that ended the load early
 
     def give_up(self, error: StormproofError) -> None:
         """End the run early, in order, because what it stands on is gone."""
@@ -122,7 +105,7 @@ class Run:
         self._background.append(self._lost)
         try:
             await self._carry_out()
-            how, detail = "completed", ""
+            how, detail = ("stopped", self._stopped_by) if self._stopped_by else (COMPLETED, "")
         except asyncio.CancelledError:
             how, detail = "interrupted", "stopped by the user"
             raise Interrupted(detail) from None
@@ -145,10 +128,11 @@ class Run:
         self._phase(Phase.WARMUP)
         drive = asyncio.ensure_future(ports.fleet.drive(self._origin_ns))
         timeline = asyncio.ensure_future(self._timeline())
+        breach = asyncio.ensure_future(self._stop_on_breach())
         try:
-            await self._or_background(drive, timeline)
+            await self._or_background(drive, timeline, beside=[breach])
         finally:
-            await _cancel(timeline, drive)
+            await _cancel(breach, timeline, drive)
         self._phase(Phase.DRAIN)
         deadline_ns = ports.clock.now_ns() + self._plan.drain_deadline_ns
         caught_up, detail = await self._or_background(ports.fleet.drain(deadline_ns))
@@ -159,6 +143,8 @@ class Run:
         """Ask the gate after the warm-up, then let the faults come and go."""
         plan = self._plan
         await self._until(plan.warmup_ns)
+        if self._stopping.is_set():
+            return  # during the warm-up: there is no load to judge, nor to break
         steady = await self._ask_gate()
         self._phase(Phase.LOAD)
         for fault in plan.faults:
@@ -167,6 +153,9 @@ class Run:
                 self._fault_event(fault, FaultStep.SKIPPED, text)
                 continue
             await self._until(fault.at_ns)
+            if self._stopping.is_set():
+                self._fault_event(fault, FaultStep.SKIPPED, "the load was ended before it")
+                continue
             try:
                 await self._ports.stack.inject(fault)
                 injected_ns = self._ports.clock.now_ns() - self._origin_ns
@@ -175,41 +164,23 @@ class Run:
                 await asyncio.shield(self._ports.stack.undo(fault))
 
     async def _ask_gate(self) -> bool:
-        """Decide whether the run makes sense, on the second half of the warm-up."""
-        to_second = self._plan.warmup_ns // SECOND_NS
-        from_second = to_second // 2
-        await self._frames_until(to_second)
-        ports = self._ports
-        decided = ports.gate(
-            self._plan, ports.frames.frames, ports.frames.series, from_second, to_second
-        )
-        steady = all(status is Status.PASS for _, status, _ in decided)
-        for rule, status, value in decided:
-            self._event(
-                DecisionEvent(
-                    at_ns=ports.clock.now_ns(),
-                    rule=rule.name,
-                    from_second=from_second,
-                    to_second=to_second,
-                    status=status.value,
-                    value=value,
-                    action="proceed" if steady else "skip-faults",
-                )
-            )
+        """Decide whether the run makes sense."""
+        steady, decided = await self._decisions.ask_gate()
+        for event in decided:
+            self._event(event)
         return steady
 
-    async def _frames_until(self, second: int) -> None:
-        """Wait until every worker has sent the frame before `second`, or patience is over."""
-        if second <= 0:
-            return  # without a warm-up there is nothing to wait for
-        deadline_ns = self._ports.clock.now_ns() + GATE_PATIENCE_NS
-        while self._ports.clock.now_ns() < deadline_ns:
-            last = {
-                frame.worker for frame in self._ports.frames.frames if frame.second >= second - 1
-            }
-            if len(last) >= self._plan.workers:
-                return
-            await asyncio.sleep(0.05)
+    async def _stop_on_breach(self) -> None:
+        """End the load once an objective is broken that the plan gives such power."""
+        for event in await self._decisions.breaches():
+            self._event(event)
+            if isinstance(event, DecisionEvent):
+                self._stopped_by = self._stopped_by or breach_text(event)
+        if not self._stopped_by:
+            return
+        self._stopping.set()
+        with suppress(BadInput):  # the load has ended by itself meanwhile
+            await self._ports.steering.steer(ControlOrder(kind="stop"))
 
     async def _stop(self, how: str, detail: str) -> None:
         """End all that was started, whatever state it is in; the first error is the one told."""
@@ -230,7 +201,7 @@ class Run:
                 errors.append(OwnFault(what))
         if not errors:
             self._event(EndEvent(at_ns=ports.clock.now_ns(), how=how, detail=detail))
-        elif how == "completed":
+        elif how in (COMPLETED, "stopped"):
             raise errors[0]
 
     async def _end_background(self) -> None:
@@ -239,10 +210,19 @@ class Run:
     def _spawn(self, work: Awaitable[None]) -> None:
         self._background.append(asyncio.ensure_future(work))
 
-    async def _or_background(self, *work: Awaitable[Result]) -> Result:
-        """Await all `work`, but raise at once what ends a background task or any of it."""
+    async def _or_background(
+        self, *work: Awaitable[Result], beside: Sequence[asyncio.Future[None]] = ()
+    ) -> Result:
+        """Await all `work`, but raise at once what ends a background task or any of it.
+
+        What goes on `beside` it is not waited for.
+        """
         wanted = [asyncio.ensure_future(one) for one in work]
-        waiting: set[asyncio.Future[Result] | asyncio.Future[None]] = {*wanted, *self._background}
+        waiting: set[asyncio.Future[Result] | asyncio.Future[None]] = {
+            *wanted,
+            *self._background,
+            *beside,
+        }
         try:
             while not all(one.done() for one in wanted):
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -259,10 +239,14 @@ class Run:
             await asyncio.sleep(CLOCK_PAIR_S)
 
     async def _until(self, offset_ns: int) -> None:
-        """Wait for an instant of the timeline; a loop's timers may fire a little early."""
-        due_ns = self._origin_ns + offset_ns
-        while (rest_ns := due_ns - self._ports.clock.now_ns()) > 0:  # noqa: ASYNC110 - an instant
-            await asyncio.sleep(rest_ns / SECOND_NS)
+        """Wait for an instant of the timeline, or until the load is to end.
+
+        A loop's timers may fire a little early.
+        """
+        due_ns, stopping = self._origin_ns + offset_ns, self._stopping
+        while not stopping.is_set() and (rest_ns := due_ns - self._ports.clock.now_ns()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), rest_ns / SECOND_NS)
 
     def _fault_event(self, fault: PlannedFault, step: FaultStep, detail: str) -> None:
         at_ns = self._ports.clock.now_ns()

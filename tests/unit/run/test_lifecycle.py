@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from stormproof.kernel.errors import EnvironmentFailure, Interrupted, OwnFault
 from stormproof.kernel.units import SECOND_NS
+from stormproof.model.control_order import ControlOrder
 from stormproof.model.event import (
     DecisionEvent,
     EndEvent,
@@ -25,7 +27,8 @@ from stormproof.model.event import (
 from stormproof.model.objective import Objective, Status
 from stormproof.model.plan import Plan, PlannedFault, Population, ProfileRef
 from stormproof.model.series import Frame, Series
-from stormproof.run.lifecycle import Decided, Frames, Ports, Run, SeriesOf
+from stormproof.run.decisions import AbortRule, Broken, Decided, Decisions, Frames, SeriesOf
+from stormproof.run.lifecycle import Ports, Run
 from stormproof.testing.virtual_time import VirtualClock, run_virtual
 
 RULE = Objective(name="rule", metric="http_req_failed", aggregation="rate", operator="<", bar=0.1)
@@ -56,6 +59,13 @@ PLAN = Plan(
 )
 
 
+class NeverBroken:
+    """Rules that end no run."""
+
+    def take(self, second: int, frames: Sequence[Frame], series: SeriesOf) -> Sequence[Broken]:
+        return []
+
+
 @dataclass
 class Story:
     """A stack, a fleet and a recorder that write down what is asked of them, and when."""
@@ -67,6 +77,9 @@ class Story:
     told: list[str] = field(default_factory=list)
     events_seen: list[Event] = field(default_factory=list)
     origin_ns: int = 0
+    frames: Frames = field(default_factory=Frames)
+    abort: AbortRule = field(default_factory=NeverBroken)
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def _note(self, what: str) -> None:
         self.told.append(what)
@@ -131,7 +144,12 @@ class FleetStory:
     async def drive(self, origin_ns: int) -> None:
         self.story.origin_ns = origin_ns
         await self.story._note("drive")
-        await asyncio.sleep(60)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.story.stopped.wait(), 60)
+
+    async def steer(self, order: ControlOrder) -> None:
+        await self.story._note(f"steer {order} at {self.story.at_s()}")
+        self.story.stopped.set()
 
     async def drain(self, deadline_ns: int) -> tuple[bool, str]:
         await self.story._note("drain")
@@ -141,15 +159,16 @@ class FleetStory:
         await self.story._note("fleet stop")
 
 
-def ports_of(story: Story) -> Ports:
+def ports_of(story: Story, plan: Plan = PLAN) -> Ports:
+    fleet = FleetStory(story)
     return Ports(
         stack=story,
-        fleet=FleetStory(story),
+        fleet=fleet,
+        steering=fleet,
         watch=story.watch,
         recorder=story,
         clock=story.clock,
-        gate=story.decide,
-        frames=Frames(frames=[], series={}),
+        decisions=Decisions(plan, story.frames, story.decide, story.abort, story.clock),
         on_event=lambda event: None,
     )
 

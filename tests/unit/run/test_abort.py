@@ -1,0 +1,193 @@
+"""abortOnFail while a run goes on: what ends it, when, and what the record says of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from tests.builders import counted, frame, operations, series
+from tests.unit.run.test_lifecycle import PLAN, Story, end_of, ports_of
+
+from stormproof.kernel.errors import BadInput, Problem
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.control_order import ControlOrder
+from stormproof.model.event import (
+    DecisionEvent,
+    DrainEvent,
+    EndEvent,
+    FaultEvent,
+    FaultStep,
+    WarningEvent,
+)
+from stormproof.model.objective import Abort
+from stormproof.model.plan import Plan
+from stormproof.rules.abort import AbortRules
+from stormproof.rules.grammar import objective
+from stormproof.run.lifecycle import Run
+from stormproof.testing.virtual_time import VirtualClock, run_virtual
+
+ITERATIONS = 2
+
+
+def _plan(threshold: str = "p(95)<300", metric: str = "http_req_duration", **abort: Any) -> Plan:
+    rule = msgspec.structs.replace(objective(metric, threshold), abort=Abort(**abort))
+    return msgspec.structs.replace(PLAN, workers=2, objectives=(rule,))
+
+
+async def _send_frames(
+    story: Story,
+    latency_ms: Callable[[int], float],
+    *,
+    skip: tuple[int, int] = (-1, -1),
+    starved: range = range(0),
+) -> None:
+    """Send both workers' frames of every second, as they are over."""
+    while not story.origin_ns:
+        await asyncio.sleep(0.01)
+    for second in range(100):
+        due_ns = story.origin_ns + (second + 1) * SECOND_NS + 100_000_000
+        await asyncio.sleep((due_ns - story.clock.now_ns()) / SECOND_NS)
+        for worker in range(2):
+            if (worker, second) != skip:
+                work = [operations([latency_ms(second)] * 100), counted(ITERATIONS, 100)]
+                idle = 0.0 if second in starved else 0.5
+                sent = frame(worker, second, work, core_idle_share=idle)
+                story.frames.add(sent, series())
+
+
+def _run(
+    plan: Plan,
+    latency_ms: Callable[[int], float],
+    *,
+    skip: tuple[int, int] = (-1, -1),
+    starved: range = range(0),
+) -> Story:
+    async def main(clock: VirtualClock) -> Story:
+        story = Story(clock, abort=AbortRules(plan))
+        frames = asyncio.ensure_future(_send_frames(story, latency_ms, skip=skip, starved=starved))
+        await Run(plan, ports_of(story, plan)).execute()
+        frames.cancel()
+        return story
+
+    return run_virtual(main)
+
+
+def _decisions(story: Story) -> list[DecisionEvent]:
+    found = [e for e in story.events_seen if isinstance(e, DecisionEvent)]
+    return [one for one in found if one.action == "abort"]
+
+
+def test_a_broken_objective_ends_the_load_in_order() -> None:
+    """The first second that breaks the bar is decided on, the load is stopped, the rest follows."""
+    story = _run(_plan("max<300"), lambda second: 900.0 if second >= 20 else 20.0)
+    (decision,) = _decisions(story)
+    assert (decision.from_second, decision.to_second, decision.bar) == (10, 21, 300.0)
+    assert decision.status == "fail"
+    assert "steer stop all scenarios at 21" in story.told
+    assert story.told[-3:] == ["drain", "fleet stop", "stack stop"]
+    assert any(isinstance(one, DrainEvent) for one in story.events_seen)
+    (end,) = [one for one in story.events_seen if isinstance(one, EndEvent)]
+    assert end.how == "stopped"
+    assert "http_req_duration: max<300 was 9" in end.detail
+
+
+def test_faults_that_are_left_are_skipped() -> None:
+    """A load that was ended before its fault never has it injected, and the record says why."""
+    story = _run(_plan("max<300"), lambda second: 900.0 if second >= 20 else 20.0)
+    assert not [one for one in story.told if one.startswith("inject")]
+    skipped = [one for one in story.events_seen if isinstance(one, FaultEvent)]
+    assert [(one.step, one.detail) for one in skipped] == [
+        (FaultStep.SKIPPED, "the load was ended before it")
+    ]
+
+
+def test_a_fault_in_force_is_undone_at_once() -> None:
+    """When the load ends within a fault the fault is undone then, not at its planned end."""
+    story = _run(_plan("max<300"), lambda second: 900.0 if second >= 31 else 20.0)
+    assert [one for one in story.told if "inject" in one or "undo" in one] == [
+        "inject at 30",
+        "undo at 32",
+    ]
+
+
+def test_patience_is_counted_from_the_start_of_the_window() -> None:
+    """With delayAbortEval of 8 s nothing is decided before the load is 8 s old."""
+    story = _run(_plan("max<300", after_ns=8 * SECOND_NS), lambda _: 900.0)
+    assert [one.to_second for one in _decisions(story)] == [18]
+
+
+def test_what_the_warm_up_shows_ends_no_run() -> None:
+    """A slow warm-up is not judged, so it does not abort either."""
+    story = _run(_plan("max<300"), lambda second: 900.0 if second < 10 else 20.0)
+    assert _decisions(story) == []
+    assert end_of(story) == "completed"
+    assert "inject at 30" in story.told
+
+
+def test_a_stretch_is_decided_on_when_it_is_full() -> None:
+    """`over` takes the last seconds, once there are so many of them."""
+    metric = "http_req_duration{over:5s}"
+    story = _run(_plan("avg<300", metric), lambda second: 900.0 if second >= 20 else 20.0)
+    (decision,) = _decisions(story)
+    assert decision.to_second - decision.from_second == 5
+    assert decision.to_second == 22
+
+
+def test_a_rule_without_power_ends_nothing() -> None:
+    """An objective without abortOnFail is left to the verdict."""
+    plan = msgspec.structs.replace(
+        PLAN, workers=2, objectives=(objective("http_req_duration", "max<300"),)
+    )
+    assert end_of(_run(plan, lambda _: 900.0)) == "completed"
+
+
+def test_nothing_is_decided_on_what_is_not_whole() -> None:
+    """A frame that never came switches aborting off, and the record says so."""
+    story = _run(_plan("max<300"), lambda second: 900.0 if second >= 20 else 20.0, skip=(1, 15))
+    assert _decisions(story) == []
+    (warning,) = [one for one in story.events_seen if isinstance(one, WarningEvent)]
+    assert warning.code == "abort-off"
+    assert end_of(story) == "completed"
+
+
+def test_what_is_our_own_fault_ends_no_run() -> None:
+    """A bar that breaks while the generator is starved ends the run once it breaks without that."""
+    plan = _plan("avg<300", "http_req_duration{over:5s}")
+    story = _run(plan, lambda second: 900.0 if second >= 20 else 20.0, starved=range(19, 24))
+    (decision,) = _decisions(story)
+    assert decision.to_second == 28
+
+
+def test_frames_are_forgotten_once_nobody_asks_for_them() -> None:
+    """However long a run, the controller keeps no more frames than its rules may ask for."""
+    watched = _run(_plan("max<30000"), lambda _: 20.0)
+    assert len(watched.frames.every()) <= 4
+    story = _run(PLAN, lambda _: 20.0)
+    assert story.frames.every() == []
+
+
+def test_a_load_that_has_just_ended_needs_no_stop() -> None:
+    """When the last second breaks the bar and nothing runs any more, the run ends as usual."""
+
+    async def main(clock: VirtualClock) -> Story:
+        plan = _plan("max<300")
+        story = Story(clock, abort=AbortRules(plan))
+        ports = replace(ports_of(story, plan), steering=Refusing())
+        frames = asyncio.ensure_future(_send_frames(story, lambda second: 40.0 * second))
+        await Run(plan, ports).execute()
+        frames.cancel()
+        return story
+
+    story = run_virtual(main)
+    assert len(_decisions(story)) == 1
+    assert end_of(story) == "stopped"
+
+
+class Refusing:
+    """Steering that has nothing to steer any more."""
+
+    async def steer(self, order: ControlOrder) -> None:
+        raise BadInput([Problem(where="ctl", what="the load is not running")])
