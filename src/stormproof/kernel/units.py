@@ -7,12 +7,13 @@ import re
 MICROSECOND_NS = 1_000
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
+MINUTE_NS = 60 * SECOND_NS
 
 _UNIT_NS = {
     "us": MICROSECOND_NS,
     "ms": MILLISECOND_NS,
     "s": SECOND_NS,
-    "m": 60 * SECOND_NS,
+    "m": MINUTE_NS,
     "h": 3600 * SECOND_NS,
 }
 _TERM = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h)")

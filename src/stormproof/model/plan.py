@@ -19,6 +19,7 @@ Executor = Literal[
     "shared-iterations",
 ]
 OPEN_EXECUTORS: Final = ("constant-arrival-rate", "ramping-arrival-rate")
+BY_ITERATIONS: Final = ("per-vu-iterations", "shared-iterations")  # over when they are done
 Arrivals = Literal["even", "poisson"]
 FaultKind = Literal["link-partition", "process-restart"]
 StackKind = Literal["embedded", "none"]

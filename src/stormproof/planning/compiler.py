@@ -14,12 +14,12 @@ import msgspec
 
 from stormproof.kernel.canonical import sha256_hex
 from stormproof.kernel.errors import BadInput, Problem
-from stormproof.kernel.units import parse_duration_ns
 from stormproof.model.objective import Objective
-from stormproof.model.plan import Plan, PlannedFault, PlannedProbe, Scenario, Source
+from stormproof.model.plan import Plan, PlannedFault, PlannedProbe
 from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
 from stormproof.model.trial import Trial
 from stormproof.planning.declarations import Breakable, shape_problems, trial_problems
+from stormproof.planning.planned import planned_scenario
 from stormproof.planning.problems import (
     clashes_of,
     gate_problems,
@@ -27,6 +27,7 @@ from stormproof.planning.problems import (
     timeline_problems,
 )
 from stormproof.planning.safety import limit_problems, target_problems
+from stormproof.planning.scale import Scale
 from stormproof.planning.thresholds import read_thresholds
 from stormproof.planning.trials import LoadedTrial
 from stormproof.rules.evidence import decide_not_judged
@@ -75,7 +76,7 @@ def compile_plan(
     problems += trial_problems(trial, breakable, target=choices.target)
     problems += clashes_of(trial, profile)
     problems += _bad_journeys(loaded, check_journey)
-    scaled = _Scale(trial, profile, choices.scale)
+    scaled = Scale(trial, profile, choices.scale)
     plan = _draft(loaded, profile, choices, scaled)
     problems += timeline_problems(plan, profile)
     problems += limit_problems(plan, profile.limits, profile.where)
@@ -115,54 +116,13 @@ def _read_all(
     return [*exact, *bars], gate, [*problems, *gate_problems(gate, gate_place)]
 
 
-class _Scale:
-    """Multiply rates, users and durations, never below the trial's floors."""
-
-    def __init__(self, trial: Trial, profile: Profile, factor: float) -> None:
-        self._factor = factor
-        self._floors = trial.floors
-        floor_ns = _floor_ns(trial.floors.duration)
-        full_ns = profile.duration_ns
-        self.duration_ns = full_ns if factor == 1 else max(round(full_ns * factor), floor_ns)
-        self._stretch = self.duration_ns / full_ns
-
-    def time_ns(self, instant_ns: int) -> int:
-        """Keep an instant at its share of the timeline."""
-        return round(instant_ns * self._stretch)
-
-    def fault_ns(self, for_ns: int) -> int:
-        """Shrink a fault's length, down to its floor."""
-        if self._stretch >= 1 or for_ns == 0:
-            return round(for_ns * self._stretch)
-        floor_ns = min(for_ns, _floor_ns(self._floors.fault))
-        return max(round(for_ns * self._stretch), floor_ns)
-
-    def rate(self, scenario: str, rate: float) -> float:
-        """Scale iterations a time unit."""
-        floor = min(rate, self._floors.rates.get(scenario, 0.01))
-        return rate if self._factor == 1 else max(rate * self._factor, floor)
-
-    def vus(self, scenario: str, vus: int) -> int:
-        """Scale users."""
-        floor = min(vus, self._floors.vus.get(scenario, 1))
-        return vus if self._factor == 1 else max(round(vus * self._factor), floor)
-
-
-def _floor_ns(text: str) -> int:
-    """Read a floor; what is no duration is told elsewhere and limits nothing."""
-    try:
-        return parse_duration_ns(text)
-    except ValueError:
-        return 0
-
-
-def _with_every_name(plan: Plan, loaded: LoadedTrial, profile: Profile, scaled: _Scale) -> Plan:
+def _with_every_name(plan: Plan, loaded: LoadedTrial, profile: Profile, scaled: Scale) -> Plan:
     """Give a plan all that the trial names, so that what is missing is not told again and again."""
     trial = loaded.trial
     return msgspec.structs.replace(
         plan,
         scenarios=tuple(
-            _scenario(loaded, name, profile.scenarios.get(name, _NO_NUMBERS), scaled)
+            planned_scenario(loaded, name, profile.scenarios.get(name, _NO_NUMBERS), scaled)
             for name in trial.scenarios
         ),
         faults=tuple(
@@ -172,11 +132,11 @@ def _with_every_name(plan: Plan, loaded: LoadedTrial, profile: Profile, scaled: 
     )
 
 
-def _draft(loaded: LoadedTrial, profile: Profile, choices: Choices, scaled: _Scale) -> Plan:
+def _draft(loaded: LoadedTrial, profile: Profile, choices: Choices, scaled: Scale) -> Plan:
     """Make the plan without its objectives; what is missing or clashes is reported elsewhere."""
     trial = loaded.trial
     scenarios = tuple(
-        _scenario(loaded, name, profile.scenarios[name], scaled)
+        planned_scenario(loaded, name, profile.scenarios[name], scaled)
         for name in trial.scenarios
         if name in profile.scenarios
     )
@@ -209,31 +169,7 @@ def _draft(loaded: LoadedTrial, profile: Profile, choices: Choices, scaled: _Sca
     )
 
 
-def _scenario(loaded: LoadedTrial, name: str, numbers: ScenarioNumbers, scaled: _Scale) -> Scenario:
-    vus = scaled.vus(name, numbers.vus)
-    start_ns = scaled.time_ns(numbers.start_ns)
-    rest_ns = scaled.duration_ns - start_ns
-    own_ns = numbers.duration_ns
-    return Scenario(
-        name=name,
-        journey=Source(
-            file=loaded.path.name,
-            function=loaded.trial.scenarios[name],
-            sha256=loaded.sha256,
-        ),
-        executor=numbers.executor,
-        duration_ns=rest_ns if own_ns is None else scaled.time_ns(own_ns),
-        vus=vus,
-        max_vus=max(vus, scaled.vus(name, numbers.max_vus)),
-        rate=scaled.rate(name, numbers.rate) if numbers.rate else 0.0,
-        time_unit_ns=numbers.time_unit_ns,
-        start_ns=start_ns,
-        graceful_stop_ns=numbers.graceful_stop_ns,
-        env=dict(numbers.env),
-    )
-
-
-def _faults(trial: Trial, profile: Profile, scaled: _Scale) -> tuple[PlannedFault, ...]:
+def _faults(trial: Trial, profile: Profile, scaled: Scale) -> tuple[PlannedFault, ...]:
     planned = [
         PlannedFault(
             name=name,

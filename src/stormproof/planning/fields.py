@@ -85,7 +85,8 @@ class Fields:
         self.problems.append(Problem(where=place, what=what, fix=fix))
 
     def has(self, key: str) -> bool:
-        """Tell whether the field is there."""
+        """Tell whether the field is there; from now on it is a known one."""
+        self._taken.add(key)
         return key in self.value
 
     def _take(self, key: str, *, required: bool) -> object:
@@ -180,6 +181,22 @@ class Fields:
         """Take every field as an object, by name."""
         for key in self.value:
             yield key, self.inner(key)
+
+    def listed(self, key: str, most: int) -> list[Fields]:
+        """Take a list of at least one and at most `most` objects; required."""
+        value = self._take(key, required=True)
+        if not isinstance(value, list) or not value or len(value) > most:
+            if key in self.value:
+                self.problem(key, f"must be a list of 1 to {most} objects, not {_shown(value)}")
+            return []
+        for number, one in enumerate(value):
+            if not isinstance(one, dict):
+                self.problem(f"{key}[{number}]", f"must be an object, not {_shown(one)}")
+        return [
+            Fields(one, f"{self.where} {key}[{number}]", self.problems)
+            for number, one in enumerate(value)
+            if isinstance(one, dict)
+        ]
 
     def texts(self) -> dict[str, str]:
         """Take every field as a string."""

@@ -9,7 +9,7 @@ from stormproof.kernel.errors import Problem
 from stormproof.kernel.limits import RATE_PER_S_MAX, USERS_MAX
 from stormproof.kernel.units import SECOND_NS, duration_text
 from stormproof.model.objective import Objective
-from stormproof.model.plan import Plan
+from stormproof.model.plan import Plan, Scenario
 from stormproof.model.profile import Profile
 from stormproof.model.trial import Trial
 from stormproof.rules.catalog import Reading, metric_of
@@ -52,7 +52,20 @@ def clashes_of(trial: Trial, profile: Profile) -> list[Problem]:
         for name in sorted(set(owned) - set(given)) if needed else ():
             what = f"is missing; the trial {trial.name} needs its numbers"
             problems.append(Problem(where=f"{where}: {kind} {name}", what=what))
-    return problems
+    return [*problems, *_other_journeys(trial, profile)]
+
+
+def _other_journeys(trial: Trial, profile: Profile) -> list[Problem]:
+    """Find scenarios for which the profile names another journey than the trial, which owns it."""
+    return [
+        Problem(
+            where=f"{profile.where}: scenarios {name} exec",
+            what=f"the trial {trial.name} runs {trial.scenarios[name]!r} here, not {one.exec!r}",
+            fix="leave it out",
+        )
+        for name, one in profile.scenarios.items()
+        if one.exec and name in trial.scenarios and one.exec != trial.scenarios[name]
+    ]
 
 
 def gate_problems(gate: Sequence[Objective], where: str) -> list[Problem]:
@@ -121,9 +134,16 @@ def _size_problems(plan: Plan, where: str) -> list[Problem]:
             problems.append(Problem(where=place, what=what, fix="more `population` users"))
         if scenario.start_ns + scenario.duration_ns > plan.duration_ns:
             problems.append(Problem(where=place, what="lasts longer than `duration`"))
-        if scenario.rate * SECOND_NS / scenario.time_unit_ns > RATE_PER_S_MAX:
+        if _peak_rate(scenario) * SECOND_NS / scenario.time_unit_ns > RATE_PER_S_MAX:
             problems.append(Problem(where=place, what=f"is over {RATE_PER_S_MAX} a second"))
     return problems
+
+
+def _peak_rate(scenario: Scenario) -> float:
+    """Return the most iterations a time unit that a scenario ever starts; 0 for closed loops."""
+    if not scenario.is_open_model:
+        return 0.0
+    return max([scenario.rate, scenario.start_rate, *(one.target for one in scenario.stages)])
 
 
 def _port_problems(plan: Plan, where: str) -> list[Problem]:

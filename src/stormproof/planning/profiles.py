@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 from stormproof.kernel.canonical import canonical_json, sha256_hex
 from stormproof.kernel.errors import BadInput, Problem
@@ -14,12 +13,11 @@ from stormproof.kernel.limits import (
     USERS_MAX,
     WORKERS_MAX,
 )
-from stormproof.model.plan import Executor, Population, ProfileRef
-from stormproof.model.profile import FaultNumbers, Limits, ProbeNumbers, Profile, ScenarioNumbers
+from stormproof.model.plan import Population, ProfileRef
+from stormproof.model.profile import FaultNumbers, Limits, ProbeNumbers, Profile
 from stormproof.planning.connecting import network_of, tls_of
 from stormproof.planning.fields import Fields, JsonObject, read_object
-
-EXECUTORS = ("constant-arrival-rate", "constant-vus")
+from stormproof.planning.scenarios import read_scenario
 
 
 def find_profile(name: str, folders: list[Path]) -> Path:
@@ -85,7 +83,7 @@ def profile_of(document: JsonObject, *, name: str, where: str) -> tuple[Profile,
 
 
 def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
-    scenarios = {name: _scenario(one) for name, one in fields.inner("scenarios").objects()}
+    scenarios = {name: read_scenario(one) for name, one in fields.inner("scenarios").objects()}
     profile = Profile(
         where=where,
         ref=ref,
@@ -112,36 +110,6 @@ def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
     )
     fields.done()
     return profile
-
-
-def _scenario(fields: Fields) -> ScenarioNumbers:
-    executor = fields.choice("executor", EXECUTORS)
-    is_open = executor == "constant-arrival-rate"
-    rate, unit_ns, vus, max_vus = 0.0, 1_000_000_000, 1, 1
-    if is_open:
-        rate = fields.number("rate", default=None, low=0.01, high=RATE_PER_S_MAX)
-        unit_ns = fields.duration_ns("timeUnit", default="1s", low="1ms", high="24h")
-        vus = fields.whole("preAllocatedVUs", default=None, low=1, high=USERS_MAX)
-        max_vus = fields.whole("maxVUs", default=vus, low=1, high=USERS_MAX)
-        if max_vus < vus:
-            fields.problem("maxVUs", f"{max_vus} is less than preAllocatedVUs ({vus})")
-    else:
-        vus = max_vus = fields.whole("vus", default=None, low=1, high=USERS_MAX)
-    numbers = ScenarioNumbers(
-        executor=cast("Executor", executor),
-        rate=rate,
-        time_unit_ns=unit_ns,
-        vus=vus,
-        max_vus=max_vus,
-        start_ns=fields.duration_ns("startTime", default="0s", low="0s", high="24h"),
-        duration_ns=fields.duration_ns("duration", default="1s", low="1s", high="24h")
-        if fields.has("duration")
-        else None,
-        graceful_stop_ns=fields.duration_ns("gracefulStop", default="10s", low="0s", high="10m"),
-        env=fields.inner("env").texts(),
-    )
-    fields.done()
-    return numbers
 
 
 def _limits(fields: Fields) -> Limits:

@@ -14,6 +14,8 @@ from stormproof.model.record import Record
 from stormproof.model.verdict import Verdict
 from stormproof.report.number import bytes_text, clock, counted, figure
 
+COURSE_SHOWN_MAX = 6  # stages
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
@@ -73,12 +75,45 @@ def _plan(record: Record, verdict: Verdict) -> list[Setting]:
 
 
 def _scenario(scenario: Scenario) -> Setting:
+    value = f"{scenario.executor}: {load_of(scenario)}, {scenario.journey}"
+    return Setting(name=scenario.name, value=value)
+
+
+def load_of(scenario: Scenario) -> str:
+    """Say how much load a scenario is, in a few words."""
+    users = counted(scenario.vus, "user")
+    match scenario.executor:
+        case "constant-arrival-rate" | "ramping-arrival-rate":
+            crowd = f"{scenario.vus:,} to {scenario.max_vus:,} users"
+            at_random = " at random" if scenario.arrivals == "poisson" else ""
+            return f"{_rates(scenario)} starts a second{at_random}, {crowd}"
+        case "ramping-vus":
+            return f"{scenario.start_vus:,} {_course(scenario)} users in a closed loop"
+        case "per-vu-iterations":
+            return f"{users}, {counted(scenario.iterations, 'iteration')} each"
+        case "shared-iterations":
+            return f"{users} sharing {counted(scenario.iterations, 'iteration')}"
+        case _:
+            return f"{users} in a closed loop"
+
+
+def _rates(scenario: Scenario) -> str:
+    per_s = SECOND_NS / scenario.time_unit_ns
     if scenario.executor == "constant-arrival-rate":
-        per_s = scenario.rate * SECOND_NS / scenario.time_unit_ns
-        load = f"{figure(per_s)} starts a second, {scenario.vus:,} to {scenario.max_vus:,} users"
-    else:
-        load = f"{counted(scenario.vus, 'user')} in a closed loop"
-    return Setting(name=scenario.name, value=f"{scenario.executor}: {load}, {scenario.journey}")
+        return figure(scenario.rate * per_s)
+    return f"{figure(scenario.start_rate * per_s)} {_course(scenario, per_s)}"
+
+
+def _course(scenario: Scenario, factor: float = 1.0) -> str:
+    """Say where stages lead to; the middle of many is left out."""
+    steps = [
+        f"to {figure(stage.target * factor)} in {duration_text(stage.duration_ns)}"
+        if stage.duration_ns
+        else f"at once to {figure(stage.target * factor)}"
+        for stage in scenario.stages
+    ]
+    shown = steps if len(steps) <= COURSE_SHOWN_MAX else [*steps[:2], "...", *steps[-2:]]
+    return ", ".join(shown)
 
 
 def _fault(fault: PlannedFault) -> Setting:

@@ -9,6 +9,7 @@ import pytest
 from tests.builders import at, healthy_record, story
 
 from stormproof.checks.completeness import completeness_of
+from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import DecisionEvent, Event, Phase, PhaseEvent, WorkerEvent
 
 
@@ -39,6 +40,27 @@ def test_the_load_must_have_lasted() -> None:
     )
     why = completeness_of(healthy_record(events=events)).why
     assert why == "the load ended 5 s before its planned end"
+
+
+def test_scenarios_that_have_done_their_number_may_end_early() -> None:
+    """A load of iterations alone has no planned end; a timed scenario still has its own."""
+    plan = healthy_record().plan
+    feed, chat = plan.scenarios
+    shared = msgspec.structs.replace(feed, executor="shared-iterations")
+    timed = msgspec.structs.replace(chat, start_ns=0, duration_ns=30 * SECOND_NS)
+    early = tuple(
+        msgspec.structs.replace(one, at_ns=at(20.0))
+        if isinstance(one, PhaseEvent) and one.phase is Phase.DRAIN
+        else one
+        for one in story()
+    )
+    for scenarios, why in (
+        ((shared,), ""),
+        ((shared, timed), "the load ended 10 s before its planned end"),
+    ):
+        changed = msgspec.structs.replace(plan, scenarios=scenarios)
+        record = healthy_record(events=early, plan=changed)
+        assert completeness_of(record).why == why
 
 
 def test_every_worker_must_have_finished() -> None:

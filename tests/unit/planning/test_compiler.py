@@ -323,3 +323,53 @@ def test_unknown_names_list_the_known_ones() -> None:
         find_profile("nope", [PROFILES])
     with pytest.raises(BadInput, match="is no file"):
         find_profile("./nope.json", [PROFILES])
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.37])
+def test_every_executor_is_planned_and_scaled(
+    scale: float, tmp_path: Path, changed: Callable[..., str]
+) -> None:
+    """Ramps keep their shape at any scale and fit into the load; shares stay one a user."""
+    stages = [{"duration": "31s", "target": 60}, {"duration": "31s", "target": 10}]
+    value = json.loads((PROFILES / "demonstration.json").read_bytes())
+    value["scenarios"]["feed"] = {
+        "executor": "ramping-arrival-rate",
+        "startRate": 20,
+        "stages": stages,
+        "preAllocatedVUs": 10,
+        "tags": {"kind": "read"},
+    }
+    value["scenarios"]["chat"] = {"executor": "ramping-vus", "startVUs": 4, "stages": stages}
+    path = tmp_path / "ramps.json"
+    path.write_text(json.dumps(value))
+    feed, chat = compiled(path, scale=scale).scenarios
+    assert [one.duration_ns for one in feed.stages] == [int(31 * SECOND_NS * _stretch(scale))] * 2
+    assert feed.duration_ns == sum(one.duration_ns for one in feed.stages)
+    assert feed.start_rate == pytest.approx(max(20 * scale, 20.0))  # the trial's floor is 30
+    assert feed.tags == {"kind": "read"}
+    assert chat.vus == max(int(one.target) for one in chat.stages)
+
+
+def _stretch(scale: float) -> float:
+    profile, _ = read_profile(PROFILES / "demonstration.json")
+    return max(scale, 60 * SECOND_NS / profile.duration_ns)
+
+
+def test_another_journey_than_the_trials_is_a_clash(changed: Callable[..., str]) -> None:
+    """The trial owns which journey a scenario runs; `exec` may say the same and nothing else."""
+    told = changed(lambda value: value["scenarios"]["feed"].update(exec="elsewhere"))
+    assert "scenarios feed exec: the trial demonstration runs" in told
+
+
+def test_a_ramp_above_the_highest_rate_is_refused(changed: Callable[..., str]) -> None:
+    """The peak of a ramp counts, in its own time unit."""
+
+    def ramp(value: dict[str, Any]) -> None:
+        value["scenarios"]["feed"] = {
+            "executor": "ramping-arrival-rate",
+            "timeUnit": "1ms",
+            "stages": [{"duration": "10s", "target": 200}],
+            "preAllocatedVUs": 10,
+        }
+
+    assert "scenarios feed: is over 100000 a second" in changed(ramp)
