@@ -102,6 +102,18 @@ def quick(
     return run(url, mode, wish=wish, headers=headers, seed=seed, out=out)
 
 
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--host", default="", help="Whose requests of a HAR file are kept, name[:port].")
+@click.option("--out", type=click.Path(path_type=Path), metavar="JOURNEY.py",
+              help="The file to write; default: standard output.")  # fmt: skip
+def import_file(file: Path, host: str, out: Path | None) -> int:
+    """Turn a HAR file or an OpenAPI document into a file of journeys to keep."""
+    from stormproof.cli.importing import import_journeys
+
+    return import_journeys(file, host, out)
+
+
 def _wish(load: dict[str, Any], env: dict[str, str]) -> Any:
     from stormproof.planning.documents import Amendments
 

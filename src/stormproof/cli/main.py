@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from stormproof import __version__
-from stormproof.cli.load_commands import quick, run_file
+from stormproof.cli.load_commands import import_file, quick, run_file
 from stormproof.kernel.errors import BadInput, StormproofError
 
 BAD_INPUT = 64
@@ -48,6 +48,7 @@ def certify(
 
 commands.add_command(run_file)
 commands.add_command(quick)
+commands.add_command(import_file)
 
 
 @commands.command()
@@ -56,10 +57,11 @@ commands.add_command(quick)
 @click.option("--scale", type=click.FloatRange(0.001, 100), default=1.0, show_default=True)
 @click.option("--target", default="", metavar="URL")
 def validate(plan: str, profile: str | None, scale: float, target: str) -> int:
-    """Check a plan (or a profile file) and name every problem at once; nothing is run."""
-    from stormproof.cli.plans import Order, validate_order
+    """Check a plan, a profile or a file of journeys; name every problem, run nothing."""
+    from stormproof.cli.plans import Order
+    from stormproof.cli.validating import validate as check
 
-    return validate_order(Order(plan=plan, profile=profile, scale=scale, target=target))
+    return check(Order(plan=plan, profile=profile, scale=scale, target=target))
 
 
 @commands.command()

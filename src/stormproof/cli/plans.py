@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-
-import click
 
 from stormproof.cli.locations import profile_folders, trial_folders
 from stormproof.journeys.loader import load_journey
-from stormproof.kernel.errors import Problem
-from stormproof.kernel.limits import PROFILE_BYTES_MAX
 from stormproof.kernel.units import duration_text
 from stormproof.model.plan import Plan
 from stormproof.planning.compiler import Choices, compile_plan
 from stormproof.planning.declarations import Breakable
-from stormproof.planning.fields import read_object
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.planning.trials import LoadedTrial, find_trial, load_trial
 from stormproof.stack.embedded import CACHE, CACHE_LINK
@@ -71,28 +65,3 @@ def describe(plan: Plan) -> list[str]:
         lines.append(f"rehearsal{scale}: it never counts as go-live")
     lines += [f"not judged: {one.objective} ({one.why})" for one in plan.not_judged]
     return lines
-
-
-def validate_order(order: Order) -> int:
-    """Check a plan or a profile file and say what it would do."""
-    if order.plan.endswith(".json"):
-        order = Order(
-            plan=_trial_of(order.plan), profile=order.plan, scale=order.scale, target=order.target
-        )
-    plan, _ = compile_order(order)
-    for line in describe(plan):
-        click.echo(line)
-    click.echo(f"valid; plan {plan.digest()[:12]}")
-    return 0
-
-
-def _trial_of(profile: str) -> str:
-    """Return the trial that a profile file is for: its `trial`, or else the demonstration."""
-    problems: list[Problem] = []  # what is wrong with the file is told when it is read as a profile
-    try:
-        with Path(profile).open("rb") as stream:
-            data = stream.read(PROFILE_BYTES_MAX)
-    except OSError:
-        return "demonstration"
-    trial = read_object(data, profile, problems).get("trial")
-    return trial if isinstance(trial, str) and trial else "demonstration"

@@ -1,0 +1,54 @@
+"""`stormproof validate`: every problem of an input at once, and what it would do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from stormproof.cli.jobs import Job, compile_job
+from stormproof.cli.plans import Order, compile_order, describe
+from stormproof.kernel.errors import Problem
+from stormproof.kernel.limits import PROFILE_BYTES_MAX
+from stormproof.model.plan import Plan
+from stormproof.planning.fields import read_object
+from stormproof.planning.trials import load_file
+
+ANY_TARGET = "http://127.0.0.1:8000"  # journeys alone are checked whatever they will be sent to
+
+
+def validate(order: Order) -> int:
+    """Check a plan, a profile file or a file of journeys, and say what it would do.
+
+    Raises:
+        BadInput: with every problem found.
+    """
+    plan = _plan_of(order)
+    for line in describe(plan):
+        click.echo(line)
+    click.echo(f"valid; plan {plan.digest()[:12]}")
+    return 0
+
+
+def _plan_of(order: Order) -> Plan:
+    path = Path(order.plan)
+    if path.suffix == ".py" and path.is_file() and load_file(path).trial is None:
+        target = order.target or ANY_TARGET
+        job = Job(file=path, profile=order.profile or "", target=target, seed=order.seed)
+        return compile_job(job)[0]
+    if path.suffix == ".json":
+        order = replace(order, plan=_trial_of(order.plan), profile=order.plan)
+    return compile_order(order)[0]
+
+
+def _trial_of(profile: str) -> str:
+    """Return the trial that a profile file is for: its `trial`, or else the demonstration."""
+    problems: list[Problem] = []  # what is wrong with the file is told when it is read as a profile
+    try:
+        with Path(profile).open("rb") as stream:
+            data = stream.read(PROFILE_BYTES_MAX)
+    except OSError:
+        return "demonstration"
+    trial = read_object(data, profile, problems).get("trial")
+    return trial if isinstance(trial, str) and trial else "demonstration"

@@ -1,0 +1,87 @@
+"""An OpenAPI document becomes one journey a tag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stormproof.importing.files import journeys_of, source_of
+from stormproof.kernel.errors import BadInput
+
+HERE = Path(__file__).parent
+
+
+def made_of(paths: dict[str, Any], **more: Any) -> str:
+    return source_of({"openapi": "3.0.0", "paths": paths, **more}, "api.json")
+
+
+def with_body(schema: dict[str, Any]) -> str:
+    """Return the source of one operation that sends what a schema describes."""
+    content = {"application/json": {"schema": schema}}
+    return made_of({"/x": {"post": {"requestBody": {"content": content}, "responses": {}}}})
+
+
+def test_a_pet_shop_reads_like_written_by_hand() -> None:
+    """What makes comes before what needs; ids from answers; examples that fit; secrets declared."""
+    expected = (HERE / "petshop_journeys.txt").read_text()
+    assert journeys_of(HERE / "petshop.yaml") == expected
+
+
+@pytest.mark.parametrize(
+    ("schema", "written"),
+    [
+        ({"type": "integer", "minimum": 5}, "json=5"),
+        ({"type": "integer", "exclusiveMinimum": 5}, "json=6"),
+        ({"type": "number", "maximum": 0.5}, "json=0.5"),
+        ({"type": "boolean"}, "json=True"),
+        ({"type": "string", "maxLength": 3}, 'json="exa"'),
+        ({"type": "string", "minLength": 9}, 'json="exampleex"'),
+        ({"type": ["null", "string"], "enum": ["red", "blue"]}, 'json="red"'),
+        ({"type": "array", "items": {"type": "string", "const": "k"}}, 'json=["k"]'),
+        ({"oneOf": [{"type": "integer"}, {"type": "string"}]}, "json=1"),
+        ({"properties": {"message": {"type": "string"}}}, '"message": user.fake.sentence()'),
+        ({"properties": {"token": {"type": "string"}}}, '"token": TOKEN.value'),
+        ({"properties": {"id": {"readOnly": True}, "n": {"type": "integer"}}}, 'json={"n": 1}'),
+        ({"$ref": "#/nowhere"}, 'json="example"'),
+        ({"$ref": "other.yaml#/x"}, 'json="example"'),
+    ],
+)
+def test_an_example_fits_its_schema(schema: dict[str, Any], written: str) -> None:
+    """Bounds, choices, kinds and names of a schema decide what is sent."""
+    assert written in with_body(schema)
+
+
+def test_a_schema_that_holds_itself_ends() -> None:
+    """A tree of nodes is written a few levels deep, and no further."""
+    node = {"type": "object", "properties": {"next": {"$ref": "#/n"}, "all": {"$ref": "#/l"}}}
+    listed = {"type": "array", "items": {"$ref": "#/n"}}
+    content = {"application/json": {"schema": {"$ref": "#/n"}}}
+    post = {"post": {"requestBody": {"content": content}, "responses": {}}}
+    assert made_of({"/x": post}, n=node, l=listed).count('"next"') < 40
+    chain = {"$ref": "#/a"}
+    assert made_of({"/x": {"$ref": "#/a"}, "/y": {"get": {"responses": {}}}}, a=chain)
+
+
+def test_names_that_python_or_we_have_taken_are_changed() -> None:
+    """A tag named like a keyword, and operations of the same name, become usable names."""
+    get = {"tags": ["class"], "operationId": "user", "responses": {}}
+    source = made_of({"/a": {"get": get}, "/b": {"get": get}})
+    for part in ("async def class_(user", "user_ = await", "user__2 = await"):
+        assert part in source
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        ({"swagger": "2.0"}, "is of the version 2.0 .convert it"),
+        ({"openapi": 3}, "is of the version none"),
+        ({"openapi": "3.0.0", "paths": []}, "has no operation"),
+        ({"openapi": "3.0.0", "paths": {"/a": {"get": []}}}, "has no operation"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(document: dict[str, Any], problem: str) -> None:
+    """Another version, or nothing to call, is named with what is wrong."""
+    with pytest.raises(BadInput, match=problem):
+        source_of(document, "api.json")
