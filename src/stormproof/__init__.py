@@ -3,8 +3,12 @@
 The public names are what a trial or journey file needs; everything else is behind the command line.
 """
 
+from stormproof.journeys.feed import Feed
 from stormproof.journeys.interface import User
 from stormproof.journeys.journey import Journey, check, journey
+from stormproof.journeys.once import setup, teardown
+from stormproof.journeys.pause import between, exponential, lognormal, normal
+from stormproof.journeys.secret import secret
 from stormproof.journeys.sockets import Reply, Socket
 from stormproof.model.plan import SignIn
 from stormproof.model.trial import Floors, Trial, TrialFault, TrialProbe
@@ -12,6 +16,7 @@ from stormproof.model.trial import Floors, Trial, TrialFault, TrialProbe
 __version__ = "0.1.0"
 
 __all__ = [
+    "Feed",
     "Floors",
     "Journey",
     "Reply",
@@ -21,6 +26,13 @@ __all__ = [
     "TrialFault",
     "TrialProbe",
     "User",
+    "between",
     "check",
+    "exponential",
     "journey",
+    "lognormal",
+    "normal",
+    "secret",
+    "setup",
+    "teardown",
 ]

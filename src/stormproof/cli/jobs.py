@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from stormproof.cli.locations import environment_folders, profile_folders, trial_folders
-from stormproof.cli.plans import BREAKABLE
+from stormproof.cli.plans import BREAKABLE, with_authored
 from stormproof.journeys.journey import Journey
 from stormproof.journeys.loader import load_journey
 from stormproof.kernel.errors import BadInput, Problem
@@ -49,6 +49,7 @@ class Job:
     seed: int | None = None
     wish: Amendments = field(default_factory=Amendments)
     headers: Mapping[str, str] = field(default_factory=dict)  # of every request
+    secrets: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +88,15 @@ def compile_job(job: Job) -> tuple[Plan, LoadedTrial]:
     document, misfits = amended(document, wish, draft.where)
     problems += misfits
     profile, bad = profile_of(document, name=draft.name, where=draft.where)
-    loaded = file.as_trial(trial)
+    loaded, authored, wrong = with_authored(file.as_trial(trial), job.secrets)
     plan = compile_plan(
         loaded,
         profile,
-        [*problems, *bad],
+        [*problems, *bad, *wrong],
         choices=Choices(seed=job.seed, target=job.target, capped=wish.is_cap),
         check_journey=load_journey,
         breakable=BREAKABLE,
+        authored=authored,
     )
     plan = msgspec.structs.replace(plan, headers=tuple(job.headers))
     return (plan if draft.own_bars else _with_unasked(plan)), loaded

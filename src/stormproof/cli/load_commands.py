@@ -46,6 +46,8 @@ def _with_load(command: Command) -> Command:
               help="How often the journeys are run, all users together.")  # fmt: skip
 @click.option("-e", "--env", "settings", multiple=True, metavar="KEY=VALUE",
               help="A setting that journeys read as user.env[KEY].")  # fmt: skip
+@click.option("--secrets", type=click.Path(path_type=Path), metavar="FILE",
+              help="Lines of NAME=value; else secrets come from the environment.")  # fmt: skip
 @_with_load
 def run_file(
     file: Path,
@@ -53,6 +55,7 @@ def run_file(
     environment: str,
     target: str,
     settings: tuple[str, ...],
+    secrets: Path | None,
     seed: int | None,
     out: Path,
     **load: Any,
@@ -75,6 +78,7 @@ def run_file(
         seed=seed,
         wish=wish,
         headers=headers,
+        secrets=secrets,
     )
     return run(job, out)
 

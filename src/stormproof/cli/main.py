@@ -36,14 +36,25 @@ def commands() -> None:
 @click.option("--target", default="", metavar="URL",
               help="A target that runs already, instead of the plan's stack; its faults are "
                    "not judged.")  # fmt: skip
+@click.option("--secrets", type=click.Path(path_type=Path), metavar="FILE",
+              help="Lines of NAME=value; else secrets come from the environment.")  # fmt: skip
 def certify(
-    plan: str, profile: str | None, scale: float, seed: int | None, out: Path, target: str
+    plan: str,
+    profile: str | None,
+    scale: float,
+    seed: int | None,
+    out: Path,
+    target: str,
+    secrets: Path | None,
 ) -> int:
     """Run a plan (default: the two-minute demonstration) and issue one verdict."""
     from stormproof.cli.plans import Order
     from stormproof.cli.running import certify as run
 
-    return run(Order(plan=plan, profile=profile, scale=scale, seed=seed, target=target), out)
+    order = Order(
+        plan=plan, profile=profile, scale=scale, seed=seed, target=target, secrets=secrets
+    )
+    return run(order, out)
 
 
 commands.add_command(run_file)
@@ -56,12 +67,16 @@ commands.add_command(import_file)
 @click.option("--profile", help="Profile by name or file; default: the plan's own name.")
 @click.option("--scale", type=click.FloatRange(0.001, 100), default=1.0, show_default=True)
 @click.option("--target", default="", metavar="URL")
-def validate(plan: str, profile: str | None, scale: float, target: str) -> int:
+@click.option("--secrets", type=click.Path(path_type=Path), metavar="FILE",
+              help="Lines of NAME=value; else secrets come from the environment.")  # fmt: skip
+def validate(
+    plan: str, profile: str | None, scale: float, target: str, secrets: Path | None
+) -> int:
     """Check a plan, a profile or a file of journeys; name every problem, run nothing."""
     from stormproof.cli.plans import Order
     from stormproof.cli.validating import validate as check
 
-    return check(Order(plan=plan, profile=profile, scale=scale, target=target))
+    return check(Order(plan=plan, profile=profile, scale=scale, target=target, secrets=secrets))
 
 
 @commands.command()

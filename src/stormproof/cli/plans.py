@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from stormproof.cli.locations import profile_folders, trial_folders
+from stormproof.journeys.declared import authored_in
 from stormproof.journeys.loader import load_journey
+from stormproof.journeys.vault import SECRETS_FILE
+from stormproof.kernel.errors import Problem
 from stormproof.kernel.units import duration_text
+from stormproof.model.authored import Authored
 from stormproof.model.plan import Plan
 from stormproof.planning.compiler import Choices, compile_plan
 from stormproof.planning.declarations import Breakable
@@ -26,6 +32,7 @@ class Order:
     scale: float = 1.0
     seed: int | None = None
     target: str = ""
+    secrets: Path | None = None
 
 
 def compile_order(order: Order) -> tuple[Plan, LoadedTrial]:
@@ -38,16 +45,33 @@ def compile_order(order: Order) -> tuple[Plan, LoadedTrial]:
     loaded = load_trial(find_trial(order.plan, folders), folders)
     path = find_profile(order.profile or loaded.trial.name, profile_folders())
     profile, problems = read_profile(path)
+    loaded, authored, wrong = with_authored(loaded, order.secrets)
     choices = Choices(scale=order.scale, seed=order.seed, target=order.target)
     plan = compile_plan(
         loaded,
         profile,
-        problems,
+        [*problems, *wrong],
         choices=choices,
         check_journey=load_journey,
         breakable=BREAKABLE,
+        authored=authored,
     )
     return plan, loaded
+
+
+def with_authored(
+    loaded: LoadedTrial, secrets: Path | None
+) -> tuple[LoadedTrial, Authored, list[Problem]]:
+    """Look at what a file declares beside its journeys, with all that is wrong with it.
+
+    Args:
+        loaded: the file; comes back with its feeds, so that they travel in the record.
+        secrets: the file of --secrets, which this process and its workers read from now on.
+    """
+    if secrets is not None:
+        os.environ[SECRETS_FILE] = str(secrets.absolute())
+    authored, problems = authored_in(loaded.path, os.environ)
+    return replace(loaded, modules={**loaded.modules, **authored.files}), authored, problems
 
 
 def describe(plan: Plan) -> list[str]:

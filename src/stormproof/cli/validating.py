@@ -35,7 +35,13 @@ def _plan_of(order: Order) -> Plan:
     path = Path(order.plan)
     if path.suffix == ".py" and path.is_file() and load_file(path).trial is None:
         target = order.target or ANY_TARGET
-        job = Job(file=path, profile=order.profile or "", target=target, seed=order.seed)
+        job = Job(
+            file=path,
+            profile=order.profile or "",
+            target=target,
+            seed=order.seed,
+            secrets=order.secrets,
+        )
         return compile_job(job)[0]
     if path.suffix == ".json":
         order = replace(order, plan=_trial_of(order.plan), profile=order.plan)

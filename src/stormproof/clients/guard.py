@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 
 from stormproof.clients.tape import ROW, Actor
@@ -46,9 +47,9 @@ class JourneyGuard:
         """Keep an error as a failure; let cancellation and interrupts pass."""
         if not isinstance(error, Exception):
             return False
-        self.why, detail = _describe(error, trace)
         actor, now_ns = self._actor, monotonic_ns()
         scope = actor.scope
+        self.why, detail = _describe(error, trace, scope.tape.masking.hide)
         start_ns = self.start_ns or now_ns
         intended_ns = self.intended_ns if self.start_ns else now_ns
         if self.start_ns:
@@ -68,15 +69,21 @@ class JourneyGuard:
         return True
 
 
-def _describe(error: Exception, trace: TracebackType | None) -> tuple[str, str]:
-    """Return the kind of an error, the same for each of its kind, and what it says."""
+def _describe(
+    error: Exception, trace: TracebackType | None, hide: Callable[[str], str]
+) -> tuple[str, str]:
+    """Return the kind of an error, the same for each of its kind, and what it says.
+
+    Secrets are hidden before anything is cut off, so that no half of one stays.
+    """
+    said = hide(str(error))
     if isinstance(error, IterationFailed):
-        return f"journey failed: {str(error)[:_WHY_CHARACTERS_MAX]}", ""
+        return f"journey failed: {said[:_WHY_CHARACTERS_MAX]}", ""
     name = type(error).__name__
     if isinstance(error, UnexpectedAnswer):
-        return "unexpected answer", str(error)
+        return "unexpected answer", said
     frames = traceback.extract_tb(trace)
     place = ""
     if frames:
         place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}"
-    return f"journey error: {name}{place}", str(error)[: 4 * _WHY_CHARACTERS_MAX]
+    return f"journey error: {name}{place}", said[: 4 * _WHY_CHARACTERS_MAX]

@@ -12,7 +12,8 @@ from stormproof.clients.headers import parse_headers
 from stormproof.clients.tape import Scope
 from stormproof.kernel.canonical import UNREADABLE
 
-_SHOWN_BYTES = 60
+_SHOWN_CHARACTERS = 60
+_SCANNED_BYTES = 4_096  # for secrets, before it is cut
 
 
 class Response(msgspec.Struct, gc=False):
@@ -47,7 +48,8 @@ class Response(msgspec.Struct, gc=False):
             return msgspec.json.decode(self.body)
         except UNREADABLE:
             what = f"status {self.status}" if self.status else self.error
-            shown = self.body[:_SHOWN_BYTES].decode("utf-8", "replace")
+            text = self.body[:_SCANNED_BYTES].decode("utf-8", "replace")
+            shown = self.scope.tape.masking.mask_body(text)[:_SHOWN_CHARACTERS]
             raise UnexpectedAnswer(f"the body is no JSON ({what}): {shown!r}") from None
 
     def record_check(self, name: str, passed: bool) -> None:

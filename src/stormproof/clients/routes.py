@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
-from stormproof.clients.masking import mask_secrets
 from stormproof.clients.tape import Scope
 from stormproof.kernel.limits import NAMES_PER_CALL_SITE_MAX, SERIES_MAX
 
@@ -116,7 +115,7 @@ class Routes:
         return f"{self._verb} * ({where})"
 
     def _make(self, name: str, template: str) -> Route:
-        series = self._scope.operation(self._metric, mask_secrets(name))
+        series = self._scope.operation(self._metric, self._scope.tape.masking.mask(name))
         return Route(series, self._start, template, self._tail)
 
 

@@ -10,7 +10,7 @@ import struct
 from array import array
 from collections.abc import Mapping
 
-from stormproof.clients.masking import mask_secrets
+from stormproof.clients.masking import Masking
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.kernel.limits import (
     BODY_KEPT_BYTES_MAX,
@@ -63,6 +63,7 @@ class Tape:
         "check_slots",
         "failures",
         "ledger",
+        "masking",
         "recorded",
         "rows",
         "series",
@@ -71,8 +72,9 @@ class Tape:
         "worker",
     )
 
-    def __init__(self, worker: int) -> None:
+    def __init__(self, worker: int, masking: Masking | None = None) -> None:
         self.worker = worker
+        self.masking = masking or Masking()
         self.rows = bytearray()
         self.check_slots = array("H")  # series << 1 | passed
         self.check_ends = array("q")
@@ -90,7 +92,8 @@ class Tape:
 
     def intern(self, kind: SeriesKind, metric: str, tags: Mapping[str, str]) -> int:
         """Return the id of a series, made on its first use; past the limit that of `other`."""
-        tags = {tag: value[:TAG_CHARACTERS_MAX] for tag, value in sorted(tags.items())}
+        hide = self.masking.hide
+        tags = {tag: hide(value)[:TAG_CHARACTERS_MAX] for tag, value in sorted(tags.items())}
         key = (metric, *(part for item in tags.items() for part in item))
         known = self._ids.get(key)
         if known is not None:
@@ -128,7 +131,7 @@ class Tape:
         body: bytes = b"",
     ) -> None:
         """Keep a failure: all of a kind up to a limit, then one in a hundred."""
-        key = (series, kind[:ERROR_CHARACTERS_MAX])
+        key = (series, self.masking.hide(kind)[:ERROR_CHARACTERS_MAX])
         seen = self._failures_seen.get(key, 0)
         if not seen and len(self._failures_seen) >= ERROR_KINDS_MAX:
             key = (series, "other")
@@ -152,6 +155,7 @@ class Tape:
 
     def warn(self, code: str, text: str) -> None:
         """Keep a warning, the same text once."""
+        text = self.masking.hide(text)
         if text in self._warned or len(self._warned) >= WARNINGS_MAX:
             return
         self._warned.add(text)
@@ -162,7 +166,8 @@ class Tape:
         if not body or kept >= FAILURE_BODIES_PER_KIND_MAX:
             return ""
         self._bodies[key] = kept + 1
-        text = mask_secrets(body[:BODY_SCANNED_BYTES_MAX].decode("utf-8", "replace"))
+        scanned = body[:BODY_SCANNED_BYTES_MAX].decode("utf-8", "replace")
+        text = self.masking.mask_body(scanned)
         return text[:BODY_KEPT_BYTES_MAX]
 
 
@@ -316,7 +321,8 @@ class Actor:
     ) -> None:
         """Keep the failure of an operation whose row has been written."""
         tape = self.scope.tape
-        self.failure = f"{tape.series[series].tags.get('name', 'journey')}: {kind}"
+        what = tape.series[series].tags.get("name", "journey")
+        self.failure = f"{what}: {tape.masking.hide(kind)}"
         tape.fail(
             series=series,
             user=self.id,

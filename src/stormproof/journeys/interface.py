@@ -8,17 +8,20 @@ Reply that is not ok. Only `Response.json()` of an answer that is no JSON ends t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from random import Random
 from types import SimpleNamespace
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from stormproof.journeys.fake import Fake
+from stormproof.journeys.feed import Feed, Row
+from stormproof.journeys.pause import Pause
 from stormproof.journeys.sockets import WebSockets
 
 Scalar = str | int | float | bool
 Query = Mapping[str, Scalar]
+_Kept = TypeVar("_Kept")
 
 
 class Response(Protocol):
@@ -191,6 +194,14 @@ class Ledger(Protocol):
         ...
 
 
+class Cleanup(Protocol):
+    """Something that will be undone at the end of the run."""
+
+    def forget(self) -> None:
+        """Leave it: it is undone already."""
+        ...
+
+
 class User(Protocol):
     """A virtual user: who it is, what it can do, and room for the journey's own state.
 
@@ -215,6 +226,11 @@ class User(Protocol):
     @property
     def env(self) -> Mapping[str, str]:
         """The scenario's settings."""
+        ...
+
+    @property
+    def data(self) -> Any:
+        """What the set-up returned; shared by all users, so leave it as it is."""
         ...
 
     @property
@@ -247,8 +263,26 @@ class User(Protocol):
         """What must not be lost."""
         ...
 
-    async def think(self, seconds: float) -> None:
-        """Pause; the next operation is intended when the pause ends."""
+    async def think(self, pause: float | Pause) -> None:
+        """Pause, in seconds or as `between(1, 3)`; the next operation is intended at its end."""
+        ...
+
+    def draw(self, feed: Feed) -> Row:
+        """Return its next row of a feed; call `feed.next(user)` instead."""
+        ...
+
+    def keep(self, owner: object, make: Callable[[], _Kept]) -> _Kept:
+        """Return what `owner` keeps for this user, made when it is first asked for.
+
+        For values that journeys share, such as an authentication that keeps a user's token.
+        """
+        ...
+
+    def cleanup(self, work: Callable[[], Awaitable[object]]) -> Cleanup:
+        """Have `work` done at the end of the run, the last registered first.
+
+        It happens whatever becomes of the load; an operation of it that fails is told.
+        """
         ...
 
     def tag(self, key: str, value: str) -> None:

@@ -30,29 +30,43 @@ class Journey:
     run: Step
     prepare: Step | None = None
     settle: Step | None = None
+    tags: tuple[str, ...] = ()
 
 
 @overload
 def journey(run: Step) -> Journey: ...
 @overload
 def journey(
-    *, prepare: Step | None = None, settle: Step | None = None
+    *, prepare: Step | None = None, settle: Step | None = None, tags: tuple[str, ...] = ()
 ) -> Callable[[Step], Journey]: ...
 def journey(
-    run: Step | None = None, *, prepare: Step | None = None, settle: Step | None = None
+    run: Step | None = None,
+    *,
+    prepare: Step | None = None,
+    settle: Step | None = None,
+    tags: tuple[str, ...] = (),
 ) -> Journey | Callable[[Step], Journey]:
     """Make a Journey of an async function that takes the user; use it bare or with arguments.
 
+    Args:
+        run: what a user does in one iteration.
+        prepare: once a user before the load.
+        settle: once a user after it.
+        tags: the keys that `user.tag` and `user.tagged` set and thresholds ask for.
+
     Raises:
-        TypeError: one of the functions is not `async def f(user)`.
+        TypeError: one of the functions is not `async def f(user)`, or `tags` is no tuple.
     """
+    given: object = tags
+    if isinstance(given, str):  # it would be read letter by letter
+        raise TypeError(f"tags must be a tuple: ({tags!r},)")
 
     def make(function: Step) -> Journey:
         for step in (function, prepare, settle):
             if step is not None:
                 _require_step(step)
         name: str = getattr(function, "__name__", "journey")
-        return Journey(name=name, run=function, prepare=prepare, settle=settle)
+        return Journey(name=name, run=function, prepare=prepare, settle=settle, tags=tuple(tags))
 
     return make if run is None else make(run)
 

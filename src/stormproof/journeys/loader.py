@@ -33,7 +33,7 @@ def load_journey(path: Path, function: str, *, sha256: str | None = None) -> Jou
     Raises:
         BadInput: it cannot be read or imported, or has no such journey.
     """
-    found = getattr(_import(path, sha256), function, None)
+    found = getattr(import_file(path, sha256), function, None)
     if isinstance(found, Journey):
         return found
     where = f"{path.name}:{function}"
@@ -42,7 +42,12 @@ def load_journey(path: Path, function: str, *, sha256: str | None = None) -> Jou
     raise _bad(where, "there is no such function", _suggestion(path, function))
 
 
-def _import(path: Path, sha256: str | None) -> ModuleType:
+def import_file(path: Path, sha256: str | None) -> ModuleType:
+    """Import a journey file, once in a process as long as it does not change.
+
+    Raises:
+        BadInput: it cannot be read or imported, or is not the file of that digest.
+    """
     source = _read(path)
     digest = hashlib.sha256(source).hexdigest()
     if sha256 is not None and digest != sha256:
@@ -127,7 +132,7 @@ def _import_problem(path: Path, error: BaseException) -> BadInput:
 
 
 def _suggestion(path: Path, function: str) -> str:
-    module = _import(path, None)
+    module = import_file(path, None)
     names = sorted(name for name, value in vars(module).items() if isinstance(value, Journey))
     close = difflib.get_close_matches(function, names, n=1)
     if close:

@@ -2,6 +2,9 @@
 
     controller                                 worker
     Assignment (who you are)             ->
+    SetUp                                ->                   to one worker, where a plan has it
+                                         <-    SetUpDone      what it hands to all users
+    Prepare (that)                       ->
                                          <-    Progress ...   users are being prepared
                                          <-    Prepared
     Drive (origin)                       ->
@@ -13,6 +16,10 @@
                                          <-    Settled
     AskDelivered ...                     ->
                                          <-    Delivered
+    CleanUp                              ->                   to whoever has said Owing
+                                         <-    CleanedUp
+    TearDown                             ->                   to one worker, where a plan has it
+                                         <-    TornDown
     Finish                               ->
                                          <-    (end of file)
 
@@ -47,6 +54,16 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     headers: dict[str, str] = {}  # of every request; told here alone, because they may be secrets
 
 
+class SetUp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Run the set-up."""
+
+
+class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Prepare the users; `data` is JSON, what the set-up handed over."""
+
+    data: bytes
+
+
 class Drive(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Run the load from an instant on."""
 
@@ -68,8 +85,29 @@ class AskDelivered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Tell what has been acknowledged and received so far."""
 
 
+class CleanUp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """End the load, if it still runs, and let users clean up until the deadline."""
+
+    deadline_ns: int
+
+
+class TearDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Run the teardown, unless `run` says not to, and clean up after the set-up."""
+
+    run: bool
+    deadline_ns: int
+
+
 class Finish(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Close everything and end."""
+
+
+class SetUpDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the set-up handed over, as JSON; or why it failed; or what is wrong with the data."""
+
+    data: bytes = b""
+    why: str = ""
+    problem: str = ""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -125,6 +163,26 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     behind: dict[int, tuple[int, int]]
 
 
+class Owing(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A user has registered something to clean up; said once."""
+
+
+class CleanedUp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How many clean-ups were done, how many of them failed, and why."""
+
+    done: int
+    failed: int
+    reasons: dict[str, int]
+
+
+class TornDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Why the teardown failed, if it did, and how the set-up's own clean-ups went."""
+
+    why: str
+    failed: int
+    reasons: dict[str, int]
+
+
 class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The worker cannot go on; `kind` says who must act: "input" or "environment"."""
 
@@ -132,8 +190,33 @@ class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     text: str
 
 
-Order = Assignment | Drive | Steer | Settle | AskDelivered | Finish
-Report = Progress | Prepared | NewFrame | Warned | Driven | Steered | Settled | Delivered | GivenUp
+Order = (
+    Assignment
+    | SetUp
+    | Prepare
+    | Drive
+    | Steer
+    | Settle
+    | AskDelivered
+    | CleanUp
+    | TearDown
+    | Finish
+)
+Report = (
+    SetUpDone
+    | Progress
+    | Prepared
+    | NewFrame
+    | Warned
+    | Driven
+    | Steered
+    | Settled
+    | Delivered
+    | Owing
+    | CleanedUp
+    | TornDown
+    | GivenUp
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 decode_order = msgspec.msgpack.Decoder(Order).decode

@@ -22,7 +22,7 @@ from stormproof.load.executors_open import OpenExecutor
 from stormproof.load.pacer import Pacer
 from stormproof.load.preparation import FAILED_SHARE_MAX, Tally, each, step
 from stormproof.load.tagging import Outfit
-from stormproof.load.user import Site, VirtualUser
+from stormproof.load.user import Commons, Site, VirtualUser
 from stormproof.model.control_order import ControlOrder
 from stormproof.model.plan import Plan, Scenario
 from stormproof.workload.population import first_ids, indices_of
@@ -82,6 +82,7 @@ class Engine:
         *,
         target: Target,
         tape: Tape,
+        commons: Commons,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._place = place
@@ -90,10 +91,12 @@ class Engine:
         self._dialer = Dialer(target, tls=plan.tls, network=plan.network)
         if plan.tls.insecure and target.is_secure and place.worker == 0:
             tape.warn("tls-unverified", UNVERIFIED)
+        self._commons = commons
+        self._seed, self._target, self._tape = plan.seed, target, tape
         self.deliveries = Deliveries()
         self.tally = Tally()
         self._crews = [
-            _Crew(self._site(plan, scenario, journey, target, tape), first_id, place)
+            _Crew(self._site(scenario, journey), first_id, place)
             for scenario, journey, first_id in zip(
                 plan.scenarios, journeys, first_ids(plan.scenarios), strict=True
             )
@@ -173,10 +176,13 @@ class Engine:
         self._deadlines.close()
         self._pacer.close()
 
-    def _site(
-        self, plan: Plan, scenario: Scenario, journey: Journey, target: Target, tape: Tape
-    ) -> Site:
-        scope = Scope(tape, scenario.name, scenario.tags)
+    def lone_user(self, scenario: Scenario, journey: Journey) -> VirtualUser:
+        """Make a user who takes no part in the load."""
+        return VirtualUser(self._site(scenario, journey), 0, 0)
+
+    def _site(self, scenario: Scenario, journey: Journey) -> Site:
+        target = self._target
+        scope = Scope(self._tape, scenario.name, scenario.tags)
         return Site(
             scenario=scenario,
             journey=journey,
@@ -187,7 +193,8 @@ class Engine:
             ),
             deliveries=self.deliveries,
             pacer=self._pacer,
-            seed=plan.seed,
+            commons=self._commons,
+            seed=self._seed,
         )
 
     def _executor(self, crew: _Crew, start_ns: int) -> Executor:

@@ -11,8 +11,10 @@ from typing import TypeVar
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 from stormproof.load import channel
+from stormproof.load.once import SETUP_S
 from stormproof.load.preparation import FAILED_SHARE_MAX
 from stormproof.load.remote import Remote, WorkerDied
+from stormproof.load.undoing import clean_up, tear_down
 from stormproof.model.control_order import ControlOrder, refuse_unless_possible
 from stormproof.model.event import ControlEvent, Event, WarningEvent, WorkerEvent
 from stormproof.model.plan import Plan
@@ -67,6 +69,8 @@ class LocalFleet:
         self._remotes: list[Remote] = []
         self._origin_ns = 0  # while the load runs
         self._steering = asyncio.Lock()
+        self._once: Remote | None = None  # the worker that set up
+        self._is_set_up = False
 
     @property
     def users(self) -> int:
@@ -83,14 +87,17 @@ class LocalFleet:
 
         Raises:
             WorkerDied: a worker is gone, or is not ready in time.
-            EnvironmentFailure: the target refuses too many users.
+            EnvironmentFailure: the set-up fails, or the target refuses too many users.
+            BadInput: what the set-up hands over is no JSON.
         """
         (self._run_dir / "logs").mkdir(exist_ok=True)
-        waiting = []
         for number in range(self._plan.workers):
             remote = await self._start(number)
-            waiting.append(remote.expect(channel.Prepared))
             remote.send(self._assignment(number, base_url))
+        data = await self._set_up()
+        waiting = [remote.expect(channel.Prepared) for remote in self._remotes]
+        for remote in self._remotes:
+            remote.send(channel.Prepare(data=data))
         patience_s = PREPARE_S + self.users / PREPARED_PER_S_MIN
         prepared = await self._answers(waiting, patience_s, "prepare its users")
         self._judge_preparation(prepared)
@@ -177,11 +184,19 @@ class LocalFleet:
             await asyncio.sleep(QUIET_S if is_quiet else POLL_S)
 
     async def stop(self) -> None:
-        """End all workers, their segments closed; safe to call twice.
+        """Clean up, then end all workers, their segments closed; safe to call twice.
 
         Raises:
             EnvironmentFailure: a worker could not write its last frames.
         """
+        try:
+            await clean_up(self._remotes, self._warn)
+            once, is_set_up = self._once, self._is_set_up
+            await tear_down(self._remotes, self._plan, once, is_set_up=is_set_up, warn=self._warn)
+        finally:
+            await self._end()
+
+    async def _end(self) -> None:
         ended = await asyncio.gather(
             *(remote.stop() for remote in self._remotes), return_exceptions=True
         )
@@ -189,6 +204,28 @@ class LocalFleet:
         for error in ended:
             if isinstance(error, BaseException):
                 raise error
+
+    async def _set_up(self) -> bytes:
+        """Run the set-up, where there is one, in the first worker; return what it hands over."""
+        source = self._plan.setup
+        if source is None:
+            return b"null"
+        self._once = self._remotes[0]
+        waiting = self._once.expect(channel.SetUpDone)
+        self._once.send(channel.SetUp())
+        try:
+            async with asyncio.timeout(SETUP_S + PREPARE_S):
+                done = await waiting
+        except TimeoutError:
+            raise WorkerDied("the set-up does not end", f"see {self._run_dir / 'logs'}") from None
+        if done.problem:
+            fix = "return texts, numbers, lists and objects with texts as keys"
+            raise BadInput([Problem(where=str(source), what=done.problem, fix=fix)])
+        if done.why:
+            fix = "look at the target, and at the failures in the record"
+            raise EnvironmentFailure(f"the set-up {source} failed: {done.why}", fix)
+        self._is_set_up = True
+        return done.data
 
     async def _start(self, number: int) -> Remote:
         remote = Remote(

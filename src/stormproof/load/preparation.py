@@ -36,18 +36,19 @@ class Tally:
                 self.reasons[why] += 1
 
 
-async def step(user: VirtualUser, work: Step) -> str:
+async def step(user: VirtualUser, work: Step, *, patience_s: float = PATIENCE_S) -> str:
     """Run one step of a journey for one user; return why it failed, or an empty text."""
     guard: JourneyGuard = user.guard
+    guard.start_ns = 0  # of an iteration that was cut: this is none
     user.actor.failure = ""
     user.actor.intended_ns = monotonic_ns()
     finished = False
     with guard:
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 await work(user)
         except TimeoutError:
-            return f"it took more than {PATIENCE_S:g} s"
+            return f"it took more than {patience_s:g} s"
         finished = True
     if finished:
         return ""

@@ -69,23 +69,29 @@ def raise_limits() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def bound_output() -> None:
+def bound_output() -> Output:
     """Let what journeys print go to the log, up to a limit."""
-    sys.stdout = sys.stderr = _Bounded(2, LOG_BYTES_MAX)
+    output = Output(2, LOG_BYTES_MAX)
+    sys.stdout = sys.stderr = output
+    return output
 
 
-class _Bounded(io.TextIOBase):
+class Output(io.TextIOBase):
     """A text stream onto a file descriptor that falls silent after so many bytes."""
+
+    hide: Callable[[str], str] = staticmethod(str)  # takes secrets out of what is written
 
     def __init__(self, fd: int, bytes_max: int) -> None:
         self._fd = fd
         self._left = bytes_max
 
     def writable(self) -> bool:
+        """Say that it can be written to."""
         return True
 
     def write(self, text: str) -> int:
-        data = text.encode("utf-8", "replace")[: self._left]
+        """Write a text, as much of it as there is room for."""
+        data = self.hide(text).encode("utf-8", "replace")[: self._left]
         self._left -= len(data)
         if data:
             os.write(self._fd, data)

@@ -42,6 +42,7 @@ class Remote:
     ) -> None:
         self.number = number
         self.users_done = 0
+        self.owes = False  # it has something to clean up
         self.silent_s = 0  # counted by the fleet, started anew by every report
         self._on_frame = on_frame
         self._on_event = on_event
@@ -76,6 +77,11 @@ class Remote:
             self._listen(self._process, reader)
         )
         self._listening.add_done_callback(self._on_listened)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked for anything."""
+        return self._process is not None and self._dead is None and not self._stopping
 
     def expect(self, answer: type[_Report]) -> asyncio.Future[_Report]:
         """Return a future of the worker's next answer of a type; it fails if the worker dies."""
@@ -172,6 +178,8 @@ class Remote:
                 self._on_frame(frame, self._series)
             case channel.Progress(done=done):
                 self.users_done = done
+            case channel.Owing():
+                self.owes = True
             case channel.Warned(event=event):
                 self._on_event(event)
             case channel.GivenUp(kind=kind, text=text):

@@ -105,6 +105,15 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str = ""  # `http://host:port` that all requests go through
 
 
+class FeedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that journeys take rows from; below the record's `journeys/`, or else at `place`."""
+
+    file: str
+    sha256: str
+    rows: int
+    place: str = ""  # of a private one, which is not copied into the record
+
+
 class PlannedFault(msgspec.Struct, frozen=True, kw_only=True):
     """A fault on the timeline; `at_ns` counts from the start of the load."""
 
@@ -185,6 +194,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[str, ...] = ()  # names of those that every request carries; no values
     scenarios: tuple[Scenario, ...]
     modules: dict[str, str] = {}  # what the journeys import beside them: file -> SHA-256
+    setup: Source | None = None  # once in the run, before users are prepared
+    teardown: Source | None = None  # once in the run, at its end
+    feeds: tuple[FeedFile, ...] = ()
+    secrets: tuple[str, ...] = ()  # their names
+    tags: tuple[str, ...] = ()  # keys that journeys set, beside those of the scenarios
     faults: tuple[PlannedFault, ...]
     probes: tuple[PlannedProbe, ...]
     checkers: tuple[str, ...]

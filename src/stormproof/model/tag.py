@@ -8,7 +8,7 @@ from typing import Final
 GROUP: Final = "group"  # set by `user.group` alone
 GROUP_MARK: Final = "::"  # before each group's name, as k6 writes it
 _OWN = frozenset(
-    "check error every exchange fault for group kind metric name over probe scenario status window"
+    "check error every exchange fault for group metric name over probe scenario status window"
     " worker".split()
 )
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")

@@ -14,8 +14,9 @@ import msgspec
 
 from stormproof.kernel.canonical import sha256_hex
 from stormproof.kernel.errors import BadInput, Problem
+from stormproof.model.authored import Authored
 from stormproof.model.objective import Objective
-from stormproof.model.plan import Plan, PlannedFault, PlannedProbe
+from stormproof.model.plan import Plan, PlannedFault, PlannedProbe, Source
 from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
 from stormproof.model.trial import Trial
 from stormproof.planning.declarations import Breakable, shape_problems, trial_problems
@@ -24,6 +25,7 @@ from stormproof.planning.problems import (
     clashes_of,
     gate_problems,
     repetitions,
+    tag_problems,
     timeline_problems,
 )
 from stormproof.planning.safety import limit_problems, target_problems
@@ -55,6 +57,7 @@ def compile_plan(
     choices: Choices,
     check_journey: JourneyCheck,
     breakable: Breakable,
+    authored: Authored | None = None,
 ) -> Plan:
     """Compile a plan.
 
@@ -65,6 +68,7 @@ def compile_plan(
         choices: what the command line adds.
         check_journey: loads user code.
         breakable: what each kind of fault may hit on the embedded stack.
+        authored: what the trial's file declares beside its journeys.
 
     Raises:
         BadInput: with every problem of trial, profile and choices.
@@ -77,7 +81,8 @@ def compile_plan(
     problems += clashes_of(trial, profile)
     problems += _bad_journeys(loaded, check_journey)
     scaled = Scale(trial, profile, choices.scale)
-    plan = _draft(loaded, profile, choices, scaled)
+    plan = _draft(loaded, profile, choices, scaled, authored or Authored())
+    problems += tag_problems(plan, profile.where)
     problems += timeline_problems(plan, profile)
     problems += limit_problems(plan, profile.limits, profile.where)
     capped = choices.capped or profile.limits.is_cap
@@ -132,7 +137,13 @@ def _with_every_name(plan: Plan, loaded: LoadedTrial, profile: Profile, scaled: 
     )
 
 
-def _draft(loaded: LoadedTrial, profile: Profile, choices: Choices, scaled: Scale) -> Plan:
+def _draft(
+    loaded: LoadedTrial,
+    profile: Profile,
+    choices: Choices,
+    scaled: Scale,
+    authored: Authored,
+) -> Plan:
     """Make the plan without its objectives; what is missing or clashes is reported elsewhere."""
     trial = loaded.trial
     scenarios = tuple(
@@ -161,12 +172,21 @@ def _draft(loaded: LoadedTrial, profile: Profile, choices: Choices, scaled: Scal
         recovery_bar_ns=profile.recovery_ns,
         scenarios=scenarios,
         modules={file: sha256_hex(source) for file, source in loaded.modules.items()},
+        setup=_source(loaded, authored.setup) if authored.setup else None,
+        teardown=_source(loaded, authored.teardown) if authored.teardown else None,
+        feeds=authored.feeds,
+        secrets=authored.secrets,
+        tags=authored.tags,
         faults=() if choices.target else _faults(trial, profile, scaled),
         probes=_probes(trial, profile),
         checkers=trial.checkers,
         gate=(),
         objectives=(),
     )
+
+
+def _source(loaded: LoadedTrial, function: str) -> Source:
+    return Source(file=loaded.path.name, function=function, sha256=loaded.sha256)
 
 
 def _faults(trial: Trial, profile: Profile, scaled: Scale) -> tuple[PlannedFault, ...]:

@@ -11,6 +11,7 @@ from stormproof.kernel.units import SECOND_NS, duration_text
 from stormproof.model.objective import Objective
 from stormproof.model.plan import Plan, Scenario
 from stormproof.model.profile import Profile
+from stormproof.model.tag import tag_problem
 from stormproof.model.trial import Trial
 from stormproof.rules.catalog import Reading, metric_of
 
@@ -94,6 +95,25 @@ def repetitions(objectives: Sequence[Objective], where: str) -> list[Problem]:
         for name, count in counts.items()
         if count > 1
     ]
+
+
+def tag_problems(plan: Plan, where: str) -> list[Problem]:
+    """Find tags of scenarios that are none, and secrets among their settings."""
+    problems = []
+    for scenario in plan.scenarios:
+        place = f"{where}: scenarios {scenario.name}"
+        told = [tag_problem(tag) for tag in scenario.tags]
+        problems += [Problem(where=f"{place} tags", what=what) for what in told if what]
+        problems += [
+            Problem(
+                where=f"{place} env {name}",
+                what="is a secret, and a plan is stored",
+                fix=f"set {name} in the environment and read it with secret({name!r})",
+            )
+            for name in scenario.env
+            if name in plan.secrets
+        ]
+    return problems
 
 
 def timeline_problems(plan: Plan, profile: Profile) -> list[Problem]:

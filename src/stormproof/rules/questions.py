@@ -14,6 +14,7 @@ from typing import Final
 from stormproof.model.metric import CustomMetric
 from stormproof.model.objective import Aggregation, Objective
 from stormproof.model.plan import Plan
+from stormproof.model.tag import GROUP
 from stormproof.rules.catalog import CATALOG, PROBES, Metric, Reading, custom_metric, metric_of
 from stormproof.rules.fold import STATUS
 
@@ -46,9 +47,13 @@ NOTHING_DECLARED: Final = Declared()
 def declared_by(plan: Plan) -> Declared:
     """Return what a plan adds to the catalog."""
     return Declared(
-        tags=frozenset(key for scenario in plan.scenarios for key in scenario.tags),
+        tags=frozenset({GROUP, *plan.tags, *_scenario_tags(plan)}),
         metrics={metric.name: metric for metric in plan.metrics},
     )
+
+
+def _scenario_tags(plan: Plan) -> frozenset[str]:
+    return frozenset(key for scenario in plan.scenarios for key in scenario.tags)
 
 
 def suggestion(word: str, known: Collection[str]) -> str:
@@ -113,6 +118,8 @@ def _unknown_values(objective: Objective, plan: Plan) -> Iterator[str]:
     }
     for scenario in plan.scenarios:
         for key, value in scenario.tags.items():
+            if key in plan.tags:
+                continue  # its journeys may set other values
             there.setdefault(key, set()).add(value)
     for key, known in there.items():
         asked = objective.tags.get(key)

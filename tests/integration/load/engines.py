@@ -17,7 +17,8 @@ from stormproof.kernel.clock import monotonic_ns
 from stormproof.load.binning import rows_of
 from stormproof.load.engine import Engine
 from stormproof.load.executors import Place
-from stormproof.load.user import VirtualUser
+from stormproof.load.feeds import FeedDesk
+from stormproof.load.user import Commons, VirtualUser
 from stormproof.model.control_order import ControlKind, ControlOrder
 from stormproof.model.plan import Scenario
 
@@ -94,6 +95,7 @@ def rig(run: Run, *scenarios: Scenario, workers: int = 1) -> Rig:
             Place(worker=number, workers=workers),
             target=parse_target(NOWHERE),
             tape=tape,
+            commons=Commons(feeds=FeedDesk({}, worker=number, workers=workers, warn=tape.warn)),
         )
         for number, tape in enumerate(tapes)
     ]

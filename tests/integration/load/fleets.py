@@ -35,12 +35,13 @@ def scenario(
     rate: float = 0.0,
     graceful_s: float = 2.0,
     env: dict[str, str] | None = None,
+    file: Path = JOURNEYS,
 ) -> Scenario:
     """Make a scenario of one of the scripted journeys, named like it."""
-    digest = hashlib.sha256(JOURNEYS.read_bytes()).hexdigest()
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return Scenario(
         name=function,
-        journey=Source(file=JOURNEYS.name, function=function, sha256=digest),
+        journey=Source(file=file.name, function=function, sha256=digest),
         executor=executor,
         duration_ns=int(seconds * SECOND_NS),
         vus=vus,
@@ -81,7 +82,8 @@ def write_run(run_dir: Path, plan: Plan) -> None:
     """Lay out a run directory as the controller does."""
     for folder in ("journeys", "record", "logs"):
         (run_dir / folder).mkdir()
-    shutil.copy(JOURNEYS, run_dir / "journeys")
+    for file in {scenario.journey.file for scenario in plan.scenarios}:
+        shutil.copy(HERE / file, run_dir / "journeys")
     (run_dir / "plan.json").write_bytes(msgspec.json.encode(plan))
 
 

@@ -134,8 +134,9 @@ class TargetServer:
         body = await reader.readexactly(_length_of(head))
         if path.startswith("/ws/"):
             return await self._websocket(path, head, reader, writer)
-        if path in RAW:
-            data, closes = RAW[path]
+        fixed = RAW.get(path) or _leak(path, head, body)
+        if fixed is not None:
+            data, closes = fixed
             writer.write(data)
             return not closes
         match path.split("/")[1:]:
@@ -211,6 +212,14 @@ class TargetServer:
                 )
         finally:
             members.remove(writer)
+
+
+def _leak(path: str, head: bytes, body: bytes) -> tuple[bytes, bool] | None:
+    """Answer what lies below `/leak/` with all that was sent, the body in base 64 too."""
+    if not path.startswith("/leak/"):
+        return None
+    echo = head + body + b"\r\n" + base64.b64encode(body)
+    return _HTTP % (500, len(echo), b"", echo), False
 
 
 async def _turns() -> None:

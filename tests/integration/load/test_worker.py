@@ -29,7 +29,7 @@ async def until_prepared(line: socket.socket, run_dir: Path, url: str) -> asynci
     assignment = channel.Assignment(
         worker=0, workers=1, run_dir=str(run_dir), base_url=url, cores=[]
     )
-    writer.write(channel.pack(assignment))
+    writer.write(channel.pack(assignment) + channel.pack(channel.Prepare(data=b"null")))
     async with asyncio.timeout(20):
         while (payload := await channel.receive(reader)) is not None:
             if isinstance(channel.decode_report(payload), channel.Prepared):

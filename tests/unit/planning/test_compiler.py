@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from stormproof.cli.plans import BREAKABLE
 from stormproof.kernel.canonical import sha256_hex
 from stormproof.kernel.errors import BadInput
 from stormproof.kernel.units import SECOND_NS
-from stormproof.model.plan import Plan
+from stormproof.model.authored import Authored
+from stormproof.model.plan import FeedFile, Plan, Source
 from stormproof.planning.compiler import Choices, compile_plan
+from stormproof.planning.problems import tag_problems
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.planning.trials import find_trial, load_trial
 
@@ -373,3 +376,52 @@ def test_a_ramp_above_the_highest_rate_is_refused(changed: Callable[..., str]) -
         }
 
     assert "scenarios feed: is over 100000 a second" in changed(ramp)
+
+
+def test_a_tag_that_is_none_is_told() -> None:
+    """A tag that stormproof sets itself, or that no threshold could name, is bad input."""
+    plan = compiled(PROFILES / "demonstration.json")
+    feed = msgspec.structs.replace(plan.scenarios[0], tags={"name": "x", "a b": "y", "region": "z"})
+    problems = tag_problems(msgspec.structs.replace(plan, scenarios=(feed,)), "p.json")
+    assert {problem.where for problem in problems} == {"p.json: scenarios feed tags"}
+    assert [problem.what.partition(":")[0] for problem in problems] == [
+        "the tag 'name' is set by stormproof itself",
+        "'a b' is no tag",
+    ]
+
+
+def test_what_a_file_declares_is_in_the_plan() -> None:
+    """Set-up and teardown by function and digest, secrets by name, feeds by digest, tag keys."""
+    feed = FeedFile(file="a.csv", sha256="0" * 64, rows=3)
+    authored = Authored(
+        setup="begin", teardown="end", secrets=("API_TOKEN",), tags=("plan",), feeds=(feed,)
+    )
+    profile, problems = read_profile(PROFILES / "demonstration.json")
+    plan = compile_plan(
+        load_trial(TRIAL),
+        profile,
+        problems,
+        choices=Choices(),
+        check_journey=lambda path, function: None,
+        breakable=BREAKABLE,
+        authored=authored,
+    )
+    digest = sha256_hex(TRIAL.read_bytes())
+    assert plan.setup == Source(file="demonstration.py", function="begin", sha256=digest)
+    assert str(plan.teardown) == "demonstration.py:end"
+    assert (plan.secrets, plan.tags, plan.feeds) == (("API_TOKEN",), ("plan",), (feed,))
+
+
+def test_a_secret_among_the_settings_is_refused() -> None:
+    """A setting that a journey file calls a secret would be stored: it is bad input."""
+    profile, problems = read_profile(PROFILES / "demonstration.json")
+    with pytest.raises(BadInput, match="env channels: is a secret, and a plan is stored"):
+        compile_plan(
+            load_trial(TRIAL),
+            profile,
+            problems,
+            choices=Choices(),
+            check_journey=lambda path, function: None,
+            breakable=BREAKABLE,
+            authored=Authored(secrets=("channels",)),
+        )
