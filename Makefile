@@ -3,6 +3,10 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 ARGS ?=
+# A service that runs already; without it the trials bring the embedded stack along.
+TARGET ?=
+CERTIFY = $(BIN)/stormproof certify
+ON_TARGET = $(if $(TARGET),--target $(TARGET))
 
 # Settings of other Python environments must not leak into this one.
 unexport PYTHONHOME
@@ -10,9 +14,10 @@ unexport PYTHONPATH
 
 .PHONY: help
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  ARGS passes options on:   make certify ARGS="--seed 7"      make test ARGS="-k ledger"'
+	@echo '  TARGET names a Sanctum that runs already:   make test-load TARGET=http://127.0.0.1:8000'
 	@echo '  make turns every failure into exit 2. For the exit codes themselves (0 PASS, 1 FAIL,'
 	@echo '  2 INCONCLUSIVE, 64 bad input, 69 environment, 70 our own fault, 130 interrupted) call'
 	@echo '  .venv/bin/stormproof certify'
@@ -23,7 +28,23 @@ setup: ## Make or refresh ./.venv; every other target does so by itself
 
 .PHONY: certify
 certify: setup ## Certify the embedded reference stack: load, faults, one verdict
-	@$(BIN)/stormproof certify $(ARGS)
+	@$(CERTIFY) $(ARGS)
+
+.PHONY: test-load
+test-load: setup ## Quick normal run: 10 readers for a minute, on the embedded stack or TARGET
+	@$(CERTIFY) feed_load $(ON_TARGET) $(ARGS)
+
+.PHONY: test-stress-http
+test-stress-http: setup ## HTTP stress: five minutes, up to 120 visitors
+	@$(CERTIFY) http_stress $(ON_TARGET) $(ARGS)
+
+.PHONY: test-stress-ws
+test-stress-ws: setup ## WebSocket stress: five minutes, up to 200 held sockets
+	@$(CERTIFY) websocket_stress $(ON_TARGET) $(ARGS)
+
+.PHONY: test-soak
+test-soak: setup ## Soak: two hours at moderate load
+	@$(CERTIFY) soak --profile moderate $(ON_TARGET) $(ARGS)
 
 .PHONY: test
 test: lint ## Check format, lint, types and imports, then run all tests but e2e, with coverage

@@ -21,7 +21,7 @@ TRIAL = Trial(
     stack="embedded",
     scenarios={"read": "read"},
     probes={"ready": READY},
-    floors=Floors(duration="30s", vus={"read": 10}),
+    floors=Floors(duration="45s", vus={"read": 10}),
 )
 
 

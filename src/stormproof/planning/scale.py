@@ -14,8 +14,8 @@ class Scale:
     def __init__(self, trial: Trial, profile: Profile, factor: float) -> None:
         self._factor = factor
         self._floors = trial.floors
-        floor_ns = _floor_ns(trial.floors.duration)
         full_ns = profile.duration_ns
+        floor_ns = min(full_ns, _floor_ns(trial.floors.duration))
         self.duration_ns = full_ns if factor == 1 else max(round(full_ns * factor), floor_ns)
         self._stretch = self.duration_ns / full_ns
 
@@ -35,7 +35,8 @@ class Scale:
         if not rate:
             return 0.0
         floor = min(rate, self._floors.rates.get(scenario, 0.01))
-        return rate if self._factor == 1 else max(rate * self._factor, floor)
+        # A float whatever a trial's floor was written as: a plan is read back to the same bytes.
+        return float(rate if self._factor == 1 else max(rate * self._factor, floor))
 
     def stage(self, scenario: str, stage: Stage, *, users: bool) -> Stage:
         """Scale a stage's length, and its target as users or as a rate."""

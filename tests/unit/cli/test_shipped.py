@@ -6,13 +6,16 @@ import ast
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stormproof.cli.jobs import BUILT_IN
 from stormproof.cli.load_commands import MODES
 from stormproof.cli.main import run_commands
 from stormproof.cli.plans import Order, compile_order
+from stormproof.kernel.canonical import canonical_json
 from stormproof.kernel.units import parse_duration_ns
+from stormproof.model.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / "load" / "profiles").glob("*.json"))
@@ -67,11 +70,15 @@ def test_rehearsal_keeps_the_floors(profile: Path) -> None:
     """At a twentieth of its size a plan is valid, above its floors, and still judges something."""
     trial = compile_order(Order(plan=trial_of(profile), profile=str(profile)))[1].trial
     plan, _ = compile_order(Order(plan=trial.name, profile=str(profile), scale=SMALL))
+    full, _ = compile_order(Order(plan=trial.name, profile=str(profile)))
     assert plan.scope == "reduced"
-    assert plan.duration_ns >= parse_duration_ns(trial.floors.duration)
-    for scenario in plan.scenarios:
-        assert scenario.max_vus >= trial.floors.vus.get(scenario.name, 1)
+    floor_ns = parse_duration_ns(trial.floors.duration)
+    assert min(full.duration_ns, floor_ns) <= plan.duration_ns <= full.duration_ns
+    for scenario, whole in zip(plan.scenarios, full.scenarios, strict=True):
+        floor = trial.floors.vus.get(scenario.name, 1)
+        assert min(whole.max_vus, floor) <= scenario.max_vus <= whole.max_vus
     assert any(not one.exact for one in plan.objectives)
+    assert msgspec.json.decode(canonical_json(plan), type=Plan).digest() == plan.digest()
 
 
 @pytest.mark.parametrize("trial", TRIALS, ids=name_of)
