@@ -18,6 +18,7 @@ from bench.processes import BenchFailure
 from bench.requests import measure_peers, measure_requests, measure_workers
 from bench.results import Section, page
 from bench.startup import measure_help
+from bench.truth import measure_stalls, measure_stamps
 from stormproof import __version__
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -28,6 +29,8 @@ MEASUREMENTS: dict[str, Callable[[int], Section]] = {
     "workers": measure_workers,
     "open-model": measure_open_model,
     "memory": measure_memory,
+    "stalls": measure_stalls,
+    "stamps": measure_stamps,
     "link": measure_link,
     "delivery": measure_delivery,
 }

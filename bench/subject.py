@@ -46,60 +46,56 @@ class Measured:
 
 
 def run_journey(
-    function: str,
-    url: str,
-    core: int,
-    *,
-    scenario: dict[str, object],
-    workers: int = 1,
+    function: str, url: str, core: int, *, scenario: dict[str, object], workers: int = 1
 ) -> Measured:
-    """Run one journey under a scenario (k6's options) on `core`.
+    """Run one journey under a scenario (k6's options) on `core`; return its steady seconds.
 
     Raises:
         BenchFailure: the run was not carried out, or operations failed.
     """
+    return _measure(run_record(function, url, core, scenario=scenario, workers=workers))
+
+
+def run_record(
+    function: str, url: str, core: int, *, scenario: dict[str, object], workers: int = 1
+) -> Record:
+    """Run one journey under a scenario (k6's options) on `core`; return the record.
+
+    Raises:
+        BenchFailure: the run was not carried out.
+    """
+    numbers = dict(scenario)
+    length = numbers["duration"]
+    if "stages" in numbers:
+        del numbers["duration"]
     with tempfile.TemporaryDirectory(prefix="stormproof-bench-") as folder:
         profile = Path(folder) / "bench.json"
-        numbers = {
+        options = {
             "warmup": "1s",
-            "duration": scenario["duration"],
-            "scenarios": {"bench": {**scenario, "exec": function}},
+            "duration": length,
+            "scenarios": {"bench": {**numbers, "exec": function}},
             "thresholds": {"checks": ["rate==1"]},
         }
-        profile.write_text(json.dumps(numbers), encoding="utf-8")
-        argv = [
-            "taskset",
-            "-c",
-            str(core),
-            sys.executable,
-            "-m",
-            "stormproof",
-            "run",
-            str(JOURNEYS),
-        ]
-        argv += [
-            "--profile",
-            str(profile),
-            "--target",
-            url,
-            "--workers",
-            str(workers),
-            "--out",
-            folder,
-        ]
-        done = subprocess.run(
-            argv,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        if done.returncode not in JUDGED:
-            said = (done.stderr + done.stdout).strip()[-600:]
-            raise BenchFailure(f"stormproof run ended with {done.returncode}: {said}")
+        profile.write_text(json.dumps(options), encoding="utf-8")
+        argv = ["taskset", "-c", str(core), sys.executable, "-m", "stormproof", "run"]
+        argv += [str(JOURNEYS), "--profile", str(profile), "--target", url]
+        _carry_out([*argv, "--workers", str(workers), "--out", folder])
         runs = [path for path in Path(folder).iterdir() if path.is_dir()]
-        return _measure(load_record(RunDirectory(runs[0])))
+        return load_record(RunDirectory(runs[0]))
+
+
+def _carry_out(argv: list[str]) -> None:
+    done = subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode not in JUDGED:
+        said = (done.stderr + done.stdout).strip()[-600:]
+        raise BenchFailure(f"stormproof run ended with {done.returncode}: {said}")
 
 
 def _measure(record: Record) -> Measured:
