@@ -148,10 +148,14 @@ class Line(picows.WSListener):
         scope.messages_received += 1
         on_text = self._on_text
         if on_text is None:
-            self._keep(text)
+            if not self.resolve(None, text):
+                self._keep(text)
             return
-        with self._guard:
+        try:
             on_text(text)
+        except BaseException as error:
+            if not self._is_kept(error):
+                raise
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         """End what waits for answers; an end that we did not ask for is counted."""
@@ -192,6 +196,10 @@ class Line(picows.WSListener):
         self._is_closing = True
         self._end_all(INTERRUPTED)
         self._cut()
+
+    def resolve(self, key: object, value: object) -> bool:
+        """Answer the exchange that waits for `key`, None where it waits for the next message."""
+        raise NotImplementedError
 
     def _end_all(self, error: str) -> None:
         """End what the journey waits for."""
@@ -248,7 +256,7 @@ class Line(picows.WSListener):
         if self._on_text is not None:
             with self._guard:
                 self._on_text(text)
-        else:
+        elif not self.resolve(None, text):
             self._keep(text)
 
     def _take_binary(self, data: bytes) -> None:
@@ -256,7 +264,7 @@ class Line(picows.WSListener):
         if self._on_binary is not None:
             with self._guard:
                 self._on_binary(data)
-        else:
+        elif not self.resolve(None, data):
             self._keep(data)
 
     def _keep(self, message: str | bytes) -> None:
@@ -320,6 +328,10 @@ class Line(picows.WSListener):
         self._stop_taking()
         if self._transport is not None:
             self._transport.disconnect(False)
+
+    def _is_kept(self, error: BaseException) -> bool:
+        """Keep what a callback raised as a failure of the journey; return whether it was one."""
+        return self._guard.__exit__(type(error), error, error.__traceback__)
 
 
 def cannot_send(_kind: picows.WSMsgType, _data: bytes) -> None:

@@ -20,6 +20,7 @@ from stormproof.kernel.clock import monotonic_ns
 from stormproof.kernel.limits import WS_EXCHANGES_PENDING_MAX
 
 _TEXT, _BINARY = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY
+_TIMEOUT_NS = int(TIMEOUT_S * 1e9)
 _pack = ROW.pack
 
 # waiter, series, bytes sent, and the instants: intended, start, deadline; a bare tuple for speed
@@ -29,7 +30,7 @@ _Pending = tuple[asyncio.Future[Reply], int, int, int, int, int]
 class Socket(Line):
     """A WebSocket of one user (see `journeys.sockets.Socket`)."""
 
-    __slots__ = ("_is_watched", "_pending", "_pings", "armed_tick", "deadline_ns")
+    __slots__ = ("_create_future", "_pending", "_pings", "armed_tick", "deadline_ns")
 
     def __init__(
         self,
@@ -42,8 +43,8 @@ class Socket(Line):
         super().__init__(site, actor, on_text, on_binary, bytes_max)
         self._pending: dict[object, _Pending] = {}
         self._pings: Pings | None = None
-        self._is_watched = False  # `expire` has more to look at than exchanges
-        self.deadline_ns = 0
+        self._create_future = site.loop.create_future
+        self.deadline_ns = 0  # the earliest, or one that is over: resolving does not move it
         self.armed_tick = NEVER
 
     def send(self, message: Incoming) -> bool:
@@ -58,30 +59,31 @@ class Socket(Line):
         return True
 
     def exchange(
-        self, name: str, message: Incoming, key: object, *, timeout: float = TIMEOUT_S
+        self, name: str, message: Incoming, key: object = None, *, timeout: float = TIMEOUT_S
     ) -> Awaitable[Reply]:
-        """Send a message and wait until a callback resolves `key`; an operation `name`.
+        """Send a message and wait until `key` is resolved, or for the next message; an operation.
 
         Raises:
             ValueError: `key` is already waited for, or too many are.
         """
-        pending, site, scope = self._pending, self._site, self._actor.scope
-        if key in pending or len(pending) >= WS_EXCHANGES_PENDING_MAX:
-            raise ValueError(f"an exchange already waits for {key!r}, or too many wait")
+        actor, pending = self._actor, self._pending
+        scope = actor.scope
         series = scope.exchanges.get(name)
         if series is None:
             series = scope.add_exchange(name)
-        start_ns = monotonic_ns()
-        intended_ns = self._actor.intended_ns
-        deadline_ns = intended_ns + int(timeout * 1e9)
         kind, data = (_TEXT, message.encode()) if isinstance(message, str) else (_BINARY, message)
-        waiter: asyncio.Future[Reply] = site.loop.create_future()
+        start_ns = monotonic_ns()
+        intended_ns = actor.intended_ns
+        deadline_ns = intended_ns + (_TIMEOUT_NS if timeout is TIMEOUT_S else int(timeout * 1e9))
+        waiter: asyncio.Future[Reply] = self._create_future()
         one = (waiter, series, len(data), intended_ns, start_ns, deadline_ns)
         if self._send is cannot_send:
             self._end_failed(one, self._why_not())
             return waiter
+        if key in pending or len(pending) >= WS_EXCHANGES_PENDING_MAX:
+            raise ValueError(f"an exchange already waits for {key!r}, or too many wait")
         pending[key] = one
-        if self.deadline_ns == 0 or deadline_ns < self.deadline_ns:
+        if not 0 < self.deadline_ns <= deadline_ns:
             self._watch(deadline_ns)
         self._send(kind, data)
         self._scope.messages_sent += 1
@@ -93,12 +95,11 @@ class Socket(Line):
         if one is None:
             return False
         end_ns = monotonic_ns()
-        if not self._pending and not self._is_watched:
-            self.deadline_ns = 0
         waiter, series, sent, intended_ns, start_ns, _ = one
-        scope = self._actor.scope
+        actor = self._actor
+        scope = actor.scope
         scope.tape.rows += _pack(series, 0, sent, 0, intended_ns, start_ns, end_ns)
-        self._actor.intended_ns = end_ns
+        actor.intended_ns = end_ns
         if not waiter.done():
             waiter.set_result(Reply(True, value, "", end_ns, scope))
         return True
@@ -251,8 +252,7 @@ class Socket(Line):
             self._site.deadlines.arm(self)
 
     def _rewatch(self) -> None:
-        """Watch what is no exchange as well, from now on."""
-        self._is_watched = True
+        """Watch what is no exchange as well."""
         earliest_ns = self._earliest_ns()
         if earliest_ns:
             self._watch(earliest_ns)

@@ -88,9 +88,13 @@ class Socket(Protocol):
         ...
 
     def exchange(
-        self, name: str, message: str | bytes, key: object, *, timeout: float = ...
+        self, name: str, message: str | bytes, key: object = None, *, timeout: float = ...
     ) -> Awaitable[Reply]:
-        """Send a message and wait until a callback resolves `key`; an operation `name`."""
+        """Send a message and wait for its answer; an operation `name`.
+
+        The answer is whatever a callback resolves `key` with; on a socket without callbacks, and
+        without a key, it is the next message.
+        """
         ...
 
     def resolve(self, key: object, value: object) -> bool:

@@ -131,6 +131,38 @@ async def test_binary_exchange_is_resolved_by_its_callback() -> None:
     assert (reply.ok, reply.value) == (True, 3)
 
 
+async def test_next_message_answers_an_exchange_without_a_key() -> None:
+    """Without callbacks an exchange ends with the next message; what came before it stays."""
+    async with facing(saying(frame(TEXT, b"welcome"))) as (bench, _):
+        opened = await bench.ws.connect("/ws")
+        await until(lambda: bench.scope.messages_received)
+        reply = await opened.exchange("say", "hello")
+        assert (reply.ok, reply.value) == (True, "hello")
+        waiting = opened.exchange("say", "once")
+        with pytest.raises(ValueError, match="already waits"):
+            opened.exchange("say", "twice")
+        assert (await waiting).value == "once"
+        assert (await opened.receive()).value == "welcome"
+    assert bench.rows("ws_send") == [("say", False, 0)] * 2
+
+
+async def test_binary_message_answers_an_exchange_without_a_key() -> None:
+    """The next message may be binary, whole or in fragments."""
+    parts = [frame(BINARY, b"\x00"), frame(TEXT, b"a", first=TEXT) + frame(CONTINUATION, b"b")]
+
+    async def answer(peer: Peer) -> None:
+        await peer.open()
+        for part in parts:
+            await peer.read()
+            await peer.send(part)
+        await peer.rest()
+
+    async with facing(answer) as (bench, _):
+        opened = await bench.ws.connect("/ws")
+        assert (await opened.exchange("say", b"1")).value == b"\x00"
+        assert (await opened.exchange("say", "2")).value == "ab"
+
+
 async def test_sockets_of_a_user_are_independent() -> None:
     """A user holds several sockets; closing one leaves the others, and the user's end all."""
     async with facing(echo) as (bench, peers):
