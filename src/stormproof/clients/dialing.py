@@ -152,6 +152,31 @@ class Dialer:
         opening.open_ns = monotonic_ns()
         return connection
 
+    @property
+    def server_name(self) -> str:
+        """What the certificate of an https target must be for."""
+        return self._server_name
+
+    async def reach(self, opening: Opening, tape: Tape) -> socket.socket:
+        """Return a socket that is connected to the target, through the proxy where there is one.
+
+        Whoever asks sees to TLS, and to the end of the socket.
+
+        Raises:
+            DialFailure: there is none.
+        """
+        try:
+            plain = await self._connect(opening)
+        except OSError as problem:
+            raise DialFailure(connect_error(problem, tape)) from problem
+        try:
+            if self._proxy is not None:
+                await self._tunnel(plain)
+        except BaseException:
+            plain.close()
+            raise
+        return plain
+
     async def _connect(self, opening: Opening) -> socket.socket:
         if self.target.unix_path:
             opening.tried_ns = monotonic_ns()

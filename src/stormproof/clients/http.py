@@ -113,6 +113,11 @@ class HttpClient:
         """The user's cookies."""
         return self._pool.cookies()
 
+    @property
+    def jar(self) -> CookieJar | None:
+        """The user's cookies, where it has had any."""
+        return self._pool.jar
+
     def use(self, site: HttpSite) -> None:
         """Count what is sent from now on under another tag set."""
         self._site = site

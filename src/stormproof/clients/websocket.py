@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping, Sequence
 
 from stormproof.clients.failures import INTERRUPTED
-from stormproof.clients.handshake import Handshake
+from stormproof.clients.handshake import CookieHolder, Handshake
 from stormproof.clients.line import OnBinary, OnText
 from stormproof.clients.routes import Query, Scalar
 from stormproof.clients.socket import Socket
@@ -18,11 +18,12 @@ from stormproof.kernel.limits import WS_MESSAGE_BYTES_MAX
 class WsClient:
     """Opens the WebSockets of one user (see `journeys.sockets.WebSockets`)."""
 
-    __slots__ = ("_actor", "_site", "_sockets")
+    __slots__ = ("_actor", "_cookies", "_site", "_sockets")
 
-    def __init__(self, site: WsSite, actor: Actor) -> None:
+    def __init__(self, site: WsSite, actor: Actor, cookies: CookieHolder | None = None) -> None:
         self._site = site
         self._actor = actor
+        self._cookies = cookies
         self._sockets: list[Socket] = []
 
     def use(self, site: WsSite) -> None:
@@ -51,13 +52,16 @@ class WsClient:
         """
         if not 0 < bytes_max <= WS_MESSAGE_BYTES_MAX:
             raise ValueError(f"bytes_max lies between 1 and {WS_MESSAGE_BYTES_MAX}")
+        if self._site.target.unix_path:
+            raise ValueError("WebSockets need a target with host and port, not a unix socket")
         routes = self._site.routes
         route = routes.get(path) or routes.add(path)
         resource = route.whole
         if resource is None or values or query:
             resource = route.head(values, query)
         socket = Socket(self._site, self._actor, on_message, on_binary, bytes_max)
-        shake = Handshake(self._site, socket, resource.decode(), headers, subprotocols)
+        shake = Handshake(self._site, socket, resource, headers or {}, subprotocols)
+        shake.cookies = self._cookies
         return self._connect(socket, shake, route.series, ping_every, timeout)
 
     def abort(self) -> None:

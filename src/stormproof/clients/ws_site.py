@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from stormproof.clients.deadlines import Deadlines
+from stormproof.clients.dialing import Dialer
+from stormproof.clients.headers import parse_headers
 from stormproof.clients.routes import Routes
 from stormproof.clients.tape import Scope
 from stormproof.clients.target import Target
@@ -34,10 +36,24 @@ class Reply(msgspec.Struct):
 class WsSite:
     """What the users of one scenario under one tag set share for their WebSockets."""
 
-    __slots__ = ("closing", "deadlines", "loop", "routes", "scope", "sessions", "target")
+    __slots__ = (
+        "closing",
+        "deadlines",
+        "dialer",
+        "headers",
+        "loop",
+        "routes",
+        "scope",
+        "sessions",
+        "target",
+    )
 
-    def __init__(self, target: Target, scope: Scope, deadlines: Deadlines) -> None:
+    def __init__(
+        self, target: Target, scope: Scope, deadlines: Deadlines, dialer: Dialer | None = None
+    ) -> None:
         self.target = target
+        self.dialer = dialer or Dialer(target)
+        self.headers = parse_headers(b"\r\n" + target.headers)
         self.scope = scope
         self.deadlines = deadlines
         self.loop = deadlines.loop
@@ -47,7 +63,7 @@ class WsSite:
 
     def tagged(self, scope: Scope) -> WsSite:
         """Return the same site for users that carry another tag set."""
-        return WsSite(self.target, scope, self.deadlines)
+        return WsSite(self.target, scope, self.deadlines, self.dialer)
 
     def count_session(self) -> Sessions:
         """Count a socket that has opened; return where to count its end.

@@ -189,7 +189,7 @@ class Engine:
             outfit=Outfit(
                 scope,
                 HttpSite(target, scope, self._deadlines, self._dialer),
-                WsSite(target, scope, self._deadlines),
+                WsSite(target, scope, self._deadlines, self._dialer),
             ),
             deliveries=self.deliveries,
             pacer=self._pacer,

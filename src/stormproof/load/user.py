@@ -112,7 +112,7 @@ class VirtualUser:
         self.state = SimpleNamespace()
         self.outfit = site.outfit
         self.http = HttpClient(site.outfit.http, self.actor)
-        self.ws = WsClient(site.outfit.ws, self.actor)
+        self.ws = WsClient(site.outfit.ws, self.actor, self.http)
         self.ledger = LedgerBook(self.actor, site.deliveries)
 
     @property

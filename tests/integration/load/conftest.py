@@ -12,6 +12,7 @@ import uvloop
 from tests.integration.load.target import TargetServer
 
 from stormproof.clients.deadlines import Deadlines
+from stormproof.clients.dialing import Dialer
 from stormproof.clients.http import HttpClient, HttpSite
 from stormproof.clients.ledger import Deliveries, LedgerBook
 from stormproof.clients.tape import Actor, Scope, Tape
@@ -20,6 +21,7 @@ from stormproof.clients.websocket import WsClient
 from stormproof.clients.ws_site import WsSite
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.load.binning import rows_of
+from stormproof.model.plan import TlsSettings
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -75,7 +77,7 @@ class Bench:
         return [failure.kind for failure in self.tape.failures]
 
 
-def make_bench(url: str) -> Bench:
+def make_bench(url: str, tls: TlsSettings | None = None) -> Bench:
     """Make one user's clients for a target."""
     tape = Tape(0)
     scope = Scope(tape, "test")
@@ -83,12 +85,14 @@ def make_bench(url: str) -> Bench:
     deadlines = Deadlines(asyncio.get_running_loop())
     target = parse_target(url)
     deliveries = Deliveries()
+    dialer = Dialer(target, tls=tls)
+    http = HttpClient(HttpSite(target, scope, deadlines, dialer), actor)
     bench = Bench(
         tape=tape,
         scope=scope,
         actor=actor,
-        http=HttpClient(HttpSite(target, scope, deadlines), actor),
-        ws=WsClient(WsSite(target, scope, deadlines), actor),
+        http=http,
+        ws=WsClient(WsSite(target, scope, deadlines, dialer), actor, http),
         ledger=LedgerBook(actor, deliveries),
         deliveries=deliveries,
         deadlines=deadlines,

@@ -94,6 +94,8 @@ async def test_handshake_keeps_its_headers_to_itself() -> None:
         bench.ws.connect("/ws", subprotocols=["chat\r\nX: y"])
     with pytest.raises(ValueError, match="bytes_max"):
         bench.ws.connect("/ws", bytes_max=0)
+    with pytest.raises(ValueError, match="not a unix socket"):
+        make_bench("unix:/run/none").ws.connect("/ws")
     bench.deadlines.close()
 
 

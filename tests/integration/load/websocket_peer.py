@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -114,7 +115,9 @@ Script = Callable[[Peer], Awaitable[None]]
 
 
 @asynccontextmanager
-async def serving(script: Script) -> AsyncIterator[tuple[str, list[Peer]]]:
+async def serving(
+    script: Script, context: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[Peer]]]:
     """Serve every connection by a script; yield the URL, and the peers as they come."""
     peers: list[Peer] = []
     tasks: set[asyncio.Task[None]] = set()
@@ -129,9 +132,10 @@ async def serving(script: Script) -> AsyncIterator[tuple[str, list[Peer]]]:
             await script(peer)
         writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
+    scheme = "http" if context is None else "https"
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", peers
+        yield f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}", peers
     finally:
         server.close()
         for task in tasks:
