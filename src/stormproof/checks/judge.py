@@ -28,6 +28,7 @@ from stormproof.checks.objectives import judge_objective
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.recovery import Outage, check_recovery, instants_of, outages_of
 from stormproof.checks.steady import replay_gate
+from stormproof.checks.steering import check_steering
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.event import WarningEvent
@@ -183,6 +184,7 @@ def _inquire(record: Record) -> Inquiry:
     outages = outages_of(record, windows, stories)
     checkers: dict[str, Callable[[], Outcome]] = {
         "processes": lambda: check_processes(record, windows),
+        "steering": lambda: check_steering(record, windows),
         "evidence": lambda: check_evidence(record),
         "faults": lambda: check_faults(stories, completeness),
         "recovery": lambda: check_recovery(record, windows, outages, stories),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from stormproof.cli.live import LiveState
@@ -14,12 +15,13 @@ from stormproof.kernel.clock import SystemClock
 from stormproof.kernel.errors import EnvironmentFailure
 from stormproof.load import worker
 from stormproof.load.fleet import LocalFleet
-from stormproof.model.event import Event, WarningEvent
+from stormproof.model.event import ControlEvent, Event, WarningEvent
 from stormproof.model.plan import Plan
 from stormproof.model.series import Frame, Series
 from stormproof.observe.probes import Probes
 from stormproof.rules.abort import AbortRules
 from stormproof.rules.gate import decide
+from stormproof.run.control import ControlDesk
 from stormproof.run.decisions import Decisions, Frames
 from stormproof.run.lifecycle import Ports, Run
 from stormproof.seams import Recorder, Stack
@@ -66,6 +68,8 @@ def compose_run(
     def on_worker_event(event: Event) -> None:
         recorder.events([event])
         state.on_event(event)
+        if isinstance(event, ControlEvent) and event.kind == "stop" and not event.scenario:
+            run.end_load("the load was stopped")
 
     fleet = LocalFleet(
         worker_argv=[*_SELF, "_worker"],
@@ -86,13 +90,14 @@ def compose_run(
             recorder.events([event])
             run.give_up(EnvironmentFailure("the keeper died", "run: stormproof heal"))
 
+    probes = Probes(
+        plan.probes, recorder, clock, state.on_sample, tls=plan.tls, network=plan.network
+    )
     ports = Ports(
         stack=_stack(plan, directory, run_id, stack_cores, on_stack_event),
         fleet=fleet,
         steering=fleet,
-        watch=Probes(
-            plan.probes, recorder, clock, state.on_sample, tls=plan.tls, network=plan.network
-        ).watch,
+        watch=_watching(probes, ControlDesk(fleet, directory.control, on_worker_event)),
         recorder=recorder,
         clock=clock,
         decisions=Decisions(plan, frames, decide, AbortRules(plan), clock),
@@ -100,6 +105,15 @@ def compose_run(
     )
     run = Run(plan, ports)
     return run
+
+
+def _watching(probes: Probes, desk: ControlDesk) -> Callable[[str], Awaitable[None]]:
+    """Ask the probes and take orders, until cancelled."""
+
+    async def watch(base_url: str) -> None:
+        await asyncio.gather(probes.watch(base_url), desk.serve())
+
+    return watch
 
 
 def _stack(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from stormproof.kernel.limits import ERROR_KINDS_MAX
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import (
+    ControlEvent,
     DecisionEvent,
     DrainEvent,
     Event,
@@ -147,8 +148,8 @@ class LiveState:
                 self.tell(f"{event.part} {event.step} {event.detail}".rstrip())
             case WorkerEvent() if event.step == "died":
                 self.tell(f"worker {event.worker} died: {event.detail}")
-            case WarningEvent():
-                self.tell(f"warning: {event.text}")
+            case WarningEvent() | ControlEvent():
+                self.tell(_line(event))
             case _:
                 pass
 
@@ -181,3 +182,9 @@ class LiveState:
         if not self.origin_ns:
             return 0.0
         return max(0.0, (self.now_ns() - self.origin_ns) / SECOND_NS)
+
+
+def _line(event: WarningEvent | ControlEvent) -> str:
+    if isinstance(event, ControlEvent):
+        return f"load steered: {event.order}"
+    return f"warning: {event.text}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from stormproof import __version__
+from stormproof.cli.control_commands import ctl
 from stormproof.cli.load_commands import import_file, quick, run_file
 from stormproof.kernel.errors import BadInput, StormproofError
 
@@ -60,6 +61,7 @@ def certify(
 commands.add_command(run_file)
 commands.add_command(quick)
 commands.add_command(import_file)
+commands.add_command(ctl)
 
 
 @commands.command()

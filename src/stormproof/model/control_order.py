@@ -32,6 +32,13 @@ class ControlOrder(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.kind}{factor} {self.scenario or 'all scenarios'}"
 
 
+class ControlAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an order."""
+
+    is_done: bool = False
+    text: str
+
+
 def refuse_unless_possible(order: ControlOrder, plan: Plan) -> None:
     """Check an order against the plan that it changes.
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from stormproof.model.control_order import ControlKind
+from stormproof.model.control_order import ControlKind, ControlOrder
 
 
 class Phase(StrEnum):
@@ -127,7 +127,11 @@ class ControlEvent(msgspec.Struct, frozen=True, kw_only=True, tag="control"):
     kind: ControlKind
     scenario: str = ""  # empty: all
     value: float = 0.0
-    detail: str = ""  # who asked, or why
+
+    @property
+    def order(self) -> ControlOrder:
+        """What was ordered."""
+        return ControlOrder(kind=self.kind, scenario=self.scenario, value=self.value)
 
 
 class WarningEvent(msgspec.Struct, frozen=True, kw_only=True, tag="warning"):

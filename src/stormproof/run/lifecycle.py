@@ -86,12 +86,17 @@ class Run:
         self._background: list[asyncio.Future[None]] = []
         self._lost: asyncio.Future[None] | None = None
         self._stopping = asyncio.Event()
-        self._stopped_by = ""  # the live decision that ended the load early
+        self._stopped_by = ""  # the live decision, or whoever ended the load early
 
     def give_up(self, error: StormproofError) -> None:
         """End the run early, in order, because what it stands on is gone."""
         if self._lost is not None and not self._lost.done():
             self._lost.set_exception(error)
+
+    def end_load(self, why: str) -> None:
+        """Skip the faults that are left and end as stopped: somebody has ended the load."""
+        self._stopped_by = self._stopped_by or why
+        self._stopping.set()
 
     async def execute(self) -> None:
         """Run the plan from start to stop.
@@ -178,7 +183,7 @@ class Run:
                 self._stopped_by = self._stopped_by or breach_text(event)
         if not self._stopped_by:
             return
-        self._stopping.set()
+        self.end_load(self._stopped_by)
         with suppress(BadInput):  # the load has ended by itself meanwhile
             await self._ports.steering.steer(ControlOrder(kind="stop"))
 

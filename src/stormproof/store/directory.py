@@ -3,6 +3,7 @@
 runs/<id>/
   plan.json manifest.json journeys/   saved before the run
   record/*.seg  logs/  undo.jsonl     appended while it runs
+  control.sock                        there while it runs
   seal.json                           saved after the run
   verdict.json report.html junit.xml  saved after judging
 """
@@ -40,6 +41,7 @@ class RunDirectory:
         self.journeys = path / "journeys"
         self.plan = path / "plan.json"
         self.manifest = path / "manifest.json"
+        self.control = path / "control.sock"
         self.seal_file = path / "seal.json"
         self.verdict = path / "verdict.json"
         self.report = path / "report.html"
