@@ -3,9 +3,11 @@
 The public names are what a trial or journey file needs; everything else is behind the command line.
 """
 
+from stormproof.journeys.credential import api_key, basic, bearer
 from stormproof.journeys.feed import Feed
 from stormproof.journeys.interface import User
 from stormproof.journeys.journey import Journey, check, journey
+from stormproof.journeys.login import PasswordLogin, Ticket
 from stormproof.journeys.once import setup, teardown
 from stormproof.journeys.pause import between, exponential, lognormal, normal
 from stormproof.journeys.secret import secret
@@ -19,13 +21,18 @@ __all__ = [
     "Feed",
     "Floors",
     "Journey",
+    "PasswordLogin",
     "Reply",
     "SignIn",
     "Socket",
+    "Ticket",
     "Trial",
     "TrialFault",
     "TrialProbe",
     "User",
+    "api_key",
+    "basic",
+    "bearer",
     "between",
     "check",
     "exponential",

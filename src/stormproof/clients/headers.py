@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
+
+
+class Credential(Protocol):
+    """Who is asking, as headers; always the same ones."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that say it."""
+        ...
+
+
+Auth = str | Credential  # a text is a bearer token
 
 
 class Headers(dict[str, str]):

@@ -13,7 +13,7 @@ from stormproof.clients.deadlines import Deadlines
 from stormproof.clients.dialing import Dialer
 from stormproof.clients.errands import BODYLESS, Content, Errand
 from stormproof.clients.failures import REDIRECT_REFUSED
-from stormproof.clients.headers import header_lines
+from stormproof.clients.headers import Auth, header_lines
 from stormproof.clients.options import NAMES, NO_OPTIONS, split
 from stormproof.clients.pool import Pool
 from stormproof.clients.response import Response
@@ -105,7 +105,7 @@ class HttpClient:
         self._gets = site.get.get
         self._pool = Pool(site.dialer, site.deadlines, actor)
         self._exchange = self._pool.exchange
-        self._auth = ""
+        self._auth: Auth = ""
         self._auth_line = b""
 
     @property
@@ -129,7 +129,7 @@ class HttpClient:
         *,
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: str | None = None,
+        auth: Auth | None = None,
         timeout: float = TIMEOUT_S,
         expected: tuple[int, ...] = (),
         **values: Any,
@@ -162,7 +162,7 @@ class HttpClient:
         body: bytes | Stream = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: str | None = None,
+        auth: Auth | None = None,
         timeout: float = TIMEOUT_S,
         expected: tuple[int, ...] = (),
         **values: Any,
@@ -181,7 +181,7 @@ class HttpClient:
         body: bytes | Stream = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: str | None = None,
+        auth: Auth | None = None,
         timeout: float = TIMEOUT_S,
         expected: tuple[int, ...] = (),
         **values: Any,
@@ -198,7 +198,7 @@ class HttpClient:
         body: bytes | Stream = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: str | None = None,
+        auth: Auth | None = None,
         timeout: float = TIMEOUT_S,
         expected: tuple[int, ...] = (),
         **values: Any,
@@ -217,7 +217,7 @@ class HttpClient:
         body: bytes | Stream = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: str | None = None,
+        auth: Auth | None = None,
         timeout: float = TIMEOUT_S,
         expected: tuple[int, ...] = (),
         **values: Any,
@@ -245,7 +245,7 @@ class HttpClient:
         body: bytes | Stream = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: str | None = None,
+        auth: Auth | None = None,
         timeout: float = TIMEOUT_S,
         expected: tuple[int, ...] = (),
         **values: Any,
@@ -274,7 +274,7 @@ class HttpClient:
         body: bytes | Stream,
         query: Query | None,
         headers: Mapping[str, str] | None,
-        auth: str | None,
+        auth: Auth | None,
         timeout: float,
         expected: tuple[int, ...],
         values: Mapping[str, Any],
@@ -312,7 +312,7 @@ class HttpClient:
         content: Content,
         query: Query | None,
         headers: Mapping[str, str] | None,
-        auth: str | None,
+        auth: Auth | None,
         timeout: float,
         expected: tuple[int, ...],
         given: Mapping[str, Any],
@@ -355,8 +355,9 @@ class HttpClient:
             self._pool.decode_from_now_on()
         return lines
 
-    def _authorize(self, token: str) -> bytes:
+    def _authorize(self, auth: Auth) -> bytes:
         """Return the line that carries a bearer token, kept for the next request."""
-        self._auth_line = header_lines({"Authorization": f"Bearer {token}"})
-        self._auth = token
+        bearer = {"Authorization": f"Bearer {auth}"} if isinstance(auth, str) else auth.headers
+        self._auth_line = header_lines(bearer)
+        self._auth = auth
         return self._auth_line

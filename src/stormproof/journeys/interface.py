@@ -24,6 +24,18 @@ Query = Mapping[str, Scalar]
 _Kept = TypeVar("_Kept")
 
 
+class Credential(Protocol):
+    """Who is asking, as headers: `api_key(...)`, `bearer(...)`, `basic(...)`, or a secret token."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that say it."""
+        ...
+
+
+Auth = str | Credential
+
+
 class Response(Protocol):
     """An answer over HTTP; `status` is 0 when there was none and `error` says why."""
 
@@ -65,8 +77,8 @@ class Http(Protocol):
     """Requests over HTTP/1.1 on connections that stay open.
 
     The path is a template, `/api/posts/{id}`: its values are keyword arguments. Method and
-    template name the operation. `auth` is a bearer token. `timeout` (seconds) counts from the
-    operation's intended start. A status in `expected` is no failure.
+    template name the operation. `auth` is a bearer token or a credential. `timeout` (seconds)
+    counts from the operation's intended start. A status in `expected` is no failure.
     """
 
     def get(
@@ -75,7 +87,7 @@ class Http(Protocol):
         *,
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: str | None = None,
+        auth: Auth | None = None,
         timeout: float = ...,
         expected: tuple[int, ...] = (),
         **values: Scalar,
@@ -91,7 +103,7 @@ class Http(Protocol):
         body: bytes = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: str | None = None,
+        auth: Auth | None = None,
         timeout: float = ...,
         expected: tuple[int, ...] = (),
         **values: Scalar,
@@ -107,7 +119,7 @@ class Http(Protocol):
         body: bytes = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: str | None = None,
+        auth: Auth | None = None,
         timeout: float = ...,
         expected: tuple[int, ...] = (),
         **values: Scalar,
@@ -123,7 +135,7 @@ class Http(Protocol):
         body: bytes = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: str | None = None,
+        auth: Auth | None = None,
         timeout: float = ...,
         expected: tuple[int, ...] = (),
         **values: Scalar,
@@ -139,7 +151,7 @@ class Http(Protocol):
         body: bytes = b"",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-        auth: str | None = None,
+        auth: Auth | None = None,
         timeout: float = ...,
         expected: tuple[int, ...] = (),
         **values: Scalar,

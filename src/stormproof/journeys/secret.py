@@ -2,7 +2,7 @@
 
     API_TOKEN = secret("API_TOKEN")
 
-    answer = await user.http.get("/orders", auth=API_TOKEN.value)
+    answer = await user.http.get("/orders", auth=API_TOKEN)
 
 A secret is declared at the top of the file, so that the plan can name it and whoever starts the run
 hears at once which ones are missing. Its value comes from the environment or a file (see
@@ -38,6 +38,11 @@ class Secret:
                 f'journey file says {self.name} = secret("{self.name}") at its top'
             )
         return self._value
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What makes it a bearer token, as `auth=API_TOKEN`."""
+        return {"Authorization": f"Bearer {self.value}"}
 
     def bind(self, value: str) -> None:
         """Give it its value; done by the worker before any user exists."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.integration.load.conftest import Bench
 from tests.integration.load.fleets import (
     HERE,
     Observed,
@@ -21,6 +22,7 @@ from tests.integration.load.fleets import (
 )
 from tests.integration.load.target import TargetServer
 
+from stormproof import api_key, basic, bearer
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.kernel.errors import BadInput, EnvironmentFailure
 from stormproof.model.event import WarningEvent
@@ -213,3 +215,24 @@ async def test_a_secret_is_nowhere_in_the_run(tmp_path: Path, target: TargetServ
     assert b"the phrase is ***" in files["worker-0.log"]
     for spelling in spellings("sesame"):
         assert [name for name, data in files.items() if spelling in data] == []
+
+
+async def test_credentials_reach_the_target(bench: Bench, target: TargetServer) -> None:
+    """Whatever says who is asking is sent as its header, and the last one sent is the one meant."""
+    key = api_key("X-Key", "abc")
+    for auth in (key, "token", basic("ada", "pw"), key):
+        await bench.http.get("/feed", auth=auth)
+    await bench.http.post("/feed", json={}, auth=bearer("fixed"))
+    lines = [
+        line.decode()
+        for head in target.heads
+        for line in head.split(b"\r\n")
+        if line.startswith((b"X-Key", b"Authorization"))
+    ]
+    assert lines == [
+        "X-Key: abc",
+        "Authorization: Bearer token",
+        "Authorization: Basic YWRhOnB3",
+        "X-Key: abc",
+        "Authorization: Bearer fixed",
+    ]
