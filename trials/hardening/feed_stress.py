@@ -19,7 +19,7 @@ TRIAL = Trial(
     stack="embedded",
     scenarios=dict.fromkeys(CROWDS, "read"),
     probes={"ready": READY},
-    floors=Floors(duration="60s"),
+    floors=Floors(duration="2m", vus=dict.fromkeys(CROWDS, 50)),
 )
 
 

@@ -21,5 +21,5 @@ TRIAL = Trial(
     stack="embedded",
     scenarios={"visit": "visit", "arrive": "arrive"},
     probes={"ready": READY},
-    floors=Floors(duration="60s", rates={"arrive": 1}, vus={"visit": 20}),
+    floors=Floors(duration="60s", rates={"arrive": 1}, vus={"visit": 20, "arrive": 8}),
 )

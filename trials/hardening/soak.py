@@ -23,5 +23,5 @@ TRIAL = Trial(
     probes={"ready": READY},
     checkers=("delivery",),
     objectives=DELIVERED,
-    floors=Floors(duration="60s", rates={"arrive": 1}, vus={"visit": 20, "chat": 30}),
+    floors=Floors(duration="2m", rates={"arrive": 1}, vus={"visit": 20, "arrive": 8, "chat": 30}),
 )

@@ -19,7 +19,7 @@ TRIAL = Trial(
     stack="embedded",
     scenarios={"hold": "hold", "come_and_go": "come_and_go"},
     probes={"ready": READY},
-    floors=Floors(duration="60s", rates={"come_and_go": 8}, vus={"hold": 50}),
+    floors=Floors(duration="60s", rates={"come_and_go": 8}, vus={"hold": 50, "come_and_go": 20}),
 )
 
 

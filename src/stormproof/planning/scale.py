@@ -14,6 +14,7 @@ class Scale:
     def __init__(self, trial: Trial, profile: Profile, factor: float) -> None:
         self._factor = factor
         self._floors = trial.floors
+        self._workers = profile.workers
         full_ns = profile.duration_ns
         floor_ns = min(full_ns, _floor_ns(trial.floors.duration))
         self.duration_ns = full_ns if factor == 1 else max(round(full_ns * factor), floor_ns)
@@ -52,8 +53,8 @@ class Scale:
         return iterations if self._factor == 1 else max(1, round(iterations * self._factor))
 
     def vus(self, scenario: str, vus: int) -> int:
-        """Scale users."""
-        floor = min(vus, self._floors.vus.get(scenario, 1))
+        """Scale users; each worker keeps one, or it would drop its share of a schedule."""
+        floor = min(vus, max(self._workers, self._floors.vus.get(scenario, 1)))
         return vus if self._factor == 1 else max(round(vus * self._factor), floor)
 
 

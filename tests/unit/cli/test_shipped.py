@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -95,3 +97,28 @@ def test_every_profile_belongs_to_something_shipped() -> None:
     assert {trial_of(profile) for profile in PROFILES} == {trial.stem for trial in TRIALS}
     own = {file.stem for file in FILES} - {file.stem for file in PROFILES}
     assert own == {BUILT_IN, *(f"quick-{mode}" for mode in MODES)}
+
+
+@pytest.mark.parametrize(
+    ("target", "command"),
+    [
+        ("test-load", "certify feed_load"),
+        ("test-stress-http", "certify http_stress"),
+        ("test-stress-ws", "certify websocket_stress"),
+        ("test-soak", "certify soak --profile moderate"),
+    ],
+)
+def test_make_target_is_a_thin_call(target: str, command: str) -> None:
+    """`make` passes its options on and adds nothing; what it calls is valid."""
+    make = shutil.which("make")
+    assert make is not None
+    options = ["TARGET=http://127.0.0.1:8000", "ARGS=--seed 7"]
+    told = subprocess.run(
+        [make, "--dry-run", "--silent", target, *options],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    called = f"stormproof {command} --target http://127.0.0.1:8000 --seed 7"
+    assert told.stdout.splitlines()[-1].endswith(called)
+    assert run_commands(["validate", *command.split()[1:]]) == 0

@@ -328,6 +328,15 @@ def test_unknown_names_list_the_known_ones() -> None:
         find_profile("./nope.json", [PROFILES])
 
 
+def test_each_worker_keeps_a_user_however_small_the_scale(tmp_path: Path) -> None:
+    """A worker without a user would drop its share of a schedule."""
+    value = json.loads((PROFILES / "demonstration.json").read_bytes())
+    value["workers"] = 7
+    (tmp_path / "p.json").write_text(json.dumps(value))
+    feed, _ = compiled(tmp_path / "p.json", scale=0.01).scenarios
+    assert (feed.vus, feed.max_vus) == (7, 7)
+
+
 @pytest.mark.parametrize("scale", [1.0, 0.37])
 def test_every_executor_is_planned_and_scaled(
     scale: float, tmp_path: Path, changed: Callable[..., str]
