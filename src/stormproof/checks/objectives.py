@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stormproof.checks.bench import (
     LONGER,
     TO_THE_END,
@@ -49,7 +51,12 @@ def judge_objective(objective: Objective, bench: Bench) -> Judged:
 def judge_whole(
     objective: Objective, bench: Bench, seconds: set[int], doubt: Doubt | None
 ) -> Judged:
-    """Answer an objective over all of `seconds` together, unless there is a `doubt` already."""
+    """Answer an objective over all of `seconds` together, unless there is a `doubt` already.
+
+    An exact bar on checks asks what the target answered, not when: a late generator hides nothing.
+    """
+    if objective.exact and metric_of(objective).reading is Reading.PASSED_SHARE:
+        bench = replace(bench, validity=bench.validity.blind())
     measured = measure_record(objective, bench.record, bench.windows.origin_ns, seconds)
     seed = derive(0, bench.plan_sha256, objective.name)
     value = value_of(objective, measured.cells, length_s(objective, bench, seconds), seed)

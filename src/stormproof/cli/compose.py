@@ -55,6 +55,7 @@ def compose_run(
     *,
     run_id: str,
     headers: Mapping[str, str],
+    on_trace: Callable[[str], None] | None,
 ) -> Run:
     """Wire one run."""
     worker_cores, stack_cores = split_cores(plan)
@@ -79,6 +80,7 @@ def compose_run(
         on_frame=on_frame,
         on_event=on_worker_event,
         headers=headers,
+        on_trace=on_trace,
     )
 
     state.prepared = lambda: (fleet.users_done, fleet.users)

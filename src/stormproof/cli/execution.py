@@ -8,7 +8,7 @@ import platform
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
@@ -34,7 +34,6 @@ from stormproof.store.directory import RunDirectory, new_run_id
 from stormproof.store.segment import SegmentRecorder
 
 REDRAW_S = 0.25
-NO_HEADERS: Mapping[str, str] = {}
 VERSIONS_OF = ("httptools", "msgspec", "numpy", "picows", "uvloop")
 
 
@@ -60,36 +59,34 @@ class Outcome:
         return EXIT_CODES[self.verdict.verdict]
 
 
-def carry_out(
-    plan: Plan,
-    loaded: LoadedTrial,
-    out: Path,
-    *,
-    variables: Variables,
-    headers: Mapping[str, str] = NO_HEADERS,
-) -> Outcome:
-    """Run a plan below `out`, judge it and print the verdict.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a plan is carried out, beside what it says itself.
 
-    Args:
-        plan: what to do.
-        loaded: the user's file that it names.
-        out: the folder that gets the run's own.
-        variables: what of the plan came from the environment.
-        headers: the values of the plan's headers, which are stored nowhere.
+    `variables` says what of it came from the environment; `headers` are the values of the plan's
+    headers, which are stored nowhere; `verbose` shows the first requests and their answers.
     """
-    if variables.told:
-        click.echo(variables.line(), err=True)
+
+    variables: Variables = field(default_factory=Variables)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    verbose: bool = False
+
+
+def carry_out(plan: Plan, loaded: LoadedTrial, out: Path, manner: Manner) -> Outcome:
+    """Run a plan below `out`, judge it and print the verdict."""
+    if manner.variables.told:
+        click.echo(manner.variables.line(), err=True)
     for line in describe(plan):
         click.echo(line, err=True)
     run_id = new_run_id(plan.trial)
     directory = RunDirectory.create(
         out.absolute() / run_id,
         plan=plan,
-        manifest=_manifest(plan, run_id, variables),
+        manifest=_manifest(plan, run_id, manner.variables),
         journeys={**loaded.modules, loaded.path.name: loaded.source},
     )
     click.echo(f"record {directory.path}", err=True)
-    error = _run(plan, directory, run_id, headers)
+    error = _run(plan, directory, run_id, manner)
     verdict = judge_run(directory)
     print_verdict(directory, verdict)
     sys.stdout.flush()
@@ -97,7 +94,7 @@ def carry_out(
 
 
 def _run(
-    plan: Plan, directory: RunDirectory, run_id: str, headers: Mapping[str, str]
+    plan: Plan, directory: RunDirectory, run_id: str, manner: Manner
 ) -> StormproofError | None:
     """Carry out the run and seal its record; return what stopped it early."""
     recorder = SegmentRecorder(directory.record / "controller.seg", writer="controller")
@@ -105,7 +102,15 @@ def _run(
     state = LiveState(plan=plan, now_ns=clock.monotonic_ns, tell=view.tell)
     error: StormproofError | None = None
     try:
-        run = compose_run(plan, directory, recorder, state, run_id=run_id, headers=headers)
+        run = compose_run(
+            plan,
+            directory,
+            recorder,
+            state,
+            run_id=run_id,
+            headers=manner.headers,
+            on_trace=view.tell if manner.verbose else None,
+        )
         uvloop.run(_drive(run, state, view))
     except StormproofError as stopped:
         error = stopped

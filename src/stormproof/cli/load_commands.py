@@ -22,6 +22,8 @@ _LOAD = (
     click.option("--duration", metavar="T", help="How long, such as 90s or 1m30s."),
     click.option("--rate", type=click.FloatRange(0.01, RATE_PER_S_MAX),
                  help="Iterations started a second, whatever the answers."),
+    click.option("--insecure", is_flag=True, help="Believe any certificate of the target."),
+    click.option("--verbose", is_flag=True, help="Show the first requests and their answers."),
     click.option("--workers", type=click.IntRange(1, WORKERS_MAX), help="Worker processes."),
     click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'",
                  help="A header of every request; its value is stored nowhere."),
@@ -58,6 +60,7 @@ def run_file(
     secrets: Path | None,
     seed: int | None,
     out: Path,
+    verbose: bool,
     **load: Any,
 ) -> int:
     """Run a file of journeys (or a trial) against a target and judge it.
@@ -80,7 +83,7 @@ def run_file(
         headers=headers,
         secrets=secrets,
     )
-    return run(job, out)
+    return run(job, out, verbose=verbose)
 
 
 @click.command()
@@ -94,6 +97,7 @@ def quick(
     api_key: str | None,
     seed: int | None,
     out: Path,
+    verbose: bool,
     **load: Any,
 ) -> int:
     """Load one URL without a script; print the figures, write load_test_results.json."""
@@ -103,7 +107,7 @@ def quick(
     if api_key:
         headers = {**headers, "X-API-Key": api_key}
     wish = _wish(load, {})
-    return run(url, mode, wish=wish, headers=headers, seed=seed, out=out)
+    return run(url, mode, wish=wish, headers=headers, seed=seed, out=out, verbose=verbose)
 
 
 @click.command("import")

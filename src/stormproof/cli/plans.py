@@ -84,6 +84,8 @@ def describe(plan: Plan) -> list[str]:
         f"faults: {faults or 'none'}",
         f"{len(plan.objectives)} objectives",
     ]
+    if plan.tls.insecure:
+        lines.append("INSECURE: whoever answers is believed, no certificate is checked")
     if plan.scope == "reduced":
         scale = f" at scale {plan.scale:g}" if plan.scale < 1 else ""
         lines.append(f"rehearsal{scale}: it never counts as go-live")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from stormproof.cli.execution import Outcome, carry_out
+from stormproof.cli.execution import Manner, Outcome, carry_out
 from stormproof.cli.jobs import Job, compile_job
 from stormproof.cli.locations import profile_folders
 from stormproof.cli.variables import read_variables
@@ -34,6 +34,7 @@ def quick(
     headers: Mapping[str, str],
     seed: int | None,
     out: Path,
+    verbose: bool,
 ) -> int:
     """Load one URL, print the figures beside the verdict, and return the exit code.
 
@@ -53,7 +54,8 @@ def quick(
     )
     plan, loaded = compile_job(job)
     variables = read_variables(os.environ, flags={})
-    outcome = carry_out(plan, loaded, out, variables=variables, headers=headers)
+    manner = Manner(variables=variables, headers=headers, verbose=verbose)
+    outcome = carry_out(plan, loaded, out, manner)
     _report(outcome, profile)
     return outcome.exit_code()
 

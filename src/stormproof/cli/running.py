@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from stormproof.cli.execution import carry_out
+from stormproof.cli.execution import Manner, carry_out
 from stormproof.cli.jobs import Job, compile_job
 from stormproof.cli.plans import Order, compile_order
 from stormproof.cli.variables import Variables, read_variables
@@ -19,15 +19,15 @@ def certify(order: Order, out: Path) -> int:
     target = order.target or variables.base_url
     order = replace(order, target=target, profile=order.profile or variables.profile or None)
     plan, loaded = compile_order(order)
-    return carry_out(plan, loaded, out, variables=variables).exit_code()
+    return carry_out(plan, loaded, out, Manner(variables=variables)).exit_code()
 
 
-def run(job: Job, out: Path) -> int:
+def run(job: Job, out: Path, *, verbose: bool) -> int:
     """Run a file of journeys, or a trial, below `out`; judge it, and return the exit code."""
     job, variables = with_variables(job)
     plan, loaded = compile_job(job)
-    outcome = carry_out(plan, loaded, out, variables=variables, headers=job.headers)
-    return outcome.exit_code()
+    manner = Manner(variables=variables, headers=job.headers, verbose=verbose)
+    return carry_out(plan, loaded, out, manner).exit_code()
 
 
 def with_variables(job: Job) -> tuple[Job, Variables]:

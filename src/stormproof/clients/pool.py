@@ -15,6 +15,7 @@ from stormproof.clients.failures import INTERRUPTED, DialFailure, connect_error
 from stormproof.clients.options import Options
 from stormproof.clients.response import Response
 from stormproof.clients.tape import Actor
+from stormproof.clients.tracing import TracedConnection
 from stormproof.kernel.clock import monotonic_ns
 
 CONNECTIONS_PER_USER_MAX = 6
@@ -248,10 +249,10 @@ class Pool:
             self._opening -= 1
 
     async def _connect(self, opening: Opening) -> HttpConnection:
+        tape = self._actor.scope.tape
+        make = HttpConnection if tape.tracer is None else TracedConnection
         connection = await self._dialer.dial(
-            opening,
-            lambda: HttpConnection(self, self._actor, self._deadlines),
-            self._actor.scope.tape,
+            opening, lambda: make(self, self._actor, self._deadlines), tape
         )
         connection.adopt()
         connection.decodes = self.decodes

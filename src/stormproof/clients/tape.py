@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from stormproof.clients.masking import Masking
 from stormproof.kernel.clock import monotonic_ns
@@ -23,6 +24,9 @@ from stormproof.kernel.limits import (
 )
 from stormproof.model.event import Failure, WarningEvent
 from stormproof.model.series import Series, SeriesKind
+
+if TYPE_CHECKING:
+    from stormproof.clients.tracing import Tracer
 
 # The columns of a row. `outcome` is status << 1 | failed; without a status it is just `failed`.
 # `written_us` and `first_us` count from the actual start to the request written and to the first
@@ -68,6 +72,7 @@ class Tape:
         "rows",
         "series",
         "sockets",
+        "tracer",
         "warnings",
         "worker",
     )
@@ -83,6 +88,7 @@ class Tape:
         self.warnings: list[WarningEvent] = []
         self.series: list[Series] = []
         self.sockets = 0
+        self.tracer: Tracer | None = None  # told of requests and answers, with --verbose
         self.recorded = 0
         self._ids: dict[tuple[str, ...], int] = {}
         self._tag_values: dict[str, set[str]] = {}

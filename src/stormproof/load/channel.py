@@ -51,6 +51,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     run_dir: str
     base_url: str
     cores: list[int]
+    traced: bool = False  # tell requests and answers
     headers: dict[str, str] = {}  # of every request; told here alone, because they may be secrets
 
 
@@ -132,6 +133,12 @@ class NewFrame(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     series: list[Series]
 
 
+class Traced(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A request or an answer as text, for a person who asked to see them."""
+
+    text: str
+
+
 class Warned(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Something that a reader of the verdict should know."""
 
@@ -207,6 +214,7 @@ Report = (
     | Progress
     | Prepared
     | NewFrame
+    | Traced
     | Warned
     | Driven
     | Steered

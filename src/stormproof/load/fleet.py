@@ -46,6 +46,7 @@ class LocalFleet:
         on_frame: called with each frame and all series of its worker.
         on_event: called with what is to be recorded of the workers: they write no events.
         headers: that every request carries besides our own.
+        on_trace: called with the first requests and answers, as text; None: they are not told.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class LocalFleet:
         on_frame: OnFrame,
         on_event: OnEvent,
         headers: Mapping[str, str] | None = None,
+        on_trace: Callable[[str], None] | None = None,
     ) -> None:
         self._argv = list(worker_argv)
         self._plan = plan
@@ -66,6 +68,7 @@ class LocalFleet:
         self._on_frame = on_frame
         self._on_event = on_event
         self._headers = dict(headers or {})
+        self._on_trace = on_trace
         self._remotes: list[Remote] = []
         self._origin_ns = 0  # while the load runs
         self._steering = asyncio.Lock()
@@ -232,6 +235,7 @@ class LocalFleet:
             number,
             on_frame=self._on_frame,
             on_event=self._on_event,
+            on_trace=self._on_trace,
             log=self._run_dir / "logs" / f"worker-{number}.log",
         )
         self._remotes.append(remote)
@@ -247,6 +251,7 @@ class LocalFleet:
             base_url=base_url,
             cores=[cores[number % len(cores)]] if cores else [],
             headers=self._headers,
+            traced=self._on_trace is not None,
         )
 
     async def _watch_silence(self) -> None:

@@ -38,6 +38,7 @@ class Remote:
         *,
         on_frame: Callable[[Frame, Mapping[int, Series]], None],
         on_event: Callable[[Event], None],
+        on_trace: Callable[[str], None] | None,
         log: Path,
     ) -> None:
         self.number = number
@@ -46,6 +47,7 @@ class Remote:
         self.silent_s = 0  # counted by the fleet, started anew by every report
         self._on_frame = on_frame
         self._on_event = on_event
+        self._on_trace = on_trace
         self._log = log
         self._series: dict[int, Series] = {}
         self._awaited: dict[type, asyncio.Future[channel.Report]] = {}
@@ -180,6 +182,9 @@ class Remote:
                 self.users_done = done
             case channel.Owing():
                 self.owes = True
+            case channel.Traced(text=text):
+                if self._on_trace is not None:
+                    self._on_trace(text)
             case channel.Warned(event=event):
                 self._on_event(event)
             case channel.GivenUp(kind=kind, text=text):

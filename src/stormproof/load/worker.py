@@ -28,6 +28,7 @@ import uvloop
 from stormproof.clients.headers import header_lines
 from stormproof.clients.tape import Tape
 from stormproof.clients.target import Target, parse_target
+from stormproof.clients.tracing import Tracer
 from stormproof.journeys.journey import Journey
 from stormproof.journeys.loader import load_journey
 from stormproof.kernel.clock import monotonic_ns
@@ -134,6 +135,8 @@ async def _work(
     once = Once(plan, provisions.setups, provisions.teardowns, engine.lone_user)
     recorder = open_recorder(run_dir / "record" / f"{name}.seg", name)
     worker = _Worker(engine, commons, once, tape, recorder, reader, writer)
+    if assignment.traced:
+        tape.tracer = Tracer(worker.tell_trace, assignment.headers.values())
     how = "failed"
     try:
         how = await worker.run()
@@ -328,6 +331,10 @@ class _Worker:
     def _send(self, report: channel.Report) -> None:
         if not self._writer.is_closing():
             self._writer.write(channel.pack(report))
+
+    def tell_trace(self, text: str) -> None:
+        """Send what a person asked to see, of requests and answers."""
+        self._send(channel.Traced(text=text))
 
     def _send_frame(self, frame: Frame, series: Sequence[Series]) -> None:
         """Send a frame for the live view; the record has it in any case."""

@@ -33,6 +33,7 @@ class Amendments:
     iterations: int | None = None
     rate: float | None = None
     workers: int | None = None
+    insecure: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     thresholds: JsonObject = field(default_factory=dict)  # each instead of the profile's own
@@ -57,8 +58,13 @@ def amended(document: JsonObject, wish: Amendments, where: str) -> tuple[JsonObj
     for name, added in (("thresholds", wish.thresholds), ("limits", wish.limits)):
         if added:
             changed[name] = {**_object(document.get(name)), **added}
+    if wish.insecure:
+        rest = {key: one for key, one in _object(document.get("tls")).items() if key != "ca"}
+        changed["tls"] = {**rest, "insecure": True}
     changed["scenarios"] = {
-        name: _scenario(scenario, _share(wish, position, len(scenarios)), factor)
+        name: _scenario(
+            scenario, _share(wish, position, len(scenarios)), factor, changed.get("duration")
+        )
         for position, (name, scenario) in enumerate(scenarios.items())
     }
     return changed, problems
@@ -102,14 +108,17 @@ def _share(wish: Amendments, position: int, scenarios: int) -> Amendments:
     )
 
 
-def _scenario(scenario: JsonObject, wish: Amendments, factor: float) -> JsonObject:
+def _scenario(scenario: JsonObject, wish: Amendments, factor: float, length: object) -> JsonObject:
     executor = scenario.get("executor")
     kept = {key: scenario[key] for key in _KEPT if key in scenario}
     changed: dict[str, object]
     if wish.rate is not None:
         changed = {**kept, **_arrivals(wish.rate, wish.vus)}
     elif wish.iterations is not None:
-        changed = {**kept, **_iterations(wish.iterations, wish.vus or 1, wish.duration)}
+        changed = {**kept, **_iterations(wish.iterations, wish.vus or 1, length)}
+        factor = 1.0
+    elif wish.vus is None and wish.duration is not None and executor in BY_ITERATIONS:
+        changed = {**kept, "executor": "constant-vus", "vus": scenario.get("vus", 1)}
     elif wish.vus is None:
         changed = dict(scenario)
     elif executor == "constant-arrival-rate":
@@ -136,13 +145,13 @@ def _arrivals(rate: float, vus: int | None) -> dict[str, object]:
     }
 
 
-def _iterations(iterations: int, vus: int, duration: str | None) -> dict[str, object]:
-    numbers: dict[str, object] = {
+def _iterations(iterations: int, vus: int, longest: object) -> dict[str, object]:
+    return {
         "executor": "shared-iterations",
         "vus": min(vus, iterations),
         "iterations": iterations,
+        "maxDuration": longest,
     }
-    return numbers if duration is None else {**numbers, "maxDuration": duration}
 
 
 def _stretch(document: JsonObject, duration: str | None) -> float:

@@ -93,6 +93,11 @@ class Validity:
         """Return which of some seconds are invalid."""
         return seconds & self.causes.keys()
 
+    def blind(self) -> Validity:
+        """Return the validity for what asks only whether, and not when: no frame may be missing."""
+        blind = {second: causes & BLIND for second, causes in self.causes.items()}
+        return Validity(causes={second: causes for second, causes in blind.items() if causes})
+
     def doubt(self, seconds: set[int], *, answered_twice: bool = False) -> tuple[str, str]:
         """Return why a window of `seconds` cannot be judged, and the remedy; empty when it can.
 

@@ -129,6 +129,20 @@ def test_a_trial_runs_with_other_numbers(project: Project, file: Path) -> None:
     assert (scenario["rate"], scenario["vus"], scenario["max_vus"]) == (20, 5, 5)
 
 
+def test_verbose_shows_what_goes_over_the_wire(
+    project: Project, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One iteration of each journey: its request and the answer are on standard error, masked."""
+    order = ["run", str(file), "--target", project.target, "--verbose", "-H", "X-Api-Key: hid-1"]
+    assert run_commands(order) == 0
+    err = capsys.readouterr().err
+    for part in ("GET /look?at=home HTTP/1.1", "GET /items/1 HTTP/1.1", "X-Api-Key: ***", "200 OK"):
+        assert part in err
+    assert "hid-1" not in err
+    verdict = json.loads((project.run_directory() / "verdict.json").read_bytes())
+    assert verdict["objectives"][0]["evidence"]["samples"] == 2
+
+
 def test_quick_writes_the_figures_that_a_pipeline_reads(
     project: Project, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

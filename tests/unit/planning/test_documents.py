@@ -49,6 +49,16 @@ def test_no_wish_changes_nothing() -> None:
             {"iterations": 3, "vus": 9, "duration": "5s"},
             {"executor": "shared-iterations", "iterations": 3, "vus": 3, "maxDuration": "5s"},
         ),
+        (
+            OPEN,
+            {"iterations": 3},
+            {"executor": "shared-iterations", "iterations": 3, "vus": 1, "maxDuration": "60s"},
+        ),
+        (
+            {"executor": "shared-iterations", "vus": 2},
+            {"duration": "9s"},
+            {"executor": "constant-vus", "vus": 2},
+        ),
         (CLOSED, {"env": {"b": "2"}}, {**CLOSED, "env": {"a": "1", "b": "2"}}),
         (OPEN, {"tags": {"region": "eu"}}, {**OPEN, "tags": {"region": "eu"}}),
     ],
@@ -58,9 +68,7 @@ def test_a_flag_stands_in_the_document(
 ) -> None:
     """Each flag becomes what a person would have written into the profile for it."""
     found = changed(document(one=scenario), **wish)["scenarios"]["one"]
-    stretched = {key: value for key, value in found.items() if key != "maxDuration"}
-    wanted = {key: value for key, value in expected.items() if key != "maxDuration"}
-    assert stretched == wanted
+    assert found == expected
 
 
 def test_scenarios_share_what_was_given_for_the_whole_run() -> None:
@@ -102,6 +110,12 @@ def test_what_cannot_be_wished_is_said(wish: dict[str, Any], problem: str) -> No
     late = {**CLOSED, "startTime": "30s"}
     _, problems = amended(document(a=CLOSED, b=late), Amendments(**wish), "p")
     assert problem in "\n".join(map(str, problems))
+
+
+def test_insecure_replaces_what_would_be_trusted() -> None:
+    """Believing everybody leaves no authority to ask; our own certificate stays."""
+    given = {**document(a=CLOSED), "tls": {"ca": "ca.pem", "certificate": "me.pem"}}
+    assert changed(given, insecure=True)["tls"] == {"certificate": "me.pem", "insecure": True}
 
 
 def test_a_broken_document_is_left_to_its_reader() -> None:
