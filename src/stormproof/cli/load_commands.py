@@ -23,6 +23,7 @@ _LOAD = (
     click.option("--rate", type=click.FloatRange(0.01, RATE_PER_S_MAX),
                  help="Iterations started a second, whatever the answers."),
     click.option("--insecure", is_flag=True, help="Believe any certificate of the target."),
+    click.option("--dry-run", is_flag=True, help="Print what would be sent when; send nothing."),
     click.option("--verbose", is_flag=True, help="Show the first requests and their answers."),
     click.option("--workers", type=click.IntRange(1, WORKERS_MAX), help="Worker processes."),
     click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'",
@@ -61,6 +62,7 @@ def run_file(
     seed: int | None,
     out: Path,
     verbose: bool,
+    dry_run: bool,
     **load: Any,
 ) -> int:
     """Run a file of journeys (or a trial) against a target and judge it.
@@ -83,7 +85,7 @@ def run_file(
         headers=headers,
         secrets=secrets,
     )
-    return run(job, out, verbose=verbose)
+    return run(job, out, verbose=verbose, dry=dry_run)
 
 
 @click.command()
@@ -98,6 +100,7 @@ def quick(
     seed: int | None,
     out: Path,
     verbose: bool,
+    dry_run: bool,
     **load: Any,
 ) -> int:
     """Load one URL without a script; print the figures, write load_test_results.json."""
@@ -107,7 +110,9 @@ def quick(
     if api_key:
         headers = {**headers, "X-API-Key": api_key}
     wish = _wish(load, {})
-    return run(url, mode, wish=wish, headers=headers, seed=seed, out=out, verbose=verbose)
+    return run(
+        url, mode, wish=wish, headers=headers, seed=seed, out=out, verbose=verbose, dry=dry_run
+    )
 
 
 @click.command("import")

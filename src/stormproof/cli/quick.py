@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from stormproof.cli.dry_run import dry_run
 from stormproof.cli.execution import Manner, Outcome, carry_out
 from stormproof.cli.jobs import Job, compile_job
 from stormproof.cli.locations import profile_folders
@@ -35,6 +36,7 @@ def quick(
     seed: int | None,
     out: Path,
     verbose: bool,
+    dry: bool,
 ) -> int:
     """Load one URL, print the figures beside the verdict, and return the exit code.
 
@@ -53,6 +55,8 @@ def quick(
         headers=headers,
     )
     plan, loaded = compile_job(job)
+    if dry:
+        return dry_run(plan, loaded, headers)
     variables = read_variables(os.environ, flags={})
     manner = Manner(variables=variables, headers=headers, verbose=verbose)
     outcome = carry_out(plan, loaded, out, manner)

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from stormproof.cli.dry_run import dry_run
 from stormproof.cli.execution import Manner, carry_out
 from stormproof.cli.jobs import Job, compile_job
 from stormproof.cli.plans import Order, compile_order
@@ -22,10 +23,12 @@ def certify(order: Order, out: Path) -> int:
     return carry_out(plan, loaded, out, Manner(variables=variables)).exit_code()
 
 
-def run(job: Job, out: Path, *, verbose: bool) -> int:
+def run(job: Job, out: Path, *, verbose: bool, dry: bool) -> int:
     """Run a file of journeys, or a trial, below `out`; judge it, and return the exit code."""
     job, variables = with_variables(job)
     plan, loaded = compile_job(job)
+    if dry:
+        return dry_run(plan, loaded, job.headers)
     manner = Manner(variables=variables, headers=job.headers, verbose=verbose)
     return carry_out(plan, loaded, out, manner).exit_code()
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
 
 from stormproof.clients.connection import HttpConnection
-from stormproof.clients.masking import MASK, mask_secrets
+from stormproof.clients.masking import MASK, Masking
 from stormproof.clients.response import Response
 from stormproof.kernel.limits import TRACE_BODY_BYTES_MAX, TRACED_EXCHANGES_MAX
 
@@ -19,7 +19,6 @@ _END = b"\r\n\r\n"
 _SECRET_HEADER = re.compile(
     r"(authorization|cookie|token|secret|api-?key|password|session|signature)", re.IGNORECASE
 )
-_SHORTEST_SECRET = 4  # characters; a shorter one would take words apart
 
 
 class Tracer:
@@ -27,14 +26,12 @@ class Tracer:
 
     Args:
         tell: takes the text of one message.
-        secrets: texts that must not be seen wherever they stand.
+        masking: hides the secrets that are known.
     """
 
-    def __init__(self, tell: Callable[[str], None], secrets: Collection[str]) -> None:
+    def __init__(self, tell: Callable[[str], None], masking: Masking) -> None:
         self._tell = tell
-        self._secrets = sorted(
-            (one for one in secrets if len(one) >= _SHORTEST_SECRET), key=len, reverse=True
-        )
+        self._masking = masking
         self._seen = 0
 
     def sent(self, user: int, data: bytes) -> int:
@@ -55,18 +52,17 @@ class Tracer:
         self._tell(self._text(f"< {number} {took_ms:.3g} ms {what}", head, answer.body))
 
     def _text(self, title: str, head: bytes, body: bytes) -> str:
-        lines = [_header(line) for line in head.decode("latin-1").split("\r\n") if line]
-        shown = body[:TRACE_BODY_BYTES_MAX].decode("utf-8", "replace")
-        if shown:
+        lines = [shown_header(line) for line in head.decode("latin-1").split("\r\n") if line]
+        text = self._masking.mask("\n".join(lines))
+        if body:
+            scanned = body[: 2 * TRACE_BODY_BYTES_MAX].decode("utf-8", "replace")
+            shown = self._masking.mask_body(scanned)[:TRACE_BODY_BYTES_MAX]
             left = len(body) - TRACE_BODY_BYTES_MAX
-            lines += ["", shown + (f" ... and {left:,} bytes" if left > 0 else "")]
-        text = mask_secrets("\n".join(lines))
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
+            text += f"\n\n{shown}" + (f" ... and {left:,} bytes" if left > 0 else "")
         return "\n".join([title, *(f"  {line}".rstrip() for line in text.splitlines())])
 
 
-def _header(line: str) -> str:
+def shown_header(line: str) -> str:
     """Mask the value of a header whose name says that it is a secret."""
     name, colon, _ = line.partition(":")
     return f"{name}: {MASK}" if colon and _SECRET_HEADER.search(name) else line

@@ -136,7 +136,7 @@ async def _work(
     recorder = open_recorder(run_dir / "record" / f"{name}.seg", name)
     worker = _Worker(engine, commons, once, tape, recorder, reader, writer)
     if assignment.traced:
-        tape.tracer = Tracer(worker.tell_trace, assignment.headers.values())
+        tape.tracer = Tracer(worker.tell_trace, provisions.masking)
     how = "failed"
     try:
         how = await worker.run()

@@ -143,6 +143,19 @@ def test_verbose_shows_what_goes_over_the_wire(
     assert verdict["objectives"][0]["evidence"]["samples"] == 2
 
 
+def test_a_dry_run_tells_everything_and_sends_nothing(
+    project: Project, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--dry-run` prints the timetable and each journey's requests; the target hears nothing."""
+    order = ["run", str(file), "--target", project.target, "--vus", "4", "--duration", "1m30s"]
+    assert run_commands([*order, "--dry-run", "-e", "at=door"]) == 0
+    out = capsys.readouterr().out
+    for part in ("0:00 to 1:30", "2 users in a closed loop", "GET /look?at=door", "GET /items/1"):
+        assert part in out
+    assert project.handler.seen_path == ""
+    assert not (project.folder / "runs").exists()
+
+
 def test_quick_writes_the_figures_that_a_pipeline_reads(
     project: Project, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
