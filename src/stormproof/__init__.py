@@ -8,6 +8,7 @@ from stormproof.journeys.feed import Feed
 from stormproof.journeys.interface import User
 from stormproof.journeys.journey import Journey, check, journey
 from stormproof.journeys.login import PasswordLogin, Ticket
+from stormproof.journeys.metrics import Counter, Gauge, Rate, Trend
 from stormproof.journeys.once import setup, teardown
 from stormproof.journeys.pause import between, exponential, lognormal, normal
 from stormproof.journeys.secret import secret
@@ -18,14 +19,18 @@ from stormproof.model.trial import Floors, Trial, TrialFault, TrialProbe
 __version__ = "0.1.0"
 
 __all__ = [
+    "Counter",
     "Feed",
     "Floors",
+    "Gauge",
     "Journey",
     "PasswordLogin",
+    "Rate",
     "Reply",
     "SignIn",
     "Socket",
     "Ticket",
+    "Trend",
     "Trial",
     "TrialFault",
     "TrialProbe",

@@ -37,6 +37,10 @@ TAKES_AWAY = {
         "the load generator ran into a limit of its own machine",
         "raise the limit it names, or lower the load",
     ),
+    "metric-refused": (
+        "a custom metric was given what it cannot keep, and that is missing from it",
+        "mend the journey, and run again",
+    ),
     "stray-error": (
         "the load generator had an error of its own",
         "report this with the record: it is a defect of stormproof",

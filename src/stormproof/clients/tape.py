@@ -68,6 +68,7 @@ class Tape:
         "failures",
         "ledger",
         "masking",
+        "measures",
         "recorded",
         "rows",
         "series",
@@ -84,6 +85,7 @@ class Tape:
         self.check_slots = array("H")  # series << 1 | passed
         self.check_ends = array("q")
         self.ledger = bytearray()
+        self.measures = bytearray()  # values of custom metrics, see `clients.measures`
         self.failures: list[Failure] = []
         self.warnings: list[WarningEvent] = []
         self.series: list[Series] = []

@@ -15,6 +15,7 @@ from stormproof.journeys.feed import Feed
 from stormproof.journeys.feed_rows import feed_bytes, read_rows
 from stormproof.journeys.journey import Journey
 from stormproof.journeys.loader import import_file
+from stormproof.journeys.metrics import Metric
 from stormproof.journeys.once import Setup, Teardown
 from stormproof.journeys.secret import Secret
 from stormproof.journeys.vault import find_secrets
@@ -46,6 +47,7 @@ class Declared:
     feeds: tuple[Feed, ...]
     secrets: tuple[Secret, ...]
     tags: tuple[str, ...]
+    metrics: tuple[Metric, ...]
 
     def bind(self, values: Mapping[str, str]) -> None:
         """Give the secrets their values."""
@@ -68,6 +70,7 @@ def declared_in(path: Path, *, sha256: str | None = None) -> Declared:
         feeds=_every(Feed, values),
         secrets=_every(Secret, [*values, *kept]),
         tags=tuple(sorted({tag for journey in journeys for tag in journey.tags})),
+        metrics=_every(Metric, values),
     )
 
 
@@ -94,6 +97,9 @@ def authored_in(path: Path, environ: Mapping[str, str]) -> tuple[Authored, list[
         teardown=declared.teardowns[0].name if declared.teardowns else "",
         secrets=names,
         tags=declared.tags,
+        metrics=tuple(
+            sorted((one.declared for one in declared.metrics), key=lambda one: str(one.name))
+        ),
         feeds=feeds,
         files=files,
     )

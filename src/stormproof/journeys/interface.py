@@ -18,6 +18,7 @@ from stormproof.journeys.fake import Fake
 from stormproof.journeys.feed import Feed, Row
 from stormproof.journeys.pause import Pause
 from stormproof.journeys.sockets import WebSockets
+from stormproof.model.metric import CustomMetric
 
 Scalar = str | int | float | bool
 Query = Mapping[str, Scalar]
@@ -310,6 +311,10 @@ class User(Protocol):
 
         A group within a group is named after both: `::checkout::payment`.
         """
+        ...
+
+    def record_metric(self, metric: CustomMetric, value: float, tags: Mapping[str, str]) -> None:
+        """Keep a value of a custom metric; call `metric.add(user, ...)` instead."""
         ...
 
     def fail(self, why: str) -> NoReturn:

@@ -2,6 +2,8 @@
 
 SERIES_MAX = 1_000  # a run; what comes later goes to the series `other`
 TAG_VALUES_MAX = 64
+METRICS_MAX = 100  # that a file of journeys declares
+METRIC_TAGS_MAX = 8
 TAG_SETS_MAX = 256  # a scenario, in one worker
 TAG_KEYS_MAX = 8  # that a user carries beside its scenario's
 NAMES_PER_CALL_SITE_MAX = 200

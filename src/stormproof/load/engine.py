@@ -11,6 +11,7 @@ from stormproof.clients.deadlines import Deadlines
 from stormproof.clients.dialing import Dialer
 from stormproof.clients.http import HttpSite
 from stormproof.clients.ledger import Deliveries
+from stormproof.clients.measures import MeasureBook
 from stormproof.clients.tape import Scope, Tape
 from stormproof.clients.target import Target
 from stormproof.clients.ws_site import WsSite
@@ -94,6 +95,7 @@ class Engine:
         self._commons = commons
         self._seed, self._target, self._tape = plan.seed, target, tape
         self.deliveries = Deliveries()
+        self._measures = MeasureBook(plan.metrics)
         self.tally = Tally()
         self._crews = [
             _Crew(self._site(scenario, journey), first_id, place)
@@ -192,6 +194,7 @@ class Engine:
                 WsSite(target, scope, self._deadlines, self._dialer),
             ),
             deliveries=self.deliveries,
+            measures=self._measures,
             pacer=self._pacer,
             commons=self._commons,
             seed=self._seed,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stormproof.clients.tape import Scope, Tape
 from stormproof.kernel.units import SECOND_NS
 from stormproof.load.binning import Columns, Ints, SecondBins, as_ints, rows_of, seconds_of
+from stormproof.load.metric_bins import MetricBins, measures_of
 from stormproof.load.phases import PhaseTrends
 from stormproof.model.event import Failure
 from stormproof.model.series import Counts, Frame, GeneratorHealth, Series, SeriesKind
@@ -63,6 +64,7 @@ class Recording:
         self._origin_ns: int | None = None
         self._next = _NO_SECOND  # the second whose frame is written next
         self._bins: dict[int, SecondBins] = {}
+        self._metrics = MetricBins()
         self._written = 0  # series that the recorder knows
         self._traffic = {
             scope.scenario: (
@@ -81,7 +83,7 @@ class Recording:
         """Set the origin of the load; until then nothing is written but the ledger."""
         self._origin_ns = origin_ns
         self.drain()
-        self._next = min([*self._bins, (now_ns - origin_ns) // SECOND_NS])
+        self._next = min([*self._bins, *self._metrics.seconds, (now_ns - origin_ns) // SECOND_NS])
 
     def drain(self) -> None:
         """Bin what is on the tape."""
@@ -96,6 +98,11 @@ class Recording:
             del tape.check_slots[:], tape.check_ends[:]
             for second, mine in self._by_second(ends_ns, origin_ns):
                 self._at(second).add_checks(slots[mine])
+        if tape.measures:
+            packed, tape.measures = tape.measures, bytearray()
+            values = measures_of(packed)
+            for second, mine in self._by_second(values["at_ns"], origin_ns):
+                self._metrics.add(second, values[mine], tape.series)
 
     def write_ledger(self) -> None:
         """Hand over the ledger entries so far."""
@@ -136,7 +143,7 @@ class Recording:
         tape = self._tape
         bins = self._bins.pop(second, None) or SecondBins()
         lag_index, lag_count = bins.lag.by_series().get(0, ([], []))
-        counts = self._counts(bins)
+        counts = self._counts(bins) + self._metrics.take(second)
         tape.recorded += sum(
             one.count for one in counts if tape.series[one.series].kind is SeriesKind.OPERATION
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from stormproof.clients.guard import IterationFailed, JourneyGuard
 from stormproof.clients.http import HttpClient
 from stormproof.clients.ledger import Deliveries, LedgerBook
+from stormproof.clients.measures import MeasureBook
 from stormproof.clients.tape import Actor, Scope
 from stormproof.clients.websocket import WsClient
 from stormproof.journeys import interface
@@ -24,6 +25,7 @@ from stormproof.kernel.seeds import derive
 from stormproof.load.feeds import FeedDesk
 from stormproof.load.pacer import Pacer
 from stormproof.load.tagging import Group, Outfit, Tagged
+from stormproof.model.metric import CustomMetric
 from stormproof.model.plan import Scenario
 
 _Kept = TypeVar("_Kept")
@@ -69,6 +71,7 @@ class Site:
     journey: Journey
     outfit: Outfit  # that users begin with
     deliveries: Deliveries
+    measures: MeasureBook
     pacer: Pacer
     commons: Commons
     seed: int
@@ -202,6 +205,10 @@ class VirtualUser:
         self.actor.scope = outfit.scope
         self.http.use(outfit.http)
         self.ws.use(outfit.ws)
+
+    def record_metric(self, metric: CustomMetric, value: float, tags: Mapping[str, str]) -> None:
+        """Keep a value of a custom metric under the tags that it wears."""
+        self._site.measures.add(self.actor.scope, metric, value, tags)
 
     def fail(self, why: str) -> NoReturn:
         """End this iteration as failed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from stormproof.model.metric import CustomMetric
 from stormproof.model.plan import FeedFile
 
 
@@ -17,6 +18,7 @@ class Authored:
         teardown: the name of the function that runs once at the end; empty: none.
         secrets: names of secrets, never values.
         tags: keys of tags that its journeys set.
+        metrics: its own, by name.
         feeds: the files that its journeys take rows from.
         files: what of them travels in the record, by its path below the journey file's folder.
     """
@@ -25,5 +27,6 @@ class Authored:
     teardown: str = ""
     secrets: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    metrics: tuple[CustomMetric, ...] = ()
     feeds: tuple[FeedFile, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)

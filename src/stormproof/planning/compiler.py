@@ -20,6 +20,7 @@ from stormproof.model.plan import Plan, PlannedFault, PlannedProbe, Source
 from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
 from stormproof.model.trial import Trial
 from stormproof.planning.declarations import Breakable, shape_problems, trial_problems
+from stormproof.planning.metrics import metric_problems
 from stormproof.planning.planned import planned_scenario
 from stormproof.planning.problems import (
     clashes_of,
@@ -83,6 +84,7 @@ def compile_plan(
     scaled = Scale(trial, profile, choices.scale)
     plan = _draft(loaded, profile, choices, scaled, authored or Authored())
     problems += tag_problems(plan, profile.where)
+    problems += metric_problems(plan.metrics, loaded.path.name)
     problems += timeline_problems(plan, profile)
     problems += limit_problems(plan, profile.limits, profile.where)
     capped = choices.capped or profile.limits.is_cap
@@ -177,6 +179,7 @@ def _draft(
         feeds=authored.feeds,
         secrets=authored.secrets,
         tags=authored.tags,
+        metrics=authored.metrics,
         faults=() if choices.target else _faults(trial, profile, scaled),
         probes=_probes(trial, profile),
         checkers=trial.checkers,
