@@ -84,6 +84,12 @@ class Postgres:
             stderr=subprocess.DEVNULL,
         )
 
+    @property
+    def accepts(self) -> bool:
+        """Whether it accepts connections."""
+        ready = [str(self._programs / "pg_isready"), "-h", LOOPBACK, "-p", str(self.port)]
+        return subprocess.run(ready, check=False, stdout=subprocess.DEVNULL).returncode == 0
+
     def url(self, database: str, user: str = OWNER, password: str = "") -> str:
         """Give the URL of a database in the cluster."""
         return f"postgresql://{user}:{password}@{LOOPBACK}:{self.port}/{database}"
