@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
-from stormproof.model.control_order import CONTROL_KINDS
 
 if TYPE_CHECKING:
     from stormproof.model.control_order import ControlAnswer, ControlKind, ControlOrder
 
 PATIENCE_S = 15.0
+ORDERS = ("pause", "resume", "scale", "stop")  # `CONTROL_KINDS`, without which help is instant
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("order", type=click.Choice(CONTROL_KINDS))
+@click.argument("order", type=click.Choice(ORDERS))
 @click.argument("factor", type=float, required=False)
 @click.option("--scenario", default="", help="Only this one; default: all.")
 def ctl(run: Path, order: str, factor: float | None, scenario: str) -> int:
