@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from stormproof.kernel.clock import monotonic_ns
@@ -22,10 +23,12 @@ async def clean_up(remotes: Sequence[Remote], warn: Warn) -> None:
     """Have users undo what they registered, in every worker that lives and owes something."""
     owing = [remote for remote in remotes if remote.is_alive and remote.owes]
     order = channel.CleanUp(deadline_ns=monotonic_ns() + CLEANUP_NS)
-    for report in await _answers(owing, order, channel.CleanedUp, warn):
-        if report.failed:
-            of = f"{report.failed} of {report.done} clean-ups of users failed"
-            warn("cleanup-failed", f"{of}; most often: {_commonest(report.reasons)}")
+    reports = await _answers(owing, order, channel.CleanedUp, warn)
+    failed = sum(report.failed for report in reports)
+    if failed:
+        reasons = sum((Counter(report.reasons) for report in reports), Counter[str]())
+        of = f"{failed} of {sum(report.done for report in reports)} clean-ups of users failed"
+        warn("cleanup-failed", f"{of}; most often: {_commonest(reasons)}")
 
 
 async def tear_down(
@@ -72,6 +75,6 @@ async def _answers(
     return [one.result() for one in done if one.exception() is None]
 
 
-def _commonest(reasons: dict[str, int]) -> str:
+def _commonest(reasons: Mapping[str, int]) -> str:
     reason = max(reasons, key=reasons.__getitem__)
     return f"{reason} ({reasons[reason]})"
