@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stormproof.journeys.metrics import Counter, Gauge, Rate, Trend
     from stormproof.journeys.once import setup, teardown
     from stormproof.journeys.pause import between, exponential, lognormal, normal
+    from stormproof.journeys.requests import Response
     from stormproof.journeys.secret import secret
     from stormproof.journeys.sockets import Reply, Socket
     from stormproof.model.plan import SignIn
@@ -34,6 +35,7 @@ __all__ = [
     "PasswordLogin",
     "Rate",
     "Reply",
+    "Response",
     "SignIn",
     "Socket",
     "Ticket",
@@ -65,6 +67,7 @@ _HOMES = {
     "stormproof.journeys.metrics": "Counter Gauge Rate Trend",
     "stormproof.journeys.once": "setup teardown",
     "stormproof.journeys.pause": "between exponential lognormal normal",
+    "stormproof.journeys.requests": "Response",
     "stormproof.journeys.secret": "secret",
     "stormproof.journeys.sockets": "Reply Socket",
     "stormproof.model.plan": "SignIn",

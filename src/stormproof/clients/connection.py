@@ -16,7 +16,7 @@ import httptools
 from stormproof.clients.deadlines import NEVER, TICK_NS, Deadlines
 from stormproof.clients.encodings import DecodeFailure, decode
 from stormproof.clients.failures import INTERRUPTED, loss
-from stormproof.clients.headers import parse_headers
+from stormproof.clients.headers import HeadOnly, parse_headers
 from stormproof.clients.response import Response
 from stormproof.clients.tape import PHASE_US_MAX, PHASED_ROW, ROW, Actor, Tape
 from stormproof.kernel.clock import monotonic_ns
@@ -148,7 +148,7 @@ class HttpConnection(asyncio.Protocol):
 
     def expect_no_body(self) -> None:
         """Take the head for the whole answer: the request under way is HEAD."""
-        self._parser = httptools.HttpResponseParser(_HeadOnly(self))
+        self._parser = httptools.HttpResponseParser(HeadOnly(self.on_head_complete))
 
     async def write_more(self, data: bytes) -> bool:
         """Write a piece of the body once there is room for it; return whether to go on."""
@@ -332,7 +332,8 @@ class HttpConnection(asyncio.Protocol):
 
     def _is_complete_at_eof(self) -> bool:
         """Return whether a response with neither length nor chunks has ended with the stream."""
-        if b"\r\n\r\n" not in self._head:
+        head, blank, _ = self._head.lstrip(b"\r\n").partition(b"\r\n\r\n")
+        if not blank or not head.startswith(b"HTTP/1.") or self._parser.get_status_code() < 200:
             return False
         headers = parse_headers(self._head)
         return "content-length" not in headers and "transfer-encoding" not in headers
@@ -385,16 +386,3 @@ class HttpConnection(asyncio.Protocol):
         self._owner.discard(self)
         if self._transport is not None:
             self._transport.abort()
-
-
-class _HeadOnly:
-    """What a parser calls while the answer to a HEAD request is awaited."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: HttpConnection) -> None:
-        self._connection = connection
-
-    def on_headers_complete(self) -> None:
-        """End the operation: no body follows, whatever its length is said to be."""
-        self._connection.on_head_complete()

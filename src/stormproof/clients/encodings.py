@@ -13,6 +13,7 @@ from stormproof.kernel.limits import DECODED_BYTES_MAX
 
 CODINGS_MAX = 3  # one over the other
 BROKEN, TOO_LARGE, UNKNOWN = "decode broken", "decode too large", "decode unknown"
+_ZSTD_WINDOW_BYTES_MAX = 8 << 20  # RFC 9659
 _GZIP_OR_ZLIB, _RAW = 47, -15  # zlib's `wbits`
 
 
@@ -98,7 +99,7 @@ def _unbrotli(body: bytes) -> bytes:
 def _unzstd(body: bytes) -> bytes:
     import zstandard
 
-    reader = zstandard.ZstdDecompressor(max_window_size=DECODED_BYTES_MAX).stream_reader(
+    reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES_MAX).stream_reader(
         body, read_across_frames=True
     )
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 
@@ -55,3 +55,12 @@ def header_lines(headers: Mapping[str, str]) -> bytes:
     if text.count("\n") != len(headers) or text.count("\r") != len(headers):
         raise ValueError("a header holds a line break")
     return text.encode("latin-1")
+
+
+class HeadOnly:
+    """What a parser calls while the answer to a HEAD request is awaited: no body will follow."""
+
+    __slots__ = ("on_headers_complete",)
+
+    def __init__(self, on_headers_complete: Callable[[], None]) -> None:
+        self.on_headers_complete = on_headers_complete

@@ -96,7 +96,7 @@ _USUAL = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class HttpClient:
-    """Requests of one user (see `journeys.interface.Http`)."""
+    """Requests of one user (see `journeys.requests.Http`)."""
 
     __slots__ = ("_auth", "_auth_line", "_exchange", "_gets", "_pool", "_site")
 

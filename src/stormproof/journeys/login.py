@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from stormproof.journeys.interface import Response, User
+from stormproof.journeys.interface import User
+from stormproof.journeys.requests import Response
 from stormproof.journeys.secret import Secret
 
 if TYPE_CHECKING:

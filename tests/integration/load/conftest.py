@@ -16,7 +16,7 @@ from stormproof.clients.dialing import Dialer
 from stormproof.clients.http import HttpClient, HttpSite
 from stormproof.clients.ledger import Deliveries, LedgerBook
 from stormproof.clients.tape import Actor, Scope, Tape
-from stormproof.clients.target import parse_target
+from stormproof.clients.target import Target, parse_target
 from stormproof.clients.websocket import WsClient
 from stormproof.clients.ws_site import WsSite
 from stormproof.kernel.clock import monotonic_ns
@@ -79,13 +79,17 @@ class Bench:
 
 def make_bench(url: str, tls: TlsSettings | None = None) -> Bench:
     """Make one user's clients for a target."""
+    target = parse_target(url)
+    return bench_for(target, Dialer(target, tls=tls))
+
+
+def bench_for(target: Target, dialer: Dialer) -> Bench:
+    """Make one user's clients for a target that is dialled in a certain way."""
     tape = Tape(0)
     scope = Scope(tape, "test")
     actor = Actor(1, scope)
     deadlines = Deadlines(asyncio.get_running_loop())
-    target = parse_target(url)
     deliveries = Deliveries()
-    dialer = Dialer(target, tls=tls)
     http = HttpClient(HttpSite(target, scope, deadlines, dialer), actor)
     bench = Bench(
         tape=tape,
