@@ -163,7 +163,8 @@ def _undecided(
 
 def warnings_of(record: Record) -> list[str]:
     """Return what the run said of itself, in order; the first of them where there are too many."""
-    told = [f"{e.code}: {e.text}" for e in record.events if isinstance(e, WarningEvent)]
+    told = [f"profile: {note}" for note in record.plan.notes]
+    told += [f"{e.code}: {e.text}" for e in record.events if isinstance(e, WarningEvent)]
     more = len(told) - FINDINGS_LISTED_MAX
     return [*told[:FINDINGS_LISTED_MAX], *([f"and {more} more"] if more > 0 else [])]
 

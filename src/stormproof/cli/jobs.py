@@ -25,6 +25,7 @@ from stormproof.planning.compiler import Choices, compile_plan
 from stormproof.planning.documents import Amendments, amended, assigned
 from stormproof.planning.environments import Environment, find_environment, read_environment
 from stormproof.planning.fields import JsonObject, read_object
+from stormproof.planning.k6 import is_k6_options, understood
 from stormproof.planning.profiles import find_profile, profile_of, read_bytes
 from stormproof.planning.safety import is_loopback_url
 from stormproof.planning.trials import LoadedFile, LoadedTrial, load_file
@@ -112,9 +113,14 @@ def _document(job: Job, file: LoadedFile, environment: Environment) -> tuple[_Dr
     """Find the numbers: a profile that was named, the trial's, or our own."""
     named = job.profile or ("" if file.trial is None else file.trial.name)
     problems: list[Problem] = []
-    path = find_profile(named or BUILT_IN, profile_folders())
-    document = read_object(read_bytes(path), str(path), problems)
-    draft = _Draft(document=document, name=path.stem, where=str(path), own_bars=bool(named))
+    options = getattr(file.module, "OPTIONS", None)
+    if options is not None and not job.profile:
+        draft = _options(options, file.path, problems)
+    else:
+        path = find_profile(named or BUILT_IN, profile_folders())
+        read = read_object(read_bytes(path), str(path), problems)
+        document = understood(read, str(path), problems)
+        draft = _Draft(document=document, name=path.stem, where=str(path), own_bars=bool(named))
     if problems and not draft.document:
         raise BadInput(problems)
     if environment.name:
@@ -122,6 +128,17 @@ def _document(job: Job, file: LoadedFile, environment: Environment) -> tuple[_Dr
         own = draft.own_bars or bool(environment.thresholds)
         draft = replace(draft, name=name, own_bars=own)
     return draft, problems
+
+
+def _options(options: object, path: Path, problems: list[Problem]) -> _Draft:
+    """Take the numbers that a file has as OPTIONS: a profile's document, or k6's options."""
+    where = f"{path} OPTIONS"
+    if not isinstance(options, dict):
+        problems.append(Problem(where=where, what="must be a dict", fix='{"vus": 5, ...}'))
+        raise BadInput(problems)
+    document = understood(options, where, problems)
+    asked = not is_k6_options(options) or bool(options.get("thresholds"))
+    return _Draft(document=document, name=path.stem, where=where, own_bars=asked)
 
 
 def _workers(document: JsonObject, target: str) -> int | None:

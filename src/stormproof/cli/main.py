@@ -39,6 +39,7 @@ def commands() -> None:
                    "not judged.")  # fmt: skip
 @click.option("--secrets", type=click.Path(path_type=Path), metavar="FILE",
               help="Lines of NAME=value; else secrets come from the environment.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Print what would start when; start nothing.")
 def certify(
     plan: str,
     profile: str | None,
@@ -47,15 +48,17 @@ def certify(
     out: Path,
     target: str,
     secrets: Path | None,
+    dry_run: bool,
 ) -> int:
     """Run a plan (default: the two-minute demonstration) and issue one verdict."""
     from stormproof.cli.plans import Order
     from stormproof.cli.running import certify as run
+    from stormproof.cli.running import preview
 
     order = Order(
         plan=plan, profile=profile, scale=scale, seed=seed, target=target, secrets=secrets
     )
-    return run(order, out)
+    return preview(order) if dry_run else run(order, out)
 
 
 commands.add_command(run_file)

@@ -89,5 +89,6 @@ def describe(plan: Plan) -> list[str]:
     if plan.scope == "reduced":
         scale = f" at scale {plan.scale:g}" if plan.scale < 1 else ""
         lines.append(f"rehearsal{scale}: it never counts as go-live")
+    lines += [f"profile: {note}" for note in plan.notes]
     lines += [f"not judged: {one.objective} ({one.why})" for one in plan.not_judged]
     return lines

@@ -13,14 +13,25 @@ from stormproof.cli.plans import Order, compile_order
 from stormproof.cli.variables import Variables, read_variables
 
 
+def preview(order: Order) -> int:
+    """Say what a plan would do, and when; nothing is started."""
+    plan, loaded = compile_order(_filled(order)[0])
+    return dry_run(plan, loaded, {})
+
+
 def certify(order: Order, out: Path) -> int:
     """Run what was ordered below `out`, judge it, and return the exit code."""
+    order, variables = _filled(order)
+    plan, loaded = compile_order(order)
+    return carry_out(plan, loaded, out, Manner(variables=variables)).exit_code()
+
+
+def _filled(order: Order) -> tuple[Order, Variables]:
     flags = {"BASE_URL": order.target, "TEST_PROFILE": order.profile}
     variables = read_variables(os.environ, flags=flags)
     target = order.target or variables.base_url
-    order = replace(order, target=target, profile=order.profile or variables.profile or None)
-    plan, loaded = compile_order(order)
-    return carry_out(plan, loaded, out, Manner(variables=variables)).exit_code()
+    profile = order.profile or variables.profile or None
+    return replace(order, target=target, profile=profile), variables
 
 
 def run(job: Job, out: Path, *, verbose: bool, dry: bool) -> int:

@@ -205,6 +205,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     gate: tuple[Objective, ...]  # the steady state, asked once after the warm-up
     objectives: tuple[Objective, ...]
     not_judged: tuple[NotJudged, ...] = ()
+    notes: tuple[str, ...] = ()  # what was left out of what its profile was made of
     metrics: tuple[CustomMetric, ...] = ()  # that the journeys' files declare
 
     def digest(self) -> str:

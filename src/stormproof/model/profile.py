@@ -98,3 +98,4 @@ class Profile:
     reference: str = ""  # figures of another machine, shown beside the results, never judged
     tls: TlsSettings = field(default_factory=TlsSettings)
     network: Network = field(default_factory=Network)
+    notes: tuple[str, ...] = ()  # what was left out of it, for people

@@ -164,6 +164,7 @@ def _draft(
         target=choices.target,
         tls=profile.tls,
         network=profile.network,
+        notes=profile.notes,
         ports=dict(profile.ports),
         population=profile.population,
         workers=profile.workers,

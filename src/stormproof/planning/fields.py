@@ -202,6 +202,15 @@ class Fields:
         """Take every field as a string."""
         return {key: self.text(key, "") for key in self.value}
 
+    def lines(self, key: str) -> tuple[str, ...]:
+        """Take a list of strings; none where the field is missing."""
+        value = self._take(key, required=False)
+        listed = [] if value is None else value
+        if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+            self.problem(key, f"must be a list of strings, not {_shown(value)}")
+            return ()
+        return tuple(listed)
+
     def thresholds(self) -> dict[str, tuple[RawThreshold, ...]]:
         """Take every field as a list of thresholds (one alone counts as a list of one).
 

@@ -17,6 +17,7 @@ from stormproof.model.plan import Population, ProfileRef
 from stormproof.model.profile import FaultNumbers, Limits, ProbeNumbers, Profile
 from stormproof.planning.connecting import network_of, tls_of
 from stormproof.planning.fields import Fields, JsonObject, read_object
+from stormproof.planning.k6 import as_document, understood
 from stormproof.planning.scenarios import read_scenario
 
 
@@ -48,7 +49,7 @@ def read_profile(path: Path) -> tuple[Profile, list[Problem]]:
     """
     data = read_bytes(path)
     problems: list[Problem] = []
-    document = read_object(data, str(path), problems)
+    document = understood(read_object(data, str(path), problems), str(path), problems)
     if problems and not document:
         raise BadInput(problems)
     ref = ProfileRef(name=path.stem, sha256=sha256_hex(data))
@@ -82,6 +83,16 @@ def profile_of(document: JsonObject, *, name: str, where: str) -> tuple[Profile,
     return _profile(Fields(document, f"{where}:", problems), ref, where), problems
 
 
+def profile_of_k6(options: JsonObject, *, name: str, where: str) -> tuple[Profile, list[Problem]]:
+    """Return the profile that k6's options stand for, with all that is wrong with them.
+
+    Its `notes` say what was left out because it changes nothing that is measured.
+    """
+    document, problems = as_document(options, where)
+    profile, found = profile_of(document, name=name, where=where)
+    return profile, [*problems, *found]
+
+
 def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
     scenarios = {name: read_scenario(one) for name, one in fields.inner("scenarios").objects()}
     profile = Profile(
@@ -107,6 +118,7 @@ def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
         reference=fields.text("reference", ""),
         tls=tls_of(fields.inner("tls"), Path(where).parent),
         network=network_of(fields.inner("network")),
+        notes=fields.lines("notes"),
     )
     fields.done()
     return profile

@@ -64,11 +64,18 @@ class Arrivals:
         self._pieces.append(_Piece(mark=mark, units=units, factor=exact))
 
     def _plain(self) -> Iterator[int]:
+        marks, mark = self._marks, self._mark
         for ramp in self._curve.ramps:
             end_units, instant_ns = min(ramp.end_units, self._last_units), ramp.instant_ns
-            while self._mark <= end_units:
-                yield instant_ns(self._mark)
-                self._mark = next(self._marks)
+            if ramp.rise or not ramp.low:
+                while mark <= end_units:
+                    yield instant_ns(mark)
+                    mark = self._mark = next(marks)
+                continue
+            start_ns, start_units, height = ramp.start_ns, ramp.start_units, 2 * ramp.low
+            while mark <= end_units:  # as `instant_ns` does, without a call for each
+                yield start_ns + (mark - start_units) // height
+                mark = self._mark = next(marks)
 
     def _steered(self) -> Iterator[int]:
         pieces, at = self._pieces, 0

@@ -39,10 +39,15 @@ class Ramp:
     low: int
     rise: int
     end_units: int = field(init=False)
+    _start: int = field(init=False)  # low D, and its square
+    _square: int = field(init=False)
 
     def __post_init__(self) -> None:
         area = (2 * self.low + self.rise) * self.duration_ns
+        start = self.low * self.duration_ns
         object.__setattr__(self, "end_units", self.start_units + area)
+        object.__setattr__(self, "_start", start)
+        object.__setattr__(self, "_square", start * start)
 
     def instant_ns(self, units: int) -> int:
         """Return when the area since the curve's start reaches `units`, rounded down."""
@@ -60,13 +65,16 @@ class Ramp:
 
     def _root(self, units: int) -> int:
         """Return the largest whole x with 2 low D x + rise x^2 <= D units."""
-        length, low, rise = self.duration_ns, self.low, self.rise
-        start, wanted = low * length, length * units
-        x = min(length, int(wanted / (start + sqrt(start * start + rise * wanted))))
-        while (2 * start + rise * x) * x > wanted:
+        length, start, rise = self.duration_ns, self._start, self.rise
+        wanted = length * units
+        x = min(length, int(wanted / (start + sqrt(self._square + rise * wanted))))
+        rest = wanted - (2 * start + rise * x) * x
+        while rest < 0:
             x -= 1
-        while x < length and (2 * start + rise * (x + 1)) * (x + 1) <= wanted:
+            rest += 2 * start + rise * (2 * x + 1)
+        while x < length and rest >= (step := 2 * start + rise * (2 * x + 1)):
             x += 1
+            rest -= step
         return x
 
 

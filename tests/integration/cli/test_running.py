@@ -150,7 +150,7 @@ def test_a_dry_run_tells_everything_and_sends_nothing(
     order = ["run", str(file), "--target", project.target, "--vus", "4", "--duration", "1m30s"]
     assert run_commands([*order, "--dry-run", "-e", "at=door"]) == 0
     out = capsys.readouterr().out
-    for part in ("0:00 to 1:30", "2 users in a closed loop", "GET /look?at=door", "GET /items/1"):
+    for part in ("from 0s to 90s", "0s to 90s, 2 users", "GET /look?at=door", "GET /items/1"):
         assert part in out
     assert project.handler.seen_path == ""
     assert not (project.folder / "runs").exists()
@@ -222,3 +222,38 @@ def test_quick_refuses_what_it_cannot_do(
     err = capsys.readouterr().err
     assert problem in err
     assert "api_key=abc" not in err
+
+
+def test_k6_options_in_the_file_are_its_profile(
+    project: Project, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """OPTIONS as k6 writes them say load and bars; their problems are told with where they are."""
+    single = JOURNEYS.partition("\n\n@journey\nasync def buy")[0]
+    options = {
+        "scenarios": {
+            "browse": {"executor": "shared-iterations", "vus": 2, "iterations": 9, "exec": "look"}
+        },
+        "thresholds": {"checks": ["rate==1"], "iterations": ["count==9"]},
+        "summaryTrendStats": ["avg"],
+    }
+    file.write_text(f"{single}\n\nOPTIONS = {options!r}\n")
+    code = run_commands(["run", str(file), "--target", project.target])
+    folder = project.run_directory()
+    verdict = json.loads((folder / "verdict.json").read_bytes())
+    assert [one["value"] for one in verdict["objectives"]] == [1.0, 9.0]
+    assert "profile: k6's option summaryTrendStats changes nothing here" in verdict["warnings"]
+    assert code in (0, 2)  # undecided on a machine that is busy
+    file.write_text(f"{single}\n\nOPTIONS = {options | {'rps': 5}!r}\n")
+    assert run_commands(["run", str(file), "--target", project.target]) == 64
+    assert "OPTIONS rps: would make another test of it" in capsys.readouterr().err
+
+
+def test_a_dry_run_starts_nothing(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """`certify --dry-run` tells the first instants and leaves no record."""
+    assert run_commands([*project.certify(), "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "visit: constant-arrival-rate, small.py:visit" in told
+    assert "first starts: 0s 0.01s 0.02s " in told
+    assert "in all: 500 iterations, 5 users" in told
+    assert "nothing was sent" in told
+    assert not (project.folder / "runs").exists()
