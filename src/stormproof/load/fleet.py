@@ -15,7 +15,7 @@ from stormproof.load.once import SETUP_S
 from stormproof.load.preparation import FAILED_SHARE_MAX
 from stormproof.load.remote import Remote, WorkerDied
 from stormproof.load.undoing import clean_up, tear_down
-from stormproof.model.control_order import ControlOrder, refuse_unless_possible
+from stormproof.model.control_order import ControlOrder, concerned, refuse_unless_possible
 from stormproof.model.event import ControlEvent, Event, WarningEvent, WorkerEvent
 from stormproof.model.plan import Plan
 from stormproof.model.series import Frame, Series
@@ -72,6 +72,7 @@ class LocalFleet:
         self._remotes: list[Remote] = []
         self._origin_ns = 0  # while the load runs
         self._steering = asyncio.Lock()
+        self._factors: dict[str, float] = {}  # what scenarios have been scaled by
         self._once: Remote | None = None  # the worker that set up
         self._is_set_up = False
 
@@ -138,8 +139,8 @@ class LocalFleet:
             BadInput: there is no such scenario, or no load to steer.
             EnvironmentFailure: a worker is gone, or does not take it in time.
         """
-        refuse_unless_possible(order, self._plan)
         async with self._steering:
+            refuse_unless_possible(order, self._plan, self._factors)
             if not self._origin_ns:
                 fix = "while its phase is warmup or load"
                 raise BadInput([Problem(where="ctl", what="the load is not running", fix=fix)])
@@ -148,6 +149,8 @@ class LocalFleet:
             for remote in self._remotes:
                 remote.send(channel.Steer(order=order, at_ns=at_ns))
             await self._answers(waiting, STEERED_S, "take the order")
+            if order.kind == "scale":
+                self._factors |= dict.fromkeys(concerned(order, self._plan), order.value)
             self._on_event(
                 ControlEvent(
                     at_ns=at_ns, kind=order.kind, scenario=order.scenario, value=order.value

@@ -84,6 +84,14 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a schedule says when iterations begin."""
         return self.executor in OPEN_EXECUTORS
 
+    @property
+    def peak_rate_per_s(self) -> float:
+        """The most iterations that a schedule ever starts a second; 0 in a closed loop."""
+        if not self.is_open_model:
+            return 0.0
+        peak = max([self.rate, self.start_rate, *(stage.target for stage in self.stages)])
+        return peak * 1_000_000_000 / self.time_unit_ns
+
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How an https target is trusted, and who we are to it; files are PEM, by absolute path.
@@ -192,6 +200,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     drain_deadline_ns: int
     recovery_bar_ns: int  # a recovery window never lasts longer than this
     headers: tuple[str, ...] = ()  # names of those that every request carries; no values
+    rate_cap_per_s: float | None = None  # above which no order lifts all schedules together
     scenarios: tuple[Scenario, ...]
     modules: dict[str, str] = {}  # what the journeys import beside them: file -> SHA-256
     setup: Source | None = None  # once in the run, before users are prepared

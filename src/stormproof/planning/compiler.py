@@ -29,7 +29,7 @@ from stormproof.planning.problems import (
     tag_problems,
     timeline_problems,
 )
-from stormproof.planning.safety import limit_problems, target_problems
+from stormproof.planning.safety import limit_problems, rate_cap_per_s, target_problems
 from stormproof.planning.scale import Scale
 from stormproof.planning.thresholds import read_thresholds
 from stormproof.planning.trials import LoadedTrial
@@ -103,6 +103,7 @@ def compile_plan(
     kept, not_judged = decide_not_judged(plan, objectives)
     return msgspec.structs.replace(
         plan,
+        rate_cap_per_s=rate_cap_per_s(plan, profile.limits),
         scope="reduced" if not_judged else plan.scope,
         objectives=tuple(kept),
         not_judged=tuple(not_judged),

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.limits import RATE_PER_S_MAX, USERS_MAX
-from stormproof.kernel.units import SECOND_NS, duration_text
+from stormproof.kernel.units import duration_text
 from stormproof.model.objective import Objective
-from stormproof.model.plan import Plan, Scenario
+from stormproof.model.plan import Plan
 from stormproof.model.profile import Profile
 from stormproof.model.tag import tag_problem
 from stormproof.model.trial import Trial
@@ -154,16 +154,9 @@ def _size_problems(plan: Plan, where: str) -> list[Problem]:
             problems.append(Problem(where=place, what=what, fix="more `population` users"))
         if scenario.start_ns + scenario.duration_ns > plan.duration_ns:
             problems.append(Problem(where=place, what="lasts longer than `duration`"))
-        if _peak_rate(scenario) * SECOND_NS / scenario.time_unit_ns > RATE_PER_S_MAX:
+        if scenario.peak_rate_per_s > RATE_PER_S_MAX:
             problems.append(Problem(where=place, what=f"is over {RATE_PER_S_MAX} a second"))
     return problems
-
-
-def _peak_rate(scenario: Scenario) -> float:
-    """Return the most iterations a time unit that a scenario ever starts; 0 for closed loops."""
-    if not scenario.is_open_model:
-        return 0.0
-    return max([scenario.rate, scenario.start_rate, *(one.target for one in scenario.stages)])
 
 
 def _port_problems(plan: Plan, where: str) -> list[Problem]:

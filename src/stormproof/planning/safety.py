@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.limits import REQUESTS_MAX
 from stormproof.kernel.units import SECOND_NS, duration_text
-from stormproof.model.plan import Plan
+from stormproof.model.plan import Plan, Scenario
 from stormproof.model.profile import Limits
 from stormproof.rules.evidence import iterations_per_s
 
@@ -75,7 +76,7 @@ def limit_problems(plan: Plan, limits: Limits, where: str) -> Iterator[Problem]:
     if plan.duration_ns > limits.duration_ns:
         length = duration_text(plan.duration_ns)
         yield _over(place, f"a load of {length}", f"<= {duration_text(limits.duration_ns)}")
-    paced = {one.name: iterations_per_s(one) for one in plan.scenarios}
+    paced = {one.name: _peak_per_s(one) for one in plan.scenarios}
     rates = [rate for rate in paced.values() if rate is not None]
     if limits.rate is not None:
         unpaced = [name for name, rate in paced.items() if rate is None]
@@ -84,10 +85,45 @@ def limit_problems(plan: Plan, limits: Limits, where: str) -> Iterator[Problem]:
             yield _over(place, what, "limit its users too: vus")
         if sum(rates) > limits.rate:
             yield _over(place, f"{sum(rates):g} iterations a second", f"rate <= {limits.rate}")
-    expected = sum((paced[one.name] or 0) * one.duration_ns / SECOND_NS for one in plan.scenarios)
+    expected = sum(_iterations(one) for one in plan.scenarios)
     most = REQUESTS_MAX if limits.requests is None else limits.requests
     if expected > most:
         yield _over(place, f"about {expected:.0f} iterations in all", f"requests <= {most}")
+
+
+def _peak_per_s(scenario: Scenario) -> float | None:
+    """Return the most iterations that a scenario starts a second; None when nothing paces it."""
+    return scenario.peak_rate_per_s if scenario.is_open_model else iterations_per_s(scenario)
+
+
+def _iterations(scenario: Scenario) -> float:
+    """Return how many iterations a scenario does in all, as far as the plan can say."""
+    match scenario.executor:
+        case "ramping-arrival-rate":
+            lines = [scenario.start_rate, *(stage.target for stage in scenario.stages)]
+            areas = [
+                (low + high) / 2 * stage.duration_ns
+                for (low, high), stage in zip(pairwise(lines), scenario.stages, strict=True)
+            ]
+            return sum(areas) / scenario.time_unit_ns
+        case "per-vu-iterations":
+            return scenario.vus * scenario.iterations
+        case "shared-iterations":
+            return scenario.iterations
+        case _:
+            return (iterations_per_s(scenario) or 0.0) * scenario.duration_ns / SECOND_NS
+
+
+def rate_cap_per_s(plan: Plan, limits: Limits) -> float | None:
+    """Return the rate above which nobody may lift the load while it runs; None: the hard limit.
+
+    It is the profile's; where there is none, a target elsewhere gets no more than was planned.
+    """
+    if limits.rate is not None:
+        return float(limits.rate)
+    if plan.target and not is_loopback_url(plan.target):
+        return sum(one.peak_rate_per_s for one in plan.scenarios)
+    return None
 
 
 def _over(place: str, what: str, bound: str) -> Problem:

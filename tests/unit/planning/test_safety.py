@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from tests.builders import plan
 
+from stormproof.kernel.errors import BadInput
 from stormproof.kernel.units import SECOND_NS
+from stormproof.model.control_order import ControlOrder, refuse_unless_possible
+from stormproof.model.plan import Stage
 from stormproof.model.profile import Limits
-from stormproof.planning.safety import is_loopback_url, limit_problems, target_problems
+from stormproof.planning.safety import (
+    is_loopback_url,
+    limit_problems,
+    rate_cap_per_s,
+    target_problems,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +75,58 @@ def test_a_plan_within_its_limits_has_no_problem() -> None:
     """Limits that are just met refuse nothing."""
     just = Limits(vus=30, rate=120, requests=4_800, duration_ns=40 * SECOND_NS)
     assert not list(limit_problems(plan(), just, "p"))
+
+
+RAMP = (Stage(duration_ns=10 * SECOND_NS, target=300), Stage(duration_ns=0, target=50))
+
+
+@pytest.mark.parametrize(
+    ("fields", "limits", "problem"),
+    [
+        (
+            {"executor": "ramping-arrival-rate", "stages": RAMP, "start_rate": 0.0, "rate": 0.0},
+            Limits(rate=299),
+            "300 iterations a second (rate <= 299)",
+        ),
+        (
+            {"executor": "ramping-arrival-rate", "stages": RAMP, "start_rate": 0.0, "rate": 0.0},
+            Limits(requests=1_499),
+            "about 1500 iterations in all (requests <= 1499)",
+        ),
+        (
+            {"executor": "per-vu-iterations", "iterations": 7, "vus": 20},
+            Limits(requests=139),
+            "about 140 iterations in all (requests <= 139)",
+        ),
+        (
+            {"executor": "shared-iterations", "iterations": 70},
+            Limits(requests=69),
+            "about 70 iterations in all (requests <= 69)",
+        ),
+    ],
+)
+def test_the_peak_and_the_whole_of_every_executor_count(
+    fields: dict[str, Any], limits: Limits, problem: str
+) -> None:
+    """A ramp is held against the limits at its peak and by its integral, iterations by number."""
+    one = msgspec.structs.replace(plan().scenarios[0], **fields)
+    told = "\n".join(map(str, limit_problems(plan(scenarios=(one,)), limits, "p")))
+    assert told == f"p: limits: {problem}"
+
+
+def test_no_order_lifts_a_load_above_what_was_allowed() -> None:
+    """The cap of a run is its profile's; elsewhere than here it is at most what was planned."""
+    here, there = plan(), plan(target="http://10.0.0.1:80", stack="none")
+    planned = sum(one.peak_rate_per_s for one in here.scenarios)
+    assert planned > 0
+    assert rate_cap_per_s(here, Limits(rate=70)) == 70.0
+    assert rate_cap_per_s(here, Limits()) is None
+    assert rate_cap_per_s(there, Limits()) == planned
+    capped = plan(rate_cap_per_s=planned * 2)
+    refuse_unless_possible(ControlOrder(kind="scale", value=2.0), capped)
+    with pytest.raises(BadInput, match="is more than this run may start"):
+        refuse_unless_possible(ControlOrder(kind="scale", value=2.1), capped)
+    with pytest.raises(BadInput, match="is more than this run may start"):
+        refuse_unless_possible(
+            ControlOrder(kind="scale", value=1.0, scenario="chat"), capped, {"feed": 2.1}
+        )
