@@ -18,6 +18,7 @@ from stormproof.clients.headers import header_lines
 from stormproof.clients.socket import Socket
 from stormproof.clients.ws_site import WsSite
 from stormproof.kernel.clock import monotonic_ns
+from stormproof.kernel.limits import WS_RECEIVE_BYTES
 
 _READ_BUFFER_BYTES = 2048  # at first; it grows with what arrives
 _OWN_HEADERS = "sec-websocket-"
@@ -92,6 +93,7 @@ class Handshake:
 
         async def reach(_url: object) -> socket.socket:
             plain = await site.dialer.reach(opening, site.scope.tape)
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WS_RECEIVE_BYTES)
             opening.stage = _ANSWER
             return plain
 

@@ -3,9 +3,9 @@
 Theory of operation. picows reads frames and calls `on_ws_frame`; a whole text message for the
 journey's callback takes the short path, everything else (control frames, fragments, binary
 messages) goes through `_take_special`. What picows does not look at is checked here: reserved
-bits, fragments that fit together, UTF-8, close codes. After a breach, or once the end has begun,
-nothing is taken any more, whatever the peer goes on sending; a peer that does not take our last
-bytes either is cut off.
+bits, fragments that fit together, UTF-8, close codes. After a breach that is noticed here, or once
+the end has begun, nothing is taken any more, whatever the peer goes on sending; picows ends a
+connection ten milliseconds after what it refuses. A peer that does not take our last bytes is cut.
 """
 
 from __future__ import annotations
@@ -131,10 +131,11 @@ class Line(picows.WSListener):
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """Hand a message to the journey; answer pings and closes."""
-        scope = self._scope
-        scope.bytes_received += frame.payload_size
+        scope, size = self._scope, frame.payload_size
+        scope.bytes_received += size
         if not (
             self._is_plain
+            and size <= self.bytes_max
             and frame.msg_type is _TEXT
             and frame.fin
             and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
@@ -215,6 +216,10 @@ class Line(picows.WSListener):
             return
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._refuse("a reserved bit is set")
+        if (
+            frame.payload_size > self.bytes_max
+        ):  # picows refuses it, and may hand it on all the same
+            self._breach(picows.WSCloseCode.MESSAGE_TOO_BIG, "a message is too big")
         kind = frame.msg_type
         if kind is _PING:
             if self._send is not cannot_send:  # a peer that does not read gets no pongs piled up

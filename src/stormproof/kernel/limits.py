@@ -22,6 +22,7 @@ COOKIE_BYTES_MAX = 4_096
 REDIRECTS_MAX = 20  # that a journey may ask to follow
 RETRIES_MAX = 10
 WS_MESSAGE_BYTES_MAX = 16 << 20
+WS_RECEIVE_BYTES = 512 << 10  # the kernel's buffer of a socket; ours grows with what is in it
 WS_INBOX_MESSAGES_MAX = 256  # a socket, waiting for the journey; then its reading pauses
 WS_INBOX_BYTES_MAX = 256 << 10
 WS_EXCHANGES_PENDING_MAX = 1_000  # a socket
