@@ -151,3 +151,43 @@ async def talk(user: User) -> None:
         message.unknown()
     check(reply, "acknowledged", reply.ok)
     await user.think(0.02)
+
+
+async def resume(user: User) -> None:
+    """Join the channel, or come back to it where it was left."""
+    state = user.state.__dict__
+    if "socket" in state and state["socket"].is_open:
+        return
+    query = {"after": state["seen"]} if "seen" in state else None
+    state["socket"] = await user.ws.connect(
+        "/ws/chat/{n}", n=2, query=query, on_message=lambda text: follow(user, text)
+    )
+
+
+def follow(user: User, text: str) -> None:
+    """Take a frame of the chat, and remember how far it was heard."""
+    frame = json.loads(text)
+    state = user.state.__dict__
+    if frame["type"] == "welcome":
+        user.ledger.joined(2, state.setdefault("seen", frame["last"]))
+    elif frame["type"] == "message":
+        state["seen"] = frame["number"]
+        user.ledger.received(frame["body"], 2, frame["number"])
+    else:
+        state["socket"].resolve(frame["id"], frame["number"])
+
+
+@journey(prepare=resume, settle=resume)
+async def come_and_go(user: User) -> None:
+    """Talk, or, as every second user, leave for a while and come back."""
+    if user.index % 2 == 0:
+        message = user.ledger.sent(2, user.fake.sentence())
+        order = json.dumps({"id": message.key, "body": message.body})
+        message.ok((await user.state.socket.exchange("chat", order, message.key)).value)
+        await user.think(0.005)
+        return
+    await user.state.socket.close()
+    user.ledger.left(2)
+    await user.think(0.05)
+    await resume(user)
+    await user.think(0.05)

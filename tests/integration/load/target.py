@@ -58,6 +58,7 @@ class TargetServer:
         self.port = 0
         self.channels: dict[str, list[asyncio.StreamWriter]] = {}
         self.numbers: Counter[str] = Counter()
+        self.said: dict[str, list[bytes]] = {}  # what a channel's members were sent
         self.hidden: set[int] = set()  # numbers of chat messages that are never delivered
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()  # of all connections ever
@@ -133,7 +134,7 @@ class TargetServer:
         self.seen[f"{method.decode()} {target.decode()}"] += 1
         body = await reader.readexactly(_length_of(head))
         if path.startswith("/ws/"):
-            return await self._websocket(path, head, reader, writer)
+            return await self._websocket(target.decode(), head, reader, writer)
         fixed = RAW.get(path) or _leak(path, head, body)
         if fixed is not None:
             data, closes = fixed
@@ -166,11 +167,12 @@ class TargetServer:
 
     async def _websocket(
         self,
-        path: str,
+        target: str,
         head: bytes,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> bool:
+        path, _, query = target.partition("?")
         if path == "/ws/refuse":
             writer.write(_HTTP % (403, 0, b"", b""))
             return False
@@ -183,7 +185,7 @@ class TargetServer:
             await asyncio.sleep(3600)
         _accept(head, writer)
         if path.startswith("/ws/chat/"):
-            await self._chat(path, reader, writer)
+            await self._chat(path, query, reader, writer)
         else:
             async for text in _messages(reader, writer):
                 if not _misbehave(path, text, writer):
@@ -191,21 +193,28 @@ class TargetServer:
         return False
 
     async def _chat(
-        self, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, path: str, query: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Number each message, acknowledge it, send it to everyone in the channel."""
+        """Number each message, acknowledge it, send it to everyone in the channel.
+
+        Whoever comes `after` a number gets what was said since.
+        """
         members = self.channels.setdefault(path, [])
+        said = self.said.setdefault(path, [])
         members.append(writer)
         _send(writer, json.dumps({"type": "welcome", "last": self.numbers[path]}).encode())
+        for missed in said[int(query.removeprefix("after=")) :] if query else ():
+            _send(writer, missed)
         try:
             async for text in _messages(reader, writer):
                 order = json.loads(text)
                 self.numbers[path] += 1
                 number = self.numbers[path]
                 message = {"type": "message", "number": number, "body": order["body"]}
+                said.append(json.dumps(message).encode())
                 if number not in self.hidden:
                     for member in members:
-                        _send(member, json.dumps(message).encode())
+                        _send(member, said[-1])
                 _send(
                     writer,
                     json.dumps({"type": "ack", "id": order["id"], "number": number}).encode(),
