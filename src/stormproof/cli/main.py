@@ -107,6 +107,25 @@ def report(run: Path) -> int:
 
 
 @commands.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--format", "kind", type=click.Choice(["json", "csv", "hdr"]), default="json",
+              show_default=True, help="Lines of JSON, a table, or a HdrHistogram log.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write here; default: standard output.")  # fmt: skip
+@click.option("--metric", default="", metavar="M",
+              help="Only this one, such as 'http_req_duration{scenario:feed}'.")  # fmt: skip
+@click.option("--every", default="1s", show_default=True, help="Length of a step.")
+def export(run: Path, kind: str, out: Path | None, metric: str, every: str) -> int:
+    """Export what a run measured, out of its record.
+
+    Exits 0; 2 where the record is not whole, with what there is exported.
+    """
+    from stormproof.cli.exporting import export_run
+
+    return export_run(run, kind, out, metric, every)
+
+
+@commands.command()
 @click.argument("run", type=click.Path(path_type=Path), required=False)
 def heal(run: Path | None) -> int:
     """Undo whatever dead runs left behind: faults, processes, shared memory, folders."""
