@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stormproof.kernel.clock import SystemClock
+from stormproof.model.plan import Stage
 from stormproof.seams import Clock, Recorder, Schedule
 from stormproof.store.segment import SegmentRecorder, read_segment
 from stormproof.testing import (
@@ -19,6 +20,7 @@ from stormproof.testing import (
     check_schedule,
 )
 from stormproof.workload.constant_arrival_rate import ConstantArrivalRate
+from stormproof.workload.ramping_arrival_rate import RampingArrivalRate
 
 SECOND_NS = 1_000_000_000
 
@@ -34,6 +36,25 @@ def test_schedules(rate: float) -> None:
     """Every schedule rises and is whole in any number of segments."""
     schedule = ConstantArrivalRate(rate=rate, time_unit_ns=SECOND_NS, duration_ns=SECOND_NS // 2)
     check_schedule(schedule, duration_ns=SECOND_NS // 2)
+
+
+STAGES = (
+    Stage(duration_ns=SECOND_NS // 3, target=900),
+    Stage(duration_ns=0, target=100),
+    Stage(duration_ns=SECOND_NS // 3, target=0),
+    Stage(duration_ns=SECOND_NS // 3, target=300),
+)
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_every_open_shape_is_a_schedule(seed: int | None) -> None:
+    """Ramps and random arrivals keep the promises; a ramp's last instant may be its very end."""
+    constant = ConstantArrivalRate(
+        rate=333.25, time_unit_ns=SECOND_NS, duration_ns=SECOND_NS, seed=seed
+    )
+    ramp = RampingArrivalRate(start_rate=0.0, stages=STAGES, time_unit_ns=SECOND_NS, seed=seed)
+    check_schedule(constant, duration_ns=SECOND_NS)
+    check_schedule(ramp, duration_ns=SECOND_NS + 1)
 
 
 def test_segment_recorder(tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ class ClosedExecutor:
         """Cut the iteration of a user that was to go at `rested_ns` and is still at it."""
         is_still_gone = seat.until_ns == 0 and seat.rested_ns == rested_ns
         if is_still_gone and seat.task is not None and not seat.task.done() and not self._ended:
+            seat.user.guard.start_ns = 0  # what its sockets still say is no iteration's any more
             seat.task.cancel()
             self._cut += 1
 

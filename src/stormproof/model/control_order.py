@@ -13,6 +13,7 @@ from stormproof.model.plan import Plan
 
 ControlKind = Literal["pause", "resume", "scale", "stop"]
 CONTROL_KINDS: Final = get_args(ControlKind)
+SCALE_MIN: Final = 0.001
 SCALE_MAX: Final = 1_000.0
 NOT_SCALED: Final[Mapping[str, float]] = {}
 
@@ -60,8 +61,8 @@ def refuse_unless_possible(
     if order.scenario and order.scenario not in names:
         what, fix = f"the scenario {order.scenario!r} is unknown", f"known: {', '.join(names)}"
         problems.append(Problem(where="ctl", what=what, fix=fix))
-    if order.kind == "scale" and not 0 < order.value <= SCALE_MAX:
-        what, fix = f"cannot scale by {order.value:g}", f"above 0, up to {SCALE_MAX:g}; or pause"
+    if order.kind == "scale" and not SCALE_MIN <= order.value <= SCALE_MAX:
+        what, fix = f"cannot scale by {order.value:g}", f"{SCALE_MIN:g} to {SCALE_MAX:g}; or pause"
         problems.append(Problem(where="ctl", what=what, fix=fix))
     if order.kind == "scale" and not problems:
         problems += _too_much(

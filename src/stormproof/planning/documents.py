@@ -121,7 +121,7 @@ def _scenario(scenario: JsonObject, wish: Amendments, factor: float, length: obj
         changed = {**kept, "executor": "constant-vus", "vus": scenario.get("vus", 1)}
     elif wish.vus is None:
         changed = dict(scenario)
-    elif executor == "constant-arrival-rate":
+    elif executor in OPEN:
         changed = {**scenario, "preAllocatedVUs": wish.vus, "maxVUs": wish.vus}
     elif executor in BY_ITERATIONS and wish.duration is None:
         changed = {**scenario, "vus": wish.vus}

@@ -179,5 +179,5 @@ async def test_orders_that_cannot_be_are_refused(tmp_path: Path) -> None:
         await observed.fleet.steer(ControlOrder(kind="scale", scenario="reed", value=0.0))
     assert [str(one) for one in caught.value.problems] == [
         "ctl: the scenario 'reed' is unknown (known: read)",
-        "ctl: cannot scale by 0 (above 0, up to 1000; or pause)",
+        "ctl: cannot scale by 0 (0.001 to 1000; or pause)",
     ]

@@ -9,6 +9,7 @@ import pytest
 from stormproof.planning.documents import Amendments, amended, assigned
 
 CLOSED = {"executor": "constant-vus", "vus": 4, "env": {"a": "1"}}
+RAMP = {"executor": "ramping-arrival-rate", "stages": [], "preAllocatedVUs": 4}
 OPEN = {"executor": "constant-arrival-rate", "rate": 5, "preAllocatedVUs": 4}
 
 
@@ -33,6 +34,7 @@ def test_no_wish_changes_nothing() -> None:
     [
         (CLOSED, {"vus": 9}, {**CLOSED, "vus": 9}),
         (OPEN, {"vus": 9}, {**OPEN, "preAllocatedVUs": 9, "maxVUs": 9}),
+        (RAMP, {"vus": 9}, {**RAMP, "preAllocatedVUs": 9, "maxVUs": 9}),
         (
             CLOSED,
             {"rate": 50.0, "vus": 7},
