@@ -53,7 +53,7 @@ class WsSite:
     ) -> None:
         self.target = target
         self.dialer = dialer or Dialer(target)
-        self.headers = parse_headers(b"\r\n" + target.headers)
+        self.headers = parse_headers(b"\r\n" + target.headers + b"\r\n")
         self.scope = scope
         self.deadlines = deadlines
         self.loop = deadlines.loop

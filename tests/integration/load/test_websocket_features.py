@@ -85,6 +85,17 @@ async def test_subprotocol_and_headers_are_negotiated() -> None:
         assert opened.headers["X-Server"] == "one, two"
 
 
+async def test_handshake_is_one_that_strict_servers_take() -> None:
+    """Each line of the request is a header with a name and a value, and none is there twice."""
+    async with facing(echo) as (bench, peers):
+        await bench.ws.connect("/ws")
+        lines = peers[0].head.removesuffix(b"\r\n\r\n").split(b"\r\n")[1:]
+        names = [line.partition(b": ")[0].lower() for line in lines]
+        assert all(line.partition(b": ")[2] for line in lines)
+        assert all(names)
+        assert len(names) == len(set(names))
+
+
 async def test_handshake_keeps_its_headers_to_itself() -> None:
     """A journey's header that belongs to the handshake, or breaks out of its line, is refused."""
     bench = make_bench("http://127.0.0.1:9")
