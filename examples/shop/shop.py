@@ -16,6 +16,7 @@ from typing import Any
 from stormproof import (
     Feed,
     PasswordLogin,
+    Trend,
     User,
     api_key,
     between,
@@ -36,6 +37,7 @@ LOGIN = PasswordLogin(
     name=lambda user: str(user.state.person["name"]),
     password=secret("SHOPPERS_PASSWORD"),
 )
+PAID = Trend("basket_value", unit="EUR", doc="What a customer pays.")
 LOOKED_AT = 3  # products before a basket is filled
 VOUCHER_SHARE = 0.2
 
@@ -66,26 +68,30 @@ async def arrive(user: User) -> None:
 async def shop(user: User) -> None:
     """Look around, then buy what was looked at last."""
     with user.group("browse"):
-        product = await look_around(user)
+        product, price = await look_around(user)
     await user.think(between(0.02, 0.06))
     with user.group("checkout"):
-        await check_out(user, product)
+        if await check_out(user, product):
+            PAID.add(user, price)
 
 
-async def look_around(user: User) -> int:
-    """Look at some products; return the last one's id."""
-    product = 0
+async def look_around(user: User) -> tuple[int, float]:
+    """Look at some products; return the last one's id and price."""
+    product, price = 0, 0.0
     for row in PRODUCTS.take(user, LOOKED_AT):
-        product = row["id"]
+        product, price = row["id"], row["price"]
         page = await user.http.get("/api/products/{id}", id=product)
         if check(page, "product shown", page.status == 200):
-            check(page, "price is right", page.json()["price"] == row["price"])
+            check(page, "price is right", page.json()["price"] == price)
         await user.think(lognormal(0.02))
-    return product
+    return product, price
 
 
-async def check_out(user: User, product: int) -> None:
-    """Fill a basket and pay for it; a basket that is not paid is thrown away at the end."""
+async def check_out(user: User, product: int) -> bool:
+    """Fill a basket and pay for it; a basket that is not paid is thrown away at the end.
+
+    Return whether it was paid.
+    """
     basket = await LOGIN.send(
         user,
         lambda token: user.http.post(
@@ -96,7 +102,7 @@ async def check_out(user: User, product: int) -> None:
         ),
     )
     if not check(basket, "basket made", basket.status == 201):
-        return
+        return False
     number = basket.json()["id"]
     unpaid = user.cleanup(
         lambda: user.http.delete("/api/baskets/{id}", id=number, auth=ADMIN, expected=(404,))
@@ -111,5 +117,7 @@ async def check_out(user: User, product: int) -> None:
                 "/api/baskets/{id}/payment", id=number, json=order, auth=token, expected=(401,)
             ),
         )
-    if check(paid, "basket paid", paid.status == 201):
-        unpaid.forget()
+    if not check(paid, "basket paid", paid.status == 201):
+        return False
+    unpaid.forget()
+    return True

@@ -186,13 +186,18 @@ class RehearsedUser:
         self.state = SimpleNamespace()
         self.http = http
         self._script = script
+        self._kept: dict[object, Any] = {}
 
     def __getattr__(self, name: str) -> Unknown:
         return Unknown(name)
 
+    def keep(self, owner: object, make: Callable[[], Any]) -> Any:
+        """Return what `owner` keeps for this user."""
+        return self._kept.setdefault(owner, make())
+
     async def think(self, pause: object) -> None:
         """Write down a pause."""
-        text = f"{pause:g} s" if isinstance(pause, int | float) else "a drawn time"
+        text = f"{pause:g} s" if isinstance(pause, int | float) else str(pause)
         self._script.add(f"think {text}")
         await asyncio.sleep(0)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from asyncio import Lock
 
 OfUser = str | Secret | Callable[[User], str | Secret]
-UNAUTHORIZED = 401
+ERRORS_FROM, UNAUTHORIZED = 400, 401
 
 
 def _lock() -> Lock:
@@ -98,7 +98,7 @@ class PasswordLogin:
         """
         token = await self.token(user)
         answer = await request(token)
-        if answer.status != UNAUTHORIZED:
+        if answer.status < ERRORS_FROM or answer.status != UNAUTHORIZED:
             return answer
         return await request(await self.renew(user, token))
 
@@ -154,11 +154,15 @@ def answered_text(user: User, answer: Response, field: str, failing: str) -> str
     if not answer.ok:
         user.fail(f"{failing}: {answer.status or answer.error}")
     value: Any = answer.json()
-    for name in field.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    if not isinstance(value, str) or not value:
+    try:
+        for name in field.split("."):
+            value = value[name]
+    except (LookupError, TypeError):
+        value = None
+    if not value or isinstance(value, dict | list | bool | int | float):
         user.fail(f"{failing}: the answer has no text {field!r}")
-    return value
+    found: str = value
+    return found
 
 
 def _given(value: OfUser, user: User) -> str:

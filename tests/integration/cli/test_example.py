@@ -78,6 +78,7 @@ def test_the_example_shops_and_leaves_nothing(
     told = capsys.readouterr()
     verdict = json.loads(run_directory(folder).verdict.read_bytes())
     assert code == {"pass": 0, "inconclusive": 2}[verdict["verdict"]], told.out
+    assert "basket_value{scenario:shop}: max<=48" in {one["name"] for one in verdict["objectives"]}
     assert shop.paid > 20
     assert shop.expired > 0  # tokens were refused, and taken anew
     assert set(shop.logins) == {
@@ -134,6 +135,32 @@ def test_feeds_travel_in_the_record(shop: Shop, folder: Path) -> None:
         copied = (run.journeys / feed.file).read_bytes()
         assert copied == (EXAMPLE / feed.file).read_bytes()
         assert plan.modules[feed.file] == feed.sha256
+
+
+def test_a_dry_run_shows_what_comes_once_and_the_sign_in(
+    shop: Shop, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dry run goes through set-up, sign-in and journey, hides secrets, and sends nothing."""
+    secrets = ["--secrets", str(folder / "secrets.env")]
+    assert run_commands(order(folder, shop, "--dry-run", *secrets)) == 0
+    told = capsys.readouterr().out
+    order_of_parts = [
+        told.index(part)
+        for part in (
+            "WHAT open_season SENDS, once in the run",
+            "POST /api/seasons",
+            "WHAT close_season SENDS, once in the run",
+            "DELETE /api/seasons/<season>",
+            "WHAT shop SENDS",
+            "POST /api/login",
+            "think between(0.02, 0.06)",
+            "POST /api/baskets/<id>/payment",
+        )
+    ]
+    assert order_of_parts == sorted(order_of_parts)
+    assert told.count("POST /api/login") == 1
+    assert PASSWORD not in told
+    assert shop.logins == []
 
 
 def test_all_that_is_wrong_is_told_before_the_run(
