@@ -147,6 +147,24 @@ async def test_who_outlasts_the_ramp_down_is_cut() -> None:
     ]
 
 
+async def test_who_was_cut_can_come_back(tmp_path: Any, target: TargetServer) -> None:
+    """A user cut in the middle of a request is called back later, and its requests work again."""
+    stages = (stage(0.5, 2), stage(0.0, 0), stage(0.5, 0), stage(0.0, 2), stage(3.0, 2))
+    one = msgspec.structs.replace(
+        scenario("linger", executor="ramping-vus", vus=2, env={"ms": "400"}),
+        stages=stages,
+        start_vus=2,
+        duration_ns=sum(one.duration_ns for one in stages),
+        graceful_ramp_down_ns=SECOND_NS // 100,
+    )
+    observed = observe(tmp_path, make_plan(one))
+    await stopping(observed, lambda: drive_fleet(observed, target.url))
+    cut = {failure.kind for failure in observed.segment(0).failures}
+    assert cut <= {"interrupted"}
+    assert observed.total("iterations") > 4
+    assert observed.total("http_req") > observed.total("iterations")
+
+
 @pytest.mark.parametrize("run", [nothing, think])
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_each_user_does_its_iterations(run: Any, workers: int) -> None:

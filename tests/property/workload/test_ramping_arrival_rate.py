@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from stormproof.model.plan import Stage
 from stormproof.workload.ramping_arrival_rate import RampingArrivalRate
+from stormproof.workload.rate import Ramp
 
 SECOND_NS = 1_000_000_000
 RATES = st.one_of(
@@ -121,3 +122,24 @@ def test_nonsense_is_refused(start: float, stage: Stage, unit: int) -> None:
     """A negative rate or length, or a time unit that is not above zero, is no schedule."""
     with pytest.raises(ValueError, match="must not be below 0"):
         list(ramping(start, [stage], unit).instants_ns(0, 1))
+
+
+@given(
+    length=st.one_of(st.integers(1, 1_000), st.integers(1, 400_000 * SECOND_NS)),
+    low=st.one_of(st.just(0), st.integers(0, 10**12)),
+    high=st.one_of(st.just(0), st.integers(0, 10**12)),
+    share=st.fractions(0, 1, max_denominator=10**6),
+)
+def test_the_root_is_exact_at_any_size(length: int, low: int, high: int, share: Fraction) -> None:
+    """Over days and at any height the nanosecond is the last one whose area is not too large."""
+    ramp = Ramp(start_ns=0, duration_ns=length, start_units=0, low=low, rise=high - low)
+    units = int(share * ramp.end_units)
+    x = ramp.instant_ns(units)
+
+    def area_times_length(at: int) -> int:
+        return (2 * low * length + (high - low) * at) * at
+
+    assert 0 <= x <= length
+    if units and low != high:
+        assert area_times_length(x) <= length * units
+        assert x == length or area_times_length(x + 1) > length * units
