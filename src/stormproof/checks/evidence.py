@@ -33,6 +33,10 @@ TAKES_AWAY = {
         "users could not settle at the end, so what they were owed may be missing",
         "look at the failures after the load, and run again",
     ),
+    "operations-cut": (
+        "operations that were under way were cut with their iterations, so their times are unknown",
+        "give gracefulStop more time, or the operations a shorter timeout",
+    ),
     "generator-limit": (
         "the load generator ran into a limit of its own machine",
         "raise the limit it names, or lower the load",

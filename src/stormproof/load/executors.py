@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+from stormproof.clients.tape import Actor
+from stormproof.kernel.clock import monotonic_ns
 from stormproof.load.user import Site, VirtualUser
 from stormproof.model.control_order import ControlOrder
 
@@ -108,19 +110,25 @@ class Course:
 class Tasks:
     """The tasks that serve users, and how they come to their end."""
 
-    __slots__ = ("_loop", "_site", "running")
+    __slots__ = ("_cut_operations", "_loop", "_site", "running")
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._loop = asyncio.get_running_loop()
-        self.running: set[asyncio.Task[None]] = set()
+        self._cut_operations = 0
+        self.running: dict[asyncio.Task[None], Actor] = {}  # with whom they serve
 
-    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def start(self, work: Coroutine[Any, Any, None], actor: Actor) -> asyncio.Task[None]:
         """Start a task."""
         task = self._loop.create_task(work)
-        self.running.add(task)
-        task.add_done_callback(self.running.discard)
+        self.running[task] = actor
+        task.add_done_callback(self.running.pop)
         return task
+
+    def cut_off(self, task: asyncio.Task[None]) -> None:
+        """Cancel a task within its iteration; one that only thinks takes nothing along."""
+        self._cut_operations += self.running[task].intended_ns <= monotonic_ns()
+        task.cancel()
 
     async def stop_gracefully(self, cut_before: int = 0) -> None:
         """Let the last iterations end by themselves, as long as the scenario's graceful stop.
@@ -132,12 +140,19 @@ class Tasks:
         if self.running:
             graceful_s = scenario.graceful_stop_ns / 1e9
             _, pending = await asyncio.wait(self.running, timeout=graceful_s)
+        for task in pending:
+            self.cut_off(task)
         if pending:
-            text = f"{len(pending)} iterations were cut by the graceful stop"
-            self._site.scope.tape.warn("iterations-cut", f"scenario {scenario.name}: {text}")
+            self._warn("iterations-cut", f"{len(pending)} iterations were cut by the graceful stop")
         if cut_before:
             text = f"{cut_before} iterations were cut by the graceful ramp-down"
-            self._site.scope.tape.warn("iterations-cut", f"scenario {scenario.name}: {text}")
+            self._warn("iterations-cut", text)
+        if self._cut_operations:
+            text = f"{self._cut_operations} operations were under way in iterations that were cut"
+            self._warn("operations-cut", text)
+
+    def _warn(self, code: str, text: str) -> None:
+        self._site.scope.tape.warn(code, f"scenario {self._site.scenario.name}: {text}")
 
     async def cut(self) -> None:
         """Cancel the tasks that are left; operations under way still end as they will."""

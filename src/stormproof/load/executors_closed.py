@@ -150,7 +150,7 @@ class ClosedExecutor:
         seat.until_ns = self._course.end_ns
         if seat.task is None or seat.task.done():
             seat.user.actor.intended_ns = at_ns
-            seat.task = self._tasks.start(self._work(seat))
+            seat.task = self._tasks.start(self._work(seat), seat.user.actor)
 
     def _rest(self, seat: Seat, at_ns: int) -> None:
         seat.until_ns, seat.rested_ns = 0, at_ns
@@ -163,7 +163,7 @@ class ClosedExecutor:
         is_still_gone = seat.until_ns == 0 and seat.rested_ns == rested_ns
         if is_still_gone and seat.task is not None and not seat.task.done() and not self._ended:
             seat.user.guard.start_ns = 0  # what its sockets still say is no iteration's any more
-            seat.task.cancel()
+            self._tasks.cut_off(seat.task)
             self._cut += 1
 
     def _end(self) -> None:

@@ -84,7 +84,7 @@ class OpenExecutor:
         return (start_ns + offset_ns for offset_ns in self._arrivals)
 
     def _serve(self, user: VirtualUser) -> None:
-        self._tasks.start(self._work(user))
+        self._tasks.start(self._work(user), user.actor)
 
     def _release(self, instant_ns: int) -> None:
         while self._waiting:

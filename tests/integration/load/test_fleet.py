@@ -178,7 +178,8 @@ async def test_no_free_user_is_a_drop_and_grows(tmp_path: Path, target: TargetSe
 
 
 async def test_graceful_stop_cuts_what_outlasts_it(tmp_path: Path, target: TargetServer) -> None:
-    """Iterations that outlast the graceful stop are cut, and a warning says how many."""
+    """Iterations that outlast the graceful stop are cut, and warnings say how many, and how many of
+    them had an operation under way."""
     slow = scenario(
         "linger",
         executor="constant-vus",
@@ -190,7 +191,7 @@ async def test_graceful_stop_cuts_what_outlasts_it(tmp_path: Path, target: Targe
     observed = observe(tmp_path, make_plan(slow))
     await stopping(observed, lambda: drive(observed, target.url))
     assert observed.total("iterations") == 0
-    assert observed.warnings() == {"iterations-cut": 1}
+    assert observed.warnings() == {"iterations-cut": 1, "operations-cut": 1}
     assert {failure.kind for failure in observed.segment(0).failures} == {"interrupted"}
 
 
