@@ -12,7 +12,7 @@ from stormproof.cli.live import LiveState
 from stormproof.faults import keeper
 from stormproof.faults.index import default_index_dir
 from stormproof.kernel.clock import SystemClock
-from stormproof.kernel.errors import EnvironmentFailure
+from stormproof.kernel.errors import EnvironmentFailure, StormproofError
 from stormproof.load import worker
 from stormproof.load.fleet import LocalFleet
 from stormproof.model.event import ControlEvent, Event, WarningEvent
@@ -86,11 +86,8 @@ def compose_run(
     state.prepared = lambda: (fleet.users_done, fleet.users)
 
     def on_stack_event(event: Event) -> None:
-        """Note an event that the keeper has recorded; only its death nobody else can record."""
         state.on_event(event)
-        if isinstance(event, WarningEvent) and event.code == KEEPER_DIED:
-            recorder.events([event])
-            run.give_up(EnvironmentFailure("the keeper died", "run: stormproof heal"))
+        note_stack_event(event, recorder, run.give_up)
 
     probes = Probes(
         plan.probes, recorder, clock, state.on_sample, tls=plan.tls, network=plan.network
@@ -116,6 +113,20 @@ def _watching(probes: Probes, desk: ControlDesk) -> Callable[[str], Awaitable[No
         await asyncio.gather(probes.watch(base_url), desk.serve())
 
     return watch
+
+
+def note_stack_event(
+    event: Event, recorder: Recorder, give_up: Callable[[StormproofError], None]
+) -> None:
+    """Record what the keeper does not: its warnings and its own death, which ends the run."""
+    if not isinstance(event, WarningEvent):
+        return
+    try:
+        recorder.events([event])
+    except EnvironmentFailure as error:
+        give_up(error)
+    if event.code == KEEPER_DIED:
+        give_up(EnvironmentFailure("the keeper died", "run: stormproof heal"))
 
 
 def _stack(
