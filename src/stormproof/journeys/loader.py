@@ -85,7 +85,7 @@ def _read(path: Path) -> bytes:
 
 
 class _Capture:
-    """Hold back what a foreign file raises while it is imported, `sys.exit` included."""
+    """Hold back whatever a foreign file raises while it is imported, but for Ctrl-C."""
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
@@ -99,7 +99,7 @@ class _Capture:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        if isinstance(error, Exception | SystemExit):
+        if not isinstance(error, KeyboardInterrupt):
             self.error = error
         return self.error is not None
 

@@ -28,7 +28,10 @@ def parse_duration_ns(text: str) -> int:
     terms = _TERM.findall(text)
     if not terms or "".join(number + unit for number, unit in terms) != text:
         raise ValueError(f"{text!r} is not a duration; write it like 90s, 1m30s or 500ms")
-    return round(sum(float(number) * _UNIT_NS[unit] for number, unit in terms))
+    try:
+        return round(sum(float(number) * _UNIT_NS[unit] for number, unit in terms))
+    except OverflowError:
+        raise ValueError(f"{text[:20]}... is longer than any clock runs") from None
 
 
 def duration_text(duration_ns: int) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from stormproof.kernel.canonical import sha256_hex
+from stormproof.kernel.canonical import UNREADABLE, canonical_json, sha256_hex
 from stormproof.kernel.errors import BadInput, Problem
 from stormproof.model.authored import Authored
 from stormproof.model.objective import Objective
@@ -30,7 +30,7 @@ from stormproof.planning.problems import (
     timeline_problems,
 )
 from stormproof.planning.safety import limit_problems, rate_cap_per_s, target_problems
-from stormproof.planning.scale import Scale
+from stormproof.planning.scale import Scale, scale_problems
 from stormproof.planning.thresholds import read_thresholds
 from stormproof.planning.trials import LoadedTrial
 from stormproof.rules.evidence import decide_not_judged
@@ -78,6 +78,7 @@ def compile_plan(
     trial = loaded.trial
     if misshapen := shape_problems(trial):
         raise BadInput([*problems, *misshapen])
+    problems += scale_problems(choices.scale)
     problems += trial_problems(trial, breakable, target=choices.target)
     problems += clashes_of(trial, profile)
     problems += _bad_journeys(loaded, check_journey)
@@ -100,6 +101,11 @@ def compile_plan(
     ]
     if problems:
         raise BadInput(_unique(problems))
+    return _storable(_decidable(plan, objectives, profile))
+
+
+def _decidable(plan: Plan, objectives: Iterable[Objective], profile: Profile) -> Plan:
+    """Return a sound plan with the objectives that it can decide, and why not the others."""
     kept, not_judged = decide_not_judged(plan, objectives)
     return msgspec.structs.replace(
         plan,
@@ -108,6 +114,19 @@ def compile_plan(
         objectives=tuple(kept),
         not_judged=tuple(not_judged),
     )
+
+
+def _storable(plan: Plan) -> Plan:
+    """Return a plan that its own file gives back; a trial is Python and may hold anything.
+
+    Raises:
+        BadInput: a value is none that the plan can hold, or that can be written.
+    """
+    try:
+        return msgspec.json.decode(canonical_json(plan), type=Plan)
+    except (TypeError, UnicodeEncodeError, *UNREADABLE) as error:
+        place, what = f"trial {plan.trial}", f"holds a value that no plan can: {error}"
+        raise BadInput([Problem(where=place, what=what)]) from error
 
 
 def _read_all(

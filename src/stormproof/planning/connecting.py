@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from stormproof.kernel.paths import is_file
 from stormproof.model.plan import Network, TlsSettings
 from stormproof.planning.fields import Fields
 
@@ -51,7 +52,7 @@ def _file(fields: Fields, key: str, folder: Path) -> str:
     if not name:
         return ""
     path = (folder / name).absolute()
-    if not path.is_file():
+    if not is_file(path):
         fields.problem(key, f"{name!r} is no file", f"a PEM file, by its path from {folder}")
     return str(path)
 

@@ -9,7 +9,7 @@ from typing import Final, get_args
 
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.units import parse_duration_ns
-from stormproof.model.plan import FaultKind, StackKind
+from stormproof.model.plan import FaultKind, SignIn, StackKind
 from stormproof.model.trial import Floors, Trial, TrialFault, TrialProbe
 
 CHECKERS: Final = ("delivery",)
@@ -30,10 +30,14 @@ def shape_problems(trial: Trial) -> list[Problem]:
         "title": isinstance(trial.title, str),
         "scenarios": _maps_to(trial.scenarios, str),
         "faults": _maps_to(trial.faults, TrialFault),
-        "probes": _maps_to(trial.probes, TrialProbe),
+        "probes": _maps_to(trial.probes, TrialProbe)
+        and all(isinstance(one.sign_in, SignIn | None) for one in trial.probes.values()),
         "checkers": isinstance(trial.checkers, tuple),
         "objectives": _maps_to(trial.objectives, tuple | list | str),
-        "floors": bool(floor_numbers) and all(_maps_to(one, int | float) for one in floor_numbers),
+        "floors": bool(floor_numbers)
+        and all(_maps_to(one, int | float) for one in floor_numbers)
+        and isinstance(floors, Floors)
+        and all(isinstance(one, str) for one in (floors.duration, floors.fault)),
     }
     return [
         Problem(where=f"trial {trial.name}: {name}", what="is not of its declared type")
@@ -110,7 +114,7 @@ def _bad_floors(trial: Trial) -> Iterator[Problem]:
     floors = trial.floors
     for name, text in (("duration", floors.duration), ("fault", floors.fault)):
         try:
-            parse_duration_ns(str(text))
+            parse_duration_ns(text)
         except ValueError as error:
             yield Problem(where=f"trial {trial.name}: floors {name}", what=str(error))
     for scenario in sorted({*floors.rates, *floors.vus} - set(trial.scenarios)):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stormproof.kernel.errors import BadInput, Problem
+from stormproof.kernel.paths import is_file
 from stormproof.planning.fields import Fields, JsonObject, read_object
 from stormproof.planning.profiles import read_bytes
 
@@ -38,11 +39,11 @@ def find_environment(name: str, folders: list[Path]) -> Path:
         BadInput: there is none; the message names those there are.
     """
     if name.endswith(".json") or "/" in name:
-        if Path(name).is_file():
+        if is_file(Path(name)):
             return Path(name)
         raise BadInput([Problem(where=name, what="is no file", fix="name an environment")])
     for folder in folders:
-        if (folder / f"{name}.json").is_file():
+        if is_file(folder / f"{name}.json"):
             return folder / f"{name}.json"
     known = ", ".join(sorted({file.stem for folder in folders for file in folder.glob("*.json")}))
     fix = f"known: {known or 'none'}"

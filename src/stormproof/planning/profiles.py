@@ -13,6 +13,7 @@ from stormproof.kernel.limits import (
     USERS_MAX,
     WORKERS_MAX,
 )
+from stormproof.kernel.paths import is_file
 from stormproof.model.plan import Population, ProfileRef
 from stormproof.model.profile import FaultNumbers, Limits, ProbeNumbers, Profile
 from stormproof.planning.connecting import network_of, tls_of
@@ -29,11 +30,11 @@ def find_profile(name: str, folders: list[Path]) -> Path:
     """
     if name.endswith(".json") or "/" in name:
         path = Path(name)
-        if path.is_file():
+        if is_file(path):
             return path
         raise BadInput([Problem(where=name, what="is no file", fix="name a profile or a file")])
     for folder in folders:
-        if (folder / f"{name}.json").is_file():
+        if is_file(folder / f"{name}.json"):
             return folder / f"{name}.json"
     known = sorted({file.stem for folder in folders for file in folder.glob("*.json")})
     raise BadInput(

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
+from stormproof.kernel.errors import Problem
 from stormproof.kernel.units import parse_duration_ns
 from stormproof.model.plan import Stage
 from stormproof.model.profile import Profile
 from stormproof.model.trial import Trial
 
 
+def scale_problems(factor: float) -> list[Problem]:
+    """Find a factor that is no number; it multiplies nothing."""
+    if math.isfinite(factor):
+        return []
+    return [Problem(where=f"--scale {factor}", what="is none", fix="such as 0.5")]
+
+
 class Scale:
     """Multiply rates, users and durations, never below the trial's floors."""
 
     def __init__(self, trial: Trial, profile: Profile, factor: float) -> None:
+        factor = factor if math.isfinite(factor) else 1.0
         self._factor = factor
         self._floors = trial.floors
         self._workers = profile.workers

@@ -16,6 +16,7 @@ from pathlib import Path
 from stormproof.kernel.canonical import sha256_hex
 from stormproof.kernel.errors import BadInput, Problem
 from stormproof.kernel.limits import JOURNEY_BYTES_MAX
+from stormproof.kernel.paths import is_file
 from stormproof.model.trial import Trial
 
 MODULES_MAX = 100  # that a trial may bring along
@@ -48,7 +49,7 @@ def find_trial(name: str, folders: list[Path]) -> Path:
     """
     if name.endswith(".py") or "/" in name:
         path = Path(name)
-        if path.is_file():
+        if is_file(path):
             return path
         raise BadInput([Problem(where=name, what="is no file", fix="name a trial or a file")])
     files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
@@ -170,7 +171,9 @@ def _import(path: Path, folders: Sequence[Path]) -> object:
     except SyntaxError as error:
         place = f"{path}:{error.lineno}"
         raise BadInput([Problem(where=place, what=f"is not Python: {error.msg}")]) from error
-    except (Exception, SystemExit) as error:  # user code may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # user code may raise anything
         what = f"fails to import: {type(error).__name__}: {error}"
         raise BadInput([Problem(where=_place(path, error), what=what)]) from error
     return module

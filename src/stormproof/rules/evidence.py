@@ -14,6 +14,7 @@ from stormproof.rules.catalog import GENERATOR, PROBES, Reading, metric_of
 TAIL_SAMPLES: Final = 10  # that must lie beyond a percentile before it means something
 RULE_OF_THREE: Final = 3.0  # n trials without an event bound its rate by 3/n at 95 %
 MEAN_SAMPLES: Final = 30
+SAMPLES_MAX: Final = 10**15  # more than any run gives, for bars next to nothing
 HEADROOM: Final = 1.2  # a plan must promise this much more than is needed
 RESTART_S: Final = 1.0  # what a fault that ends by itself is taken to last
 EDGE_S: Final = 2.0  # seconds that a fault touches besides those it lasts
@@ -48,7 +49,7 @@ def samples_needed(
 
 def _ceil(quotient: float) -> int:
     """Round up what is not already whole but for the last bits of a float."""
-    return max(1, math.ceil(round(quotient, 6)))
+    return max(1, math.ceil(round(min(quotient, SAMPLES_MAX), 6)))
 
 
 def expected_samples(plan: Plan, objective: Objective) -> int | None:

@@ -42,6 +42,7 @@ from stormproof.model.objective import (
     StretchKind,
     Window,
 )
+from stormproof.rules.bar import holds
 from stormproof.rules.catalog import Reading, metric_of, unit_of
 from stormproof.rules.evidence import samples_needed
 from stormproof.rules.questions import (
@@ -169,6 +170,8 @@ def objective(
     if measured and (asked not in (None, "run") or stretch is not None):
         spelt = f"window:{asked}" if stretch is None else f"{stretch.kind}:..."
         problems.append(f"{name} is measured over the whole run: leave out {spelt}")
+    if metric is not None and metric.is_share and threshold.aggregation == "rate":
+        problems += _idle_bar(threshold, threshold_text)
     if problems or metric is None:
         raise ValueError("; ".join(problems))
     made = Objective(
@@ -187,6 +190,16 @@ def objective(
         custom=declared.metrics.get(name),
     )
     return msgspec.structs.replace(made, name=format_objective(made))
+
+
+def _idle_bar(threshold: Threshold, text: str) -> list[str]:
+    """Say that every share meets a bar, or none does: an objective that cannot answer anything."""
+    of_none, of_all = (holds(share, threshold.operator, threshold.bar) for share in (0.0, 1.0))
+    is_between = 0 <= threshold.bar <= 1
+    if of_none != of_all or (threshold.operator in ("==", "!=") and is_between):
+        return []
+    shares = "every share meets" if of_none else "no share meets"
+    return [f"{shares} {text.strip()!r}: a share lies between 0 and 1, 5 % is 0.05"]
 
 
 def _take_stretch(tags: dict[str, str], problems: list[str]) -> Stretch | None:

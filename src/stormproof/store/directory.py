@@ -22,6 +22,7 @@ import msgspec
 from stormproof.kernel.canonical import UNREADABLE, readable_json, sha256_hex
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 from stormproof.kernel.limits import RECORD_RESERVE_BYTES
+from stormproof.kernel.paths import is_file
 from stormproof.model.plan import Plan
 from stormproof.model.record import Manifest, Seal
 
@@ -84,7 +85,7 @@ class RunDirectory:
             BadInput: there is none at `path`.
         """
         run = cls(path)
-        if not run.plan.is_file():
+        if not is_file(run.plan):
             raise BadInput([Problem(where=str(path), what="is no run directory", fix="name one "
                                     "that holds a plan.json, such as runs/<id>")])  # fmt: skip
         return run

@@ -20,6 +20,7 @@ from stormproof.rules.grammar import (
 from stormproof.rules.tags import NAME, format_metric, parse_metric
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+BETWEEN = st.floats(0, 1, exclude_min=True, exclude_max=True)  # bars that some shares meet
 VALUES = st.text(min_size=1, max_size=12) | st.text(alphabet='a{},:" \\', min_size=1, max_size=8)
 
 
@@ -45,7 +46,8 @@ def objectives(draw: st.DrawFn) -> Objective:
     spelt = f"p({draw(st.floats(0, 100))!r})" if aggregation == "p" else aggregation
     operator = draw(st.sampled_from(["<", "<=", ">", ">=", "==", "===", "!="]))
     text = f"{metric}{{{','.join(pieces)}}}" if pieces else metric
-    made = objective(text, f"{spelt} {operator} {draw(NUMBERS)!r}")
+    bars = BETWEEN if known.is_share and aggregation == "rate" else NUMBERS
+    made = objective(text, f"{spelt} {operator} {draw(bars)!r}")
     assert made.tags == tags
     return made
 

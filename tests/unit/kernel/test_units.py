@@ -32,6 +32,12 @@ def test_refuses_what_is_no_duration(text: str) -> None:
         parse_duration_ns(text)
 
 
+def test_refuses_what_no_clock_can_count() -> None:
+    """A duration of hundreds of digits is refused like any other that is none."""
+    with pytest.raises(ValueError, match=r"^'?9{20}.* is longer than any clock runs"):
+        parse_duration_ns("9" * 400 + "s")
+
+
 @pytest.mark.parametrize(
     ("duration_ns", "text"),
     [

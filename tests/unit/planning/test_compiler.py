@@ -218,7 +218,16 @@ def test_problems_of_every_kind_are_told_together(
         ('checkers=("delivery",)', 'checkers="delivery"', "checkers: is not of its declared"),
         ('scenarios={"feed": "read_and_post", "chat": "talk"}', "scenarios={}", "has no scenario"),
         ('duration="60s"', 'duration="sixty"', "'sixty' is not a duration"),
+        ('duration="60s"', "duration=60", "floors: is not of its declared type"),
+        ('duration="60s"', f'duration="{"9" * 400}s"', "longer than any clock runs"),
         ('"fault_undone": ("rate==1",)', '"fault_undone": "rate==1"', "must be a tuple"),
+        ('body=json.dumps({"channel": 1})', "body=5", "holds a value that no plan can: Expected"),
+        ('body=json.dumps({"channel": 1})', 'body="\\ud800"', "surrogates not allowed"),
+        (
+            "READY = TrialProbe(",
+            'READY = TrialProbe(sign_in="me", ',
+            "probes: is not of its declared",
+        ),
     ],
 )
 def test_a_wrong_value_in_a_trial_is_named(
@@ -264,6 +273,10 @@ def test_an_objective_of_a_fault_is_set_aside_where_nothing_is_broken(tmp_path: 
         ("\nimport no_such_module_here\n", "t.py:2: fails to import: ModuleNotFoundError"),
         ("x = 1\n", "declares no TRIAL"),
         ("raise SystemExit(3)\n", "fails to import: SystemExit"),
+        (
+            "import asyncio\nraise asyncio.CancelledError\n",
+            "t.py:2: fails to import: CancelledError",
+        ),
     ],
 )
 def test_a_trial_that_cannot_be_loaded_is_named_with_its_line(
@@ -434,3 +447,22 @@ def test_a_secret_among_the_settings_is_refused() -> None:
             breakable=BREAKABLE,
             authored=Authored(secrets=("channels",)),
         )
+
+
+@pytest.mark.parametrize("scale", ["nan", "inf"])
+def test_a_scale_that_is_no_number_is_told_with_the_rest(tmp_path: Path, scale: str) -> None:
+    """Nothing can be multiplied by it, and what else is wrong is named all the same."""
+    value = json.loads((PROFILES / "demonstration.json").read_bytes())
+    (tmp_path / "p.json").write_text(json.dumps({**value, "workers": 0}))
+    with pytest.raises(BadInput) as caught:
+        compiled(tmp_path / "p.json", scale=float(scale))
+    assert f"--scale {scale}: is none" in str(caught.value)
+    assert "workers" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".py", "x" * 300 + ".json", "/" * 5_000])
+def test_a_name_that_no_file_can_have_names_none(name: str) -> None:
+    """A name that the file system refuses is unknown like any other."""
+    for find in (find_trial, find_profile):
+        with pytest.raises(BadInput, match=r"is unknown|is no file"):
+            find(name, [PROFILES])

@@ -23,6 +23,7 @@ from stormproof.rules.grammar import objective, parse_threshold
         ("rate<0.01", 300),
         ("rate<=0.005", 600),
         ("rate>0.99", 300),
+        ("rate<5e-324", 10**15),
         ("rate==0", 1),
         ("rate==1", 1),
         ("count==0", 1),

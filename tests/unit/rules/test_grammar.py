@@ -246,3 +246,29 @@ def test_a_name_without_a_threshold_is_refused() -> None:
     """A colon inside the tags is no threshold."""
     with pytest.raises(ValueError, match="is no objective"):
         split_objective("http_reqs{scenario:feed}")
+
+
+@pytest.mark.parametrize(
+    ("threshold", "told"),
+    [
+        ("rate<5", "every share meets 'rate<5'"),
+        ("rate<=1", "every share meets"),
+        ("rate>=0", "every share meets"),
+        ("rate!=2", "every share meets"),
+        ("rate<0", "no share meets"),
+        ("rate>1", "no share meets"),
+        ("rate==95", "no share meets 'rate==95': a share lies between 0 and 1, 5 % is 0.05"),
+    ],
+)
+def test_a_bar_that_decides_nothing_is_refused(threshold: str, told: str) -> None:
+    """Percent where a share is meant would pass whatever happens, or never."""
+    for metric in ("http_req_failed", "checks", "fault_effective"):
+        with pytest.raises(ValueError, match=re.escape(told)):
+            objective(metric, threshold)
+    assert objective("http_reqs", "rate<5").bar == 5
+
+
+@pytest.mark.parametrize("threshold", ["rate<1", "rate<=0", "rate>0", "rate==1", "rate!=0.5"])
+def test_a_bar_that_some_share_meets_can_be_asked(threshold: str) -> None:
+    """The ends of the scale are bars like others where they part the shares."""
+    assert objective("checks", threshold).name == f"checks: {threshold}"
