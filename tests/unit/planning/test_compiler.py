@@ -21,6 +21,7 @@ from stormproof.planning.compiler import Choices, compile_plan
 from stormproof.planning.problems import tag_problems
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.planning.trials import find_trial, load_trial
+from stormproof.workload.population import indices_of
 
 ROOT = Path(__file__).resolve().parents[3]
 TRIAL = ROOT / "trials" / "demonstration.py"
@@ -80,6 +81,18 @@ def test_every_shipped_profile_compiles_whole(name: str) -> None:
     assert plan.scope == "full"
     assert plan.not_judged == ()
     assert len(plan.faults) == 2
+
+
+@pytest.mark.parametrize("name", ["demonstration", "ci", "ci-strict"])
+def test_every_channel_has_members_in_every_worker(name: str) -> None:
+    """What is joined across workers when judging is shown by the main job itself."""
+    plan = compiled(PROFILES / f"{name}.json")
+    chat = next(one for one in plan.scenarios if one.name == "chat")
+    channels = int(chat.env["channels"])
+    assert channels == plan.population.channels
+    for worker in range(plan.workers):
+        own = indices_of(chat.vus, worker, plan.workers)
+        assert {index % channels for index in own} == set(range(channels))
 
 
 def test_equal_inputs_give_equal_digests_and_a_seed_another() -> None:
