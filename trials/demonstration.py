@@ -13,6 +13,7 @@ from sanctum_journeys import (
     CANARY,
     DELIVERED,
     HEALTH,
+    LOGIN,
     PAGE,
     READY,
     sign_in,
@@ -47,7 +48,7 @@ TRIAL = Trial(
 @journey(prepare=sign_in)
 async def read_and_post(user: User) -> None:
     """Read the feed; one visit in five writes a post and looks at it."""
-    token = user.state.token
+    token = await LOGIN.token(user)
     feed = await user.http.get("/api/feed", query=PAGE, auth=token)
     check(feed, "feed served", feed.status == 200)
     if user.random.random() < 0.2:

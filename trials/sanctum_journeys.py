@@ -8,20 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from stormproof import SignIn, Socket, TrialProbe, User, check, journey
+from stormproof import (
+    Counter,
+    PasswordLogin,
+    Response,
+    SignIn,
+    Socket,
+    Ticket,
+    TrialProbe,
+    User,
+    check,
+    journey,
+)
 
 PASSWORD = "sanctum-demo-password"  # of every synthetic user
 WELCOME_S = 5.0  # from an open socket to the channel's first frame
-RENEW_AT = 0.9  # of a token's life
+TOKEN_USED_S = 3600.0  # then people log in anew; Sanctum's tokens live for twelve hours
 REFUSALS = {"invalid_frame", "invalid_text", "body_too_large"}  # certain: nothing was stored
-CHANNELS = "channels"  # how many there are
+CHANNELS = "channels"  # how many there are; the seed makes each user a member of one
 PACE_S = "pace_s"  # from one iteration of a user to its next, on average
 POST_SHARE = "post_share"  # of the visits that write a post, 0 to 1
-PAGE = {"limit": 20}
+PAGE, LONG_PAGE = {"limit": 20}, {"limit": 100}
 
 READY = TrialProbe(path="/health/ready")
 HEALTH = TrialProbe(path="/health")
@@ -33,6 +43,10 @@ CANARY = TrialProbe(
         path="/api/auth/login",
         body=json.dumps({"username": "user-0001", "password": PASSWORD}),
     ),
+)
+MISSED = Counter(
+    "notification_missed",
+    doc="Posts that a member of the author's channel did not find announced once they were stored.",
 )
 DELIVERED = {
     "delivery_lost": ("count==0",),
@@ -47,33 +61,23 @@ DELIVERED = {
 Frame = Mapping[str, Any]
 
 
-def credentials(index: int) -> dict[str, str]:
-    """Give what the synthetic user of a number, from 0, logs in with."""
-    return {"username": f"user-{index + 1:04d}", "password": PASSWORD}
+def name_of(index: int) -> str:
+    """Give the name of the synthetic user of a number, from 0."""
+    return f"user-{index + 1:04d}"
+
+
+LOGIN = PasswordLogin(
+    "/api/auth/login",
+    name=lambda user: name_of(user.index),
+    password=PASSWORD,
+    lifetime_s=TOKEN_USED_S,
+)
+TICKET = Ticket("/api/ws/ticket", login=LOGIN)
 
 
 async def sign_in(user: User) -> None:
-    """Log in and keep the token for as long as it is good."""
-    began_s = time.monotonic()
-    answer = await user.http.post("/api/auth/login", json=credentials(user.index))
-    if not check(answer, "logged in", answer.status == 200):
-        user.fail(f"cannot log in: {answer.status} {answer.error}")
-    session = answer.json()
-    user.state.token = session["token"]
-    user.state.renew_at_s = began_s + RENEW_AT * session["expires_in"]
-
-
-async def token_of(user: User) -> str:
-    """Give the user's token; logs in where there is none yet, or its time is nearly over."""
-    if time.monotonic() >= getattr(user.state, "renew_at_s", 0.0):
-        await sign_in(user)
-    token: str = user.state.token
-    return token
-
-
-def forget_token(user: User) -> None:
-    """Log in anew next time, as somebody does who comes back."""
-    user.state.renew_at_s = 0.0
+    """Log in and keep the token."""
+    await LOGIN.token(user)
 
 
 async def pause(user: User) -> None:
@@ -84,11 +88,11 @@ async def pause(user: User) -> None:
 @journey
 async def visit(user: User) -> None:
     """Read the feed, read the notifications and tick off the new ones, now and then post."""
-    token = await token_of(user)
+    token = await LOGIN.token(user)
     feed = await user.http.get("/api/feed", query=PAGE, auth=token)
     check(feed, "feed served", feed.status == 200)
     if not check(feed, "token valid", feed.status != 401):
-        forget_token(user)
+        token = await LOGIN.renew(user, token)
     await read_notifications(user, token)
     if user.random.random() < float(user.env[POST_SHARE]):
         await write_post(user, token)
@@ -109,18 +113,49 @@ async def read_notifications(user: User, token: str) -> None:
 
 async def write_post(user: User, token: str) -> None:
     """Write a post and look at it."""
-    post = {"text": user.fake.sentence()}
-    created = await user.http.post("/api/posts", json=post, auth=token)
+    created = await post(user, token)
     if check(created, "post created", created.status == 201):
         mine = await user.http.get("/api/posts/{id}", id=created.json()["id"], auth=token)
         check(mine, "post readable", mine.status == 200)
 
 
+def post(user: User, token: str) -> Awaitable[Response]:
+    """Write a post."""
+    return user.http.post("/api/posts", json={"text": user.fake.sentence()}, auth=token)
+
+
+@journey
+async def tell(user: User) -> None:
+    """Post, and see as another member of the channel that the post is announced at once."""
+    author, reader = await LOGIN.token(user), await FELLOW.token(user)
+    with user.group("fan_out"):
+        created = await post(user, author)
+        listed = await user.http.get("/api/notifications", query=LONG_PAGE, auth=reader)
+    if created.status == 201 and listed.status == 200:
+        announced = {one["post"] for one in listed.json()["notifications"]}
+        MISSED.add(user, int(created.json()["id"] not in announced))
+    await pause(user)
+
+
+def fellow_of(user: User) -> str:
+    """Name the first member of the user's channel, or the second where the user is the first."""
+    first, channels = channel_of(user) - 1, int(user.env[CHANNELS])
+    return name_of(first + channels if user.index == first else first)
+
+
+FELLOW = PasswordLogin(
+    "/api/auth/login", name=fellow_of, password=PASSWORD, lifetime_s=TOKEN_USED_S
+)
+
+
 @journey
 async def arrive(user: User) -> None:
     """Log in as somebody who was away, and see that the token is good by using it."""
-    await sign_in(user)
-    unread = await user.http.get("/api/notifications/unread", auth=user.state.token)
+    credentials = {"username": name_of(user.index), "password": PASSWORD}
+    session = await user.http.post("/api/auth/login", json=credentials)
+    if not check(session, "logged in", session.status == 200):
+        user.fail(f"cannot log in: {session.status} {session.error}")
+    unread = await user.http.get("/api/notifications/unread", auth=session.json()["token"])
     check(unread, "token valid", unread.status != 401)
     check(unread, "unread counted", unread.status == 200)
 
@@ -156,7 +191,7 @@ class Seat:
         """
         if self._socket is not None and self._socket.is_open:
             return
-        query = {"ticket": await take_ticket(self._user, self._channel)}
+        query = {"ticket": await TICKET.take(self._user, {"channel": self._channel})}
         if self._seen is not None:
             query["after"] = str(self._seen)
         self._welcomed.clear()
@@ -203,16 +238,6 @@ class Seat:
                 self.socket.resolve(frame["id"], frame)
             case _:
                 self._on_frame(frame)
-
-
-async def take_ticket(user: User, channel: int) -> str:
-    """Take a ticket to a channel: it is good for one socket and a few seconds."""
-    token = await token_of(user)
-    answer = await user.http.post("/api/ws/ticket", json={"channel": channel}, auth=token)
-    if not check(answer, "ticket issued", answer.status == 201):
-        user.fail(f"no ticket: {answer.status} {answer.error}")
-    ticket: str = answer.json()["ticket"]
-    return ticket
 
 
 def channel_of(user: User) -> int:

@@ -124,7 +124,7 @@ class Service:
         gate = Gate(tokens, ApiKeys(self._database), rates, self.metrics)
         accounts = AccountStorage(self._database)
         auth = AuthService(accounts, self._passwords, tokens, self.metrics)
-        posts = PostStorage(self._database)
+        posts = PostStorage(self._database, self.defects)
         tickets = Tickets(self._cache, ttl_s=settings.ticket_ttl_s)
         entrance = chat_routes.Entrance(gate, tickets, self._chat_storage, self.metrics)
         app.include_router(auth_routes.build_router(auth))

@@ -14,6 +14,7 @@ from enum import Enum
 LOSE_FIRST_ORDINAL = 500
 LOSE_EVERY_ORDINAL = 1000
 SLOW_FEED_S = 0.3
+SKIP_EVERY_POST = 5
 
 
 class Defect(Enum):
@@ -21,6 +22,7 @@ class Defect(Enum):
 
     LOSE_MESSAGE = "lose_message"
     NO_CACHE_RECONNECT = "no_cache_reconnect"
+    SKIP_READER = "skip_reader"
     SLOW_FEED = "slow_feed"
 
     @property
@@ -38,6 +40,10 @@ _BROKEN_PROMISES = {
         "the service recovers by itself when the cache is back: once the connection was lost it"
         " is never made again"
     ),
+    Defect.SKIP_READER: (
+        "everybody who shares a channel with its author is told of a post: of every 5th post that a"
+        " process stores one reader is not told"
+    ),
     Defect.SLOW_FEED: "the feed is fast: every read of it takes 300 ms longer",
 }
 
@@ -48,6 +54,7 @@ class Defects:
 
     lose_message: bool = False
     no_cache_reconnect: bool = False
+    skip_reader: bool = False
     slow_feed: bool = False
 
     @classmethod
@@ -58,6 +65,10 @@ class Defects:
     def hides(self, ordinal: int) -> bool:
         """Tell whether a committed message is lost, by its count over all channels."""
         return self.lose_message and ordinal % LOSE_EVERY_ORDINAL == LOSE_FIRST_ORDINAL
+
+    def readers_skipped(self, post: int) -> int:
+        """Give how many readers are not told of a post, by its count in this process."""
+        return int(self.skip_reader and post % SKIP_EVERY_POST == 0)
 
     async def hold_feed(self) -> None:
         """Delay a read of the feed where that defect is on."""

@@ -65,6 +65,22 @@ async def test_feed_is_slow(serve: Serve) -> None:
     assert await api.metric(bucket) == 0
 
 
+async def test_one_reader_is_not_told(serve: Serve) -> None:
+    """The first reader hears of all posts but every fifth, the others of each."""
+    api = await serve(SANCTUM_DEFECTS="skip_reader")
+    token = await api.token()
+    made = [await api.call("POST", "/api/posts", {"text": f"{i}"}, token) for i in range(10)]
+    posts = [one.body["id"] for one in made]
+    told = {}
+    for reader in (1 + CHANNELS, 1 + 2 * CHANNELS):
+        listed = await api.call("GET", "/api/notifications", token=await api.token(reader))
+        told[reader] = [one["post"] for one in listed.body["notifications"]][::-1]
+    assert told == {
+        1 + CHANNELS: [post for i, post in enumerate(posts, 1) if i % 5],
+        1 + 2 * CHANNELS: posts,
+    }
+
+
 def test_one_message_in_a_thousand_is_lost_by_count() -> None:
     """The lost ones are the 500th and every 1000th after it, and none where the defect is off."""
     planted = Defects.planted([Defect.LOSE_MESSAGE])

@@ -11,7 +11,7 @@ embedded one, and its readiness is watched.
 
 from __future__ import annotations
 
-from sanctum_journeys import PACE_S, PAGE, READY, pause, sign_in
+from sanctum_journeys import LOGIN, PACE_S, PAGE, READY, pause, sign_in
 from stormproof import Floors, Trial, User, check, journey
 
 LIMITED = "limited"  # "expected" where 429 is a right answer
@@ -29,7 +29,9 @@ TRIAL = Trial(
 async def read(user: User) -> None:
     """Read the feed once."""
     expected = (429,) if user.env.get(LIMITED) == "expected" else ()
-    feed = await user.http.get("/api/feed", query=PAGE, auth=user.state.token, expected=expected)
+    feed = await user.http.get(
+        "/api/feed", query=PAGE, auth=await LOGIN.token(user), expected=expected
+    )
     check(feed, "served", feed.status == 200)
     if feed.status == 429:
         check(feed, "told when to come back", feed.headers.get("retry-after", "").isdecimal())

@@ -9,7 +9,7 @@ Limits: pools are not watched from outside; that nothing crashed shows in the re
 
 from __future__ import annotations
 
-from sanctum_journeys import PAGE, READY, pause, sign_in
+from sanctum_journeys import LOGIN, PAGE, READY, pause, sign_in
 from stormproof import Floors, Trial, User, check, journey
 
 CROWDS = ("users-50", "users-100", "users-200", "users-500")
@@ -26,6 +26,6 @@ TRIAL = Trial(
 @journey(prepare=sign_in)
 async def read(user: User) -> None:
     """Read the feed once, and pause."""
-    feed = await user.http.get("/api/feed", query=PAGE, auth=user.state.token)
+    feed = await user.http.get("/api/feed", query=PAGE, auth=await LOGIN.token(user))
     check(feed, "served", feed.status == 200)
     await pause(user)

@@ -14,6 +14,7 @@ READERS_MAX = 100
 UNREAD_COUNTED_MAX = 1000
 
 # A part of another domain's statement, after its common table expression `post (id, author_id)`.
+# Its third parameter is how many readers are passed over, none but by a planted defect.
 TELL_OF_POST = f"""
     told AS (
         INSERT INTO notifications (user_id, kind, actor_id, post_id)
@@ -22,7 +23,7 @@ TELL_OF_POST = f"""
             SELECT DISTINCT theirs.user_id
             FROM memberships own JOIN memberships theirs USING (channel_id)
             WHERE own.user_id = post.author_id AND theirs.user_id <> post.author_id
-            ORDER BY theirs.user_id LIMIT {READERS_MAX}
+            ORDER BY theirs.user_id LIMIT {READERS_MAX} OFFSET $3
         ) reader
         RETURNING 1
     )

@@ -10,6 +10,7 @@ from typing import cast
 import msgspec
 
 from sanctum.backing.database import Database, Row
+from sanctum.defects import Defects
 from sanctum.notifications.storage import TELL_OF_POST
 
 _COLUMNS = "p.id, u.username, p.text, p.created_at"
@@ -51,12 +52,16 @@ class Published:
 class PostStorage:
     """Store and find posts; every method raises DatabaseUnavailable."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, defects: Defects) -> None:
         self._database = database
+        self._defects = defects
+        self._added = 0
 
     async def add(self, author_id: int, author: str, text: str) -> Published | None:
         """Add a post and tell its readers; None when its author has no account any more."""
-        row = await self._database.fetch_one("add_post", _INSERT, author_id, text)
+        self._added += 1
+        skipped = self._defects.readers_skipped(self._added)
+        row = await self._database.fetch_one("add_post", _INSERT, author_id, text, skipped)
         if row is None:
             return None
         created_at = cast(datetime, row[1])
