@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormproof.kernel.units import SECOND_NS, parse_duration_ns
-from stormproof.model.objective import Objective
+from stormproof.model.objective import Aggregation, Objective
 from stormproof.rules.catalog import CATALOG, Reading
 from stormproof.rules.grammar import (
+    AGGREGATIONS,
     STRETCH_S_MAX,
     STRETCHES,
     WINDOWS,
@@ -17,6 +18,7 @@ from stormproof.rules.grammar import (
     parse_threshold,
     split_objective,
 )
+from stormproof.rules.questions import question_problems
 from stormproof.rules.tags import NAME, format_metric, parse_metric
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -92,3 +94,26 @@ def test_any_text_is_read_or_refused_with_a_reason(text: str) -> None:
         except ValueError as error:
             refusals.append(str(error))
     assert all(" " in refusal for refusal in refusals)
+
+
+@given(
+    st.sampled_from(sorted(CATALOG)),
+    st.from_regex(NAME, fullmatch=True),
+    st.sampled_from(sorted(AGGREGATIONS)),
+)
+def test_what_the_catalog_does_not_know_is_refused(
+    metric: str, tag: str, aggregation: Aggregation
+) -> None:
+    """Only the tags and aggregations that a metric has are accepted; any other is a problem."""
+    known = CATALOG[metric]
+    problems = question_problems(metric, [tag, *known.needed], aggregation)
+    assert any(repr(tag) in one for one in problems) is (tag not in known.tags)
+    refused = any(one.startswith(f"{metric} cannot be asked for") for one in problems)
+    assert refused is (aggregation not in known.aggregations)
+
+
+@given(st.from_regex(NAME, fullmatch=True))
+def test_no_unknown_metric_is_ever_made_an_objective(name: str) -> None:
+    """A name that is not in the catalog is refused, however near it is to one that is."""
+    told = question_problems(name, [], "count")
+    assert (not any(one.startswith("there is no metric") for one in told)) is (name in CATALOG)
