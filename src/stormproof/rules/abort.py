@@ -12,6 +12,7 @@ Source: grafana/k6, `metrics/engine` (abortOnFail, delayAbortEval).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from stormproof.kernel.units import SECOND_NS
@@ -19,10 +20,12 @@ from stormproof.model.objective import Objective, Status
 from stormproof.model.plan import Plan
 from stormproof.model.series import Frame, Series
 from stormproof.rules.aggregate import Value, value_of_cell
+from stormproof.rules.catalog import Reading, metric_of
 from stormproof.rules.fold import Cell, SeriesById, counted_series
 from stormproof.rules.gate import status_of
 from stormproof.rules.measure import measure
-from stormproof.rules.stretches import value_in, value_without
+from stormproof.rules.moving import without_times
+from stormproof.rules.stretches import best_of, value_in, value_without
 from stormproof.rules.validity import causes_in, tolerated_seconds
 
 WORKERS_ON_CORE = 1  # says only whose fault a full core is, not whether it is one
@@ -65,10 +68,13 @@ class _Rule:
     def __init__(self, objective: Objective, plan: Plan) -> None:
         self._objective = objective
         self._first, self._end = live_seconds(plan, objective)
+        self._reading = metric_of(objective).reading
+        self._is_level = self._reading is Reading.LEVEL
         self._patience_ns = objective.abort.after_ns if objective.abort else 0
         self._whole = Cell()
         self._valid = Cell()  # the same without the seconds in `_invalid`
         self._last: dict[int, Cell] = {}  # of the stretch that ends now
+        self._values: dict[int, Value] = {}  # and of each of its seconds, where that is asked
         self._invalid: set[int] = set()
         self._seen = False
 
@@ -79,13 +85,21 @@ class _Rule:
             return None
         measured = measure(self._objective, frames, series, [second])
         self._seen = self._seen or measured.seen
-        seconds = self._add(second, measured.cells.get(second, Cell()), valid)
+        seconds = self._add(second, self._needed(measured.cells.get(second, Cell())), valid)
         if not seconds or (second + 1 - self._first) * SECOND_NS < self._patience_ns:
             return None
         value = self._value(seconds)
         if self._status(value) is not Status.FAIL or not self._holds_up(seconds):
             return None
         return Breach(self._objective, seconds.start, seconds.stop, value.value)
+
+    def _needed(self, cell: Cell) -> Cell:
+        """Return a second's cell without the distributions that the objective does not ask for."""
+        if self._reading is Reading.SERVICE:
+            return replace(without_times(cell), service=cell.service)
+        if self._reading is Reading.RESPONSE:
+            return replace(without_times(cell), response=cell.response)
+        return without_times(cell)
 
     def _add(self, second: int, cell: Cell, valid: bool) -> range:
         """Add a second; return the seconds to ask about, none while a stretch is not full."""
@@ -98,17 +112,25 @@ class _Rule:
                 self._valid.merge(cell)
             return range(self._first, second + 1)
         self._last[second] = cell
-        self._last.pop(second - stretch.seconds, None)
+        self._whole.merge(cell)
+        gone = self._last.pop(second - stretch.seconds, None)
+        if gone is not None:
+            self._whole.remove(gone)
         self._invalid.discard(second - stretch.seconds)
+        if stretch.kind == "for":
+            self._values[second] = value_of_cell(self._objective, cell, 1)
+            self._values.pop(second - stretch.seconds, None)
         full = second + 1 - self._first
         if full < stretch.seconds or (stretch.kind == "every" and full % stretch.seconds):
             return range(0)
         return range(second + 1 - stretch.seconds, second + 1)
 
     def _value(self, seconds: range) -> Value:
-        if self._objective.stretch is None:
-            return value_of_cell(self._objective, self._whole, len(seconds))
-        return value_in(self._objective, self._last, seconds)
+        if self._values:
+            return best_of([self._values[second] for second in seconds], self._objective)
+        if self._objective.stretch is not None and self._is_level:
+            return value_in(self._objective, self._last, seconds)
+        return value_of_cell(self._objective, self._whole, len(seconds))
 
     def _holds_up(self, seconds: range) -> bool:
         """Return whether the breach is the target's: there without the invalid seconds as well."""

@@ -105,11 +105,16 @@ def _of_level(aggregation: Aggregation, whole: Cell) -> Value:
 
 def _of_times(objective: Objective, histogram: Histogram) -> Value:
     value_us = _of_histogram(histogram, objective.aggregation, objective.percentile)
+    return value_of_times(value_us, histogram.total)
+
+
+def value_of_times(value_us: float | None, samples: int) -> Value:
+    """Return what a distribution was asked for; `inf` where drops decide, None without samples."""
     if value_us is None:
         return Value(value=None, beyond=NO_VALUE, samples=0)
     if math.isinf(value_us):
-        return Value(value=None, beyond=DROPPED, samples=histogram.total)
-    return Value(value=value_us / MICROSECONDS_PER_MS, beyond="", samples=histogram.total)
+        return Value(value=None, beyond=DROPPED, samples=samples)
+    return Value(value=value_us / MICROSECONDS_PER_MS, beyond="", samples=samples)
 
 
 def wilson_interval(hits: int, trials: int) -> tuple[float, float]:

@@ -1,8 +1,7 @@
 """Stretches of a window, and what an objective is worth in each of them.
 
 `over` and `every` ask for the value over a stretch, `for` for the best of its seconds: only when
-every second breaks the bar is it broken for so long. The cells of neighbouring stretches are all
-but the same, so that one moves along the window: a second joins, another leaves.
+every second breaks the bar is it broken for so long.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from stormproof.rules.bar import badness, meets
 from stormproof.rules.catalog import Reading, metric_of
 from stormproof.rules.evidence import is_counted
 from stormproof.rules.fold import Cell, merge_cells
+from stormproof.rules.moving import moving_counts, moving_times
 from stormproof.rules.windows import spans_of
 
 _NOTHING = Cell()
@@ -59,7 +59,7 @@ def value_without(
         whole = merge_cells(cell for second, cell in rest.items() if second in stretch)
         return value_of_cell(objective, whole, len(stretch) - len(left_out))
     kept = [one for one in stretch if one not in left_out]
-    return _best_of(
+    return best_of(
         [value_of_cell(objective, rest.get(one, _NOTHING), 1) for one in kept], objective
     )
 
@@ -74,23 +74,10 @@ def values_in(
         for stretch in stretches:
             whole = merge_cells(cells[second] for second in stretch if second in cells)
             yield value_of_cell(objective, whole, len(stretch))
+    elif metric_of(objective).reading in (Reading.RESPONSE, Reading.SERVICE):
+        yield from moving_times(objective, cells, stretches)
     else:
-        yield from _moving(objective, cells, stretches)
-
-
-def _moving(
-    objective: Objective, cells: Mapping[int, Cell], stretches: Sequence[range]
-) -> Iterator[Value]:
-    whole, inside = Cell(), range(0)
-    for stretch in stretches:
-        for second in inside:
-            if second not in stretch:
-                whole.remove(cells.get(second, _NOTHING))
-        for second in stretch:
-            if second not in inside:
-                whole.merge(cells.get(second, _NOTHING))
-        inside = stretch
-        yield value_of_cell(objective, whole, len(stretch))
+        yield from moving_counts(objective, cells, stretches)
 
 
 def _best_seconds(
@@ -103,10 +90,11 @@ def _best_seconds(
     asked = {second for stretch in stretches for second in stretch}
     values = {second: value_of_cell(objective, cells.get(second, _NOTHING), 1) for second in asked}
     for stretch in stretches:
-        yield _best_of([values[second] for second in stretch], objective)
+        yield best_of([values[second] for second in stretch], objective)
 
 
-def _best_of(seconds: Sequence[Value], objective: Objective) -> Value:
+def best_of(seconds: Sequence[Value], objective: Objective) -> Value:
+    """Return the best value of some seconds; none where one that shows nothing might be better."""
     seen = [one for one in seconds if one.beyond != NO_VALUE or is_counted(objective)]
     best = min(seen, key=lambda one: badness(objective, one), default=None)
     if best is None or (len(seen) < len(seconds) and not meets(objective, best)):
