@@ -37,6 +37,10 @@ TAKES_AWAY = {
         "operations that were under way were cut with their iterations, so their times are unknown",
         "give gracefulStop more time, or the operations a shorter timeout",
     ),
+    "feed-used-up": (
+        "a feed had no row left, so iterations did nothing",
+        "give the feed more rows, or another order, and run again",
+    ),
     "generator-limit": (
         "the load generator ran into a limit of its own machine",
         "raise the limit it names, or lower the load",

@@ -67,11 +67,20 @@ class Masking:
         return mask_secrets(self._without_cut_off(self.hide(text)))
 
     def _without_cut_off(self, text: str) -> str:
-        for form in self._forms:
-            for length in range(min(len(form) - 1, len(text)), PREFIX_CHARACTERS_MIN - 1, -1):
-                if text.endswith(form[:length]):
-                    return text[:-length] + MASK
-        return text
+        kept = len(text) - max((_cut_off(form, text) for form in self._forms), default=0)
+        return text[:kept] + MASK if kept < len(text) else text
+
+
+def _cut_off(form: str, text: str) -> int:
+    """Return how many characters of a secret's beginning a text ends with; 0 when too few."""
+    tail = text[-(len(form) - 1) :]
+    beginning = form[:PREFIX_CHARACTERS_MIN]
+    at = tail.find(beginning)
+    while at >= 0:
+        if form.startswith(tail[at:]):
+            return len(tail) - at
+        at = tail.find(beginning, at + 1)
+    return 0
 
 
 def _spellings(value: str) -> Iterator[str]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,6 +139,31 @@ def test_feeds_travel_in_the_record(shop: Shop, folder: Path) -> None:
         copied = (run.journeys / feed.file).read_bytes()
         assert copied == (EXAMPLE / feed.file).read_bytes()
         assert plan.modules[feed.file] == feed.sha256
+
+
+def test_ctrl_c_leaves_nothing_behind(shop: Shop, folder: Path) -> None:
+    """Interrupted under load, a run throws unpaid baskets away and closes its season; exit 130."""
+    profile = folder / "shop" / "shop.json"
+    profile.write_text(profile.read_text().replace('"5s"', '"60s"'))
+    shop.is_broken = True  # nobody can pay, so every basket has to be thrown away
+    secrets = ["--secrets", str(folder / "secrets.env")]
+    command = [sys.executable, "-u", "-m", "stormproof", *order(folder, shop, *secrets)]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("phase load"):
+                break
+        deadline_s = time.monotonic() + 30
+        while not shop.baskets and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        assert shop.baskets
+        assert shop.seasons
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (shop.baskets, shop.seasons) == (set(), set())
 
 
 def test_a_dry_run_shows_what_comes_once_and_the_sign_in(
