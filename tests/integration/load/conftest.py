@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -77,9 +77,9 @@ class Bench:
         return [failure.kind for failure in self.tape.failures]
 
 
-def make_bench(url: str, tls: TlsSettings | None = None) -> Bench:
+def make_bench(url: str, tls: TlsSettings | None = None, headers: bytes = b"") -> Bench:
     """Make one user's clients for a target."""
-    target = parse_target(url)
+    target = replace(parse_target(url), headers=headers)
     return bench_for(target, Dialer(target, tls=tls))
 
 

@@ -74,13 +74,15 @@ def saying(*frames: bytes) -> Script:
 
 async def test_subprotocol_and_headers_are_negotiated() -> None:
     """What is offered reaches the target; what it chose, and its headers, are visible."""
-    lines = b"Sec-WebSocket-Protocol: chat.v2", b"X-Server: one", b"X-Server: two"
-    async with facing(lambda peer: echo(peer, *lines)) as (bench, peers):
+    chosen = b"Sec-WebSocket-Protocol: chat.v2", b"X-Server: one", b"X-Server: two"
+    async with facing(lambda peer: echo(peer, *chosen)) as (bench, peers):
         opened = await bench.ws.connect(
             "/ws", subprotocols=["chat.v1", "chat.v2"], headers={"X-Token": "a"}
         )
         assert peers[0].header(b"sec-websocket-protocol") == b"chat.v1, chat.v2"
         assert peers[0].header(b"x-token") == b"a"
+        lines = peers[0].head.split(b"\r\n")[1:-2]
+        assert all(line.partition(b": ")[0].strip() for line in lines)
         assert (opened.is_open, opened.subprotocol) == (True, "chat.v2")
         assert opened.headers["X-Server"] == "one, two"
 

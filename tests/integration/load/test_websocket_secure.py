@@ -101,6 +101,16 @@ async def test_silence_instead_of_tls_times_out() -> None:
         bench.deadlines.close()
 
 
+async def test_handshake_carries_the_targets_headers() -> None:
+    """A header that is named for the whole target is sent by handshakes as well."""
+    async with serving(echo) as (url, peers):
+        bench = make_bench(url, headers=b"X-Run: 7\r\nX-Team: red\r\n")
+        assert (await bench.ws.connect("/ws", on_message=discard)).is_open
+        assert (peers[0].header(b"x-run"), peers[0].header(b"x-team")) == (b"7", b"red")
+        bench.ws.abort()
+        bench.deadlines.close()
+
+
 async def test_handshake_carries_the_users_cookies() -> None:
     """A handshake sends the user's cookies for its path, and brings new ones."""
     async with serving(lambda peer: echo(peer, b"Set-Cookie: seat=4; Path=/")) as (url, peers):
