@@ -19,6 +19,7 @@ from bench.requests import measure_peers, measure_requests, measure_workers
 from bench.results import Section, page
 from bench.startup import measure_help
 from bench.truth import measure_stalls, measure_stamps
+from bench.websocket_echo import measure_held, measure_websockets
 from stormproof import __version__
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -29,6 +30,8 @@ MEASUREMENTS: dict[str, Callable[[int], Section]] = {
     "workers": measure_workers,
     "open-model": measure_open_model,
     "memory": measure_memory,
+    "websockets": measure_websockets,
+    "held": measure_held,
     "stalls": measure_stalls,
     "stamps": measure_stamps,
     "link": measure_link,
