@@ -9,10 +9,12 @@ import click
 
 from stormproof.cli.jobs import Job, compile_job
 from stormproof.cli.plans import Order, compile_order, describe
-from stormproof.kernel.errors import Problem
+from stormproof.kernel.errors import BadInput, Problem
 from stormproof.kernel.limits import PROFILE_BYTES_MAX
 from stormproof.model.plan import Plan
 from stormproof.planning.fields import read_object
+from stormproof.planning.k6 import is_k6_options
+from stormproof.planning.profiles import read_bytes, read_profile
 from stormproof.planning.trials import load_file
 
 ANY_TARGET = "http://127.0.0.1:8000"  # journeys alone are checked whatever they will be sent to
@@ -24,10 +26,36 @@ def validate(order: Order) -> int:
     Raises:
         BadInput: with every problem found.
     """
+    if _is_k6(Path(order.plan)):
+        return _validate_numbers(Path(order.plan))
     plan = _plan_of(order)
     for line in describe(plan):
         click.echo(line)
     click.echo(f"valid; plan {plan.digest()[:12]}")
+    return 0
+
+
+def _is_k6(path: Path) -> bool:
+    """Say whether a file holds k6's options; what cannot be read is told as a profile."""
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    return is_k6_options(read_object(read_bytes(path), str(path), []))
+
+
+def _validate_numbers(path: Path) -> int:
+    """Check k6's options by themselves: their thresholds may ask for metrics of journeys.
+
+    Raises:
+        BadInput: with every problem found.
+    """
+    profile, problems = read_profile(path)
+    if problems:
+        raise BadInput(problems)
+    for name, one in profile.scenarios.items():
+        click.echo(f"{name}: {one.executor}")
+    for note in profile.notes:
+        click.echo(f"note: {note}")
+    click.echo(f"valid numbers; with journeys: stormproof validate FILE.py --profile {path}")
     return 0
 
 

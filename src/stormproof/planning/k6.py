@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from stormproof.kernel.errors import Problem
-from stormproof.kernel.units import parse_duration_ns
+from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS, parse_duration_ns
 from stormproof.planning.fields import JsonObject, suggest
 
 SHORTCUTS: Final = ("iterations", "duration", "stages")
@@ -203,7 +203,7 @@ def _duration(value: object) -> object:
 def _whole_length(scenarios: Iterable[JsonObject]) -> str:
     """Return how long all scenarios take; what is no duration is told when they are read."""
     ends_ns = [_ns(one.get("startTime")) + _length_ns(one) for one in scenarios]
-    return f"{max(ends_ns, default=0) // 1_000_000}ms"
+    return f"{max([SECOND_NS, *ends_ns]) // MILLISECOND_NS}ms"
 
 
 def _length_ns(scenario: JsonObject) -> int:

@@ -53,6 +53,7 @@ def _plan(record: Record, verdict: Verdict) -> list[Setting]:
     return [
         Setting(name="trial", value=plan.trial),
         Setting(name="profile", value=f"{plan.profile.name} ({plan.profile.sha256[:12]})"),
+        *(Setting(name="left out of the profile", value=note) for note in plan.notes),
         Setting(name="judged with", value=verdict.profile),
         Setting(name="scope", value=f"{plan.scope}, scale {figure(plan.scale)}"),
         Setting(name="seed", value=str(plan.seed)),
