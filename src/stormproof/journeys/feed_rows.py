@@ -33,12 +33,21 @@ def feed_bytes(feed: Feed, folder: Path) -> bytes:
     if inside.is_absolute() or ".." in inside.parts or not inside.name:
         raise BadInput([Problem(where=where, what="is not in the journey file's folder",
                                 fix="put it there, and name it from there")])  # fmt: skip
+    return file_bytes(folder / inside, where)
+
+
+def file_bytes(path: Path, where: str) -> bytes:
+    """Return the bytes of a feed's file, which is called `where` in messages.
+
+    Raises:
+        BadInput: it cannot be read, or is too large.
+    """
     try:
-        with (folder / inside).open("rb") as stream:
+        with path.open("rb") as stream:
             data = stream.read(FEED_BYTES_MAX + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        fix = f"it is looked for in {folder}"
+        fix = f"it is looked for in {path.parent}"
         raise BadInput([Problem(where=where, what=f"cannot be read: {reason}", fix=fix)]) from error
     if len(data) > FEED_BYTES_MAX:
         raise BadInput([Problem(where=where, what=f"is over {FEED_BYTES_MAX >> 20} MiB")])

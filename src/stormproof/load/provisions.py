@@ -9,7 +9,7 @@ from pathlib import Path
 from stormproof.clients.masking import Masking, secrets_among
 from stormproof.journeys.declared import Declared, declared_in
 from stormproof.journeys.feed import Feed, Row
-from stormproof.journeys.feed_rows import feed_bytes, read_rows
+from stormproof.journeys.feed_rows import feed_bytes, file_bytes, read_rows
 from stormproof.journeys.once import Setup, Teardown
 from stormproof.journeys.vault import find_secrets, known_values
 from stormproof.kernel.canonical import sha256_hex
@@ -69,11 +69,13 @@ def _rows(plan: Plan, folder: Path, declared: list[Declared]) -> dict[Feed, tupl
 
 def _checked_bytes(feed: Feed, listed: Mapping[str, FeedFile], folder: Path) -> bytes:
     """Return the bytes of a feed's file, which must be the one that the plan names."""
+    where = f"feed {feed.path}"
     planned = listed.get(feed.path)
     if planned is not None and planned.place:
-        folder = Path(planned.place.removesuffix(feed.path))
-    data = feed_bytes(feed, folder)
+        data = file_bytes(Path(planned.place), where)
+    else:
+        data = feed_bytes(feed, folder)
     if planned is None or sha256_hex(data) != planned.sha256:
         what = "is not the file that the plan names"
-        raise BadInput([Problem(where=f"feed {feed.path}", what=what, fix="its SHA-256 differs")])
+        raise BadInput([Problem(where=where, what=what, fix="its SHA-256 differs")])
     return data

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 from tests.builders import plan
 
-from stormproof.load.once import json_problem, once_scenario
+from stormproof.clients.guard import JourneyGuard
+from stormproof.clients.tape import Actor, Scope, Tape
+from stormproof.journeys.once import Setup
+from stormproof.kernel.limits import SETUP_BYTES_MAX
+from stormproof.load.once import Once, json_problem, once_scenario
+from stormproof.model.plan import Source
 
 ENDLESS: list[Any] = []
 ENDLESS.append(ENDLESS)
@@ -35,6 +41,20 @@ def test_json_crosses(value: object) -> None:
 def test_what_would_not_cross_is_named_with_its_place(value: object, told: str) -> None:
     """What JSON has not, or would bring back as something else, is named where it is."""
     assert told in json_problem(value)
+
+
+async def test_too_much_data_is_told() -> None:
+    """What is over the limit for all workers is told with its size, before any user is prepared."""
+    actor = Actor(0, Scope(Tape(0), "setup"))
+    user: Any = SimpleNamespace(guard=JourneyGuard(actor), actor=actor)
+
+    async def hand_over(_: object) -> str:
+        return "x" * SETUP_BYTES_MAX
+
+    source = Source(file="demo.py", function="hand_over", sha256="0" * 64)
+    setup = Setup(name="hand_over", run=hand_over)
+    done = await Once(plan(setup=source), (setup,), (), lambda *_: user).set_up()
+    assert done.problem == f"what it returns is {SETUP_BYTES_MAX + 2} bytes of JSON, over 1048576"
 
 
 def test_the_set_up_runs_under_what_scenarios_share() -> None:
