@@ -16,7 +16,7 @@ import httptools
 from stormproof.clients.deadlines import NEVER, TICK_NS, Deadlines
 from stormproof.clients.encodings import DecodeFailure, decode
 from stormproof.clients.failures import INTERRUPTED, loss
-from stormproof.clients.headers import HeadOnly, parse_headers
+from stormproof.clients.headers import HeadOnly, ends_with_stream, parse_headers
 from stormproof.clients.response import Response
 from stormproof.clients.tape import PHASE_US_MAX, PHASED_ROW, ROW, Actor, Tape
 from stormproof.kernel.clock import monotonic_ns
@@ -26,6 +26,8 @@ from stormproof.kernel.limits import (
     RESPONSE_HEAD_BYTES_MAX,
 )
 
+_SMALL_BYTES = 2_000  # an answer that is searched as a whole
+_SUCCESS = [status << 1 for status in range(1_000)]  # the outcome of a row, by status
 _pack = ROW.pack
 _pack_phased = PHASED_ROW.pack
 
@@ -62,6 +64,7 @@ class HttpConnection(asyncio.Protocol):
         "_owner",
         "_parser",
         "_parts",
+        "_phased",
         "_received",
         "_sent",
         "_series",
@@ -92,6 +95,7 @@ class HttpConnection(asyncio.Protocol):
         self._expected: tuple[int, ...] = ()
         self._series = self._sent = self._received = self._intended_ns = self._start_ns = 0
         self._written_us = self._first_us = self._later_ns = self._interims = 0
+        self._phased = False  # one of these is not 0
         self._writing = False  # a body that takes more than one write
         self._taken: asyncio.Future[None] | None = None  # by the kernel, what was written so far
         self.decodes = False  # a content coding was asked for
@@ -125,7 +129,6 @@ class HttpConnection(asyncio.Protocol):
         self._expected = expected
         self._sent = len(data)
         self._received = 0
-        self._written_us = self._first_us = self._later_ns = self._interims = 0
         self._head = self._body = b""
         self.deadline_ns = deadline_ns
         if self.armed_tick == NEVER or deadline_ns < self.armed_tick * TICK_NS - TICK_NS:
@@ -137,11 +140,13 @@ class HttpConnection(asyncio.Protocol):
 
     def written(self, now_ns: int) -> None:
         """Say that the request has only now been written, long after its start."""
+        self._phased = True
         self._written_us = self._since_start_us(now_ns)
 
     def limit(self, deadline_ns: int) -> None:
         """Let the request under way time out earlier, while its answer has not begun."""
         if deadline_ns < self.deadline_ns:
+            self._phased = True
             self._later_ns = self._later_ns or self.deadline_ns
             self.deadline_ns = deadline_ns
             self._deadlines.arm(self)
@@ -254,19 +259,18 @@ class HttpConnection(asyncio.Protocol):
             self._body = b"".join([self._body, *self._parts])
             self._parts = []
         head = self._head
-        size = len(head) if self._first_us else len(head) - len(self._body)
-        if head.find(b"ookie: ", 0, size) > 0:
+        if b"ookie:" in (head if self._received < _SMALL_BYTES else self._head_alone()):
             self._owner.take_cookies(head)
         if self.decodes and not self._decode():
             return
         actor = self._actor
         failed = status >= 400 and status not in self._expected
-        if self._first_us or self._written_us:
+        if failed or self._phased:
             self._write_phased_row(status << 1 | failed, end_ns)
         else:
             self._tape.rows += _pack(
                 self._series,
-                status << 1 | failed,
+                _SUCCESS[status],
                 self._sent,
                 self._received,
                 self._intended_ns,
@@ -298,7 +302,7 @@ class HttpConnection(asyncio.Protocol):
         self._tape.sockets -= 1
         self.resume_writing()
         if self._waiter is not None:
-            if exc is None and self._is_complete_at_eof():
+            if exc is None and ends_with_stream(self._head):
                 self.on_message_complete()
             else:
                 kind = loss(exc)
@@ -312,12 +316,17 @@ class HttpConnection(asyncio.Protocol):
         if self._waiter is not None and status < 200:
             self._head = self._body = b""
             self._parts = []
+            self._phased = True
             self._interims += 1
             if self._interims > INTERIM_RESPONSES_MAX:
                 self.close("protocol")
         elif not self.closed:
             self._tape.warn("unasked-response", "the target sent a response that was not asked for")
             self._abandon()
+
+    def _head_alone(self) -> bytes:
+        """Return the head without what came with it of a large body."""
+        return self._head.partition(b"\r\n\r\n")[0]
 
     def _decode(self) -> bool:
         """Undo the body's content coding; return whether that went well."""
@@ -329,14 +338,6 @@ class HttpConnection(asyncio.Protocol):
                 self._end_failed(str(problem), status=self._parser.get_status_code())
                 return False
         return True
-
-    def _is_complete_at_eof(self) -> bool:
-        """Return whether a response with neither length nor chunks has ended with the stream."""
-        head, blank, _ = self._head.lstrip(b"\r\n").partition(b"\r\n\r\n")
-        if not blank or not head.startswith(b"HTTP/1.") or self._parser.get_status_code() < 200:
-            return False
-        headers = parse_headers(self._head)
-        return "content-length" not in headers and "transfer-encoding" not in headers
 
     def _end_failed(self, kind: str, end_ns: int = 0, status: int = 0) -> None:
         """End the request under way without a usable response, and the connection with it."""
@@ -364,9 +365,12 @@ class HttpConnection(asyncio.Protocol):
             self._start_ns,
             end_ns,
         )
+        self._phased = False
+        self._written_us = self._first_us = self._later_ns = self._interims = 0
 
     def _begin_answer(self, now_ns: int) -> None:
         """Take note that an answer has begun which did not come in one piece."""
+        self._phased = True
         self._first_us = self._since_start_us(now_ns)
         if self._later_ns and not self._writing:
             self.deadline_ns, self._later_ns = self._later_ns, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -16,6 +17,9 @@ class Credential(Protocol):
 
 
 Auth = str | Credential  # a text is a bearer token
+
+
+_FINAL = re.compile(rb"HTTP/1\.[01] [2-9]\d\d\b")  # neither an interim response nor none
 
 
 class Headers(dict[str, str]):
@@ -55,6 +59,15 @@ def header_lines(headers: Mapping[str, str]) -> bytes:
     if text.count("\n") != len(headers) or text.count("\r") != len(headers):
         raise ValueError("a header holds a line break")
     return text.encode("latin-1")
+
+
+def ends_with_stream(head: bytes) -> bool:
+    """Return whether a head is a whole response's that has neither a length nor chunks."""
+    lines, blank, _ = head.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    if not blank or not _FINAL.match(lines):
+        return False
+    headers = parse_headers(lines)
+    return "content-length" not in headers and "transfer-encoding" not in headers
 
 
 class HeadOnly:

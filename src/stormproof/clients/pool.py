@@ -114,8 +114,9 @@ class Pool:
             self._wake_one()
 
     def take_cookies(self, head: bytes) -> None:
-        """Take the cookies of a response (see `connection.Owner`)."""
-        self.cookies().take(head)
+        """Take the cookies of a response that may have some (see `connection.Owner`)."""
+        if b"\nset-cookie:" in head.partition(b"\r\n\r\n")[0].lower():
+            self.cookies().take(head)
 
     def cookies(self) -> CookieJar:
         """Return the user's cookies, made when they are first asked for."""
