@@ -11,6 +11,7 @@ import pytest
 from stormproof.kernel.errors import BadInput
 from stormproof.kernel.limits import PROFILE_BYTES_MAX
 from stormproof.kernel.units import SECOND_NS
+from stormproof.model.plan import Network, TlsSettings
 from stormproof.model.profile import Profile
 from stormproof.planning.profiles import find_profile, read_profile
 
@@ -90,3 +91,44 @@ def test_a_port_of_no_part_names_all_parts(tmp_path: Path) -> None:
 def test_a_wrong_field_is_named(tmp_path: Path, fields: dict[str, Any], problem: str) -> None:
     """Each kind of field says what it takes."""
     assert problem in read(tmp_path, **fields)[1]
+
+
+def test_how_the_target_is_reached_is_read(tmp_path: Path) -> None:
+    """Files of `tls` are found beside the profile; hosts and proxy are kept as they are."""
+    for name in ("ca.pem", "us.pem", "us.key"):
+        (tmp_path / name).write_text("pem")
+    tls = {"ca": "ca.pem", "certificate": "us.pem", "key": "us.key", "serverName": "api.test"}
+    network = {"hosts": {"api.test": "127.0.0.1"}, "proxy": "http://127.0.0.1:3128"}
+    profile, problems = read(tmp_path, tls=tls, network=network)
+    assert problems == ""
+    assert profile.tls == TlsSettings(
+        ca=str(tmp_path / "ca.pem"),
+        certificate=str(tmp_path / "us.pem"),
+        key=str(tmp_path / "us.key"),
+        server_name="api.test",
+    )
+    assert profile.network == Network(
+        hosts={"api.test": "127.0.0.1"}, proxy="http://127.0.0.1:3128"
+    )
+    assert read(tmp_path)[0].tls == TlsSettings()
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"tls": {"ca": "absent.pem"}}, "tls ca: 'absent.pem' is no file"),
+        ({"tls": {"key": "p.json"}}, "tls key: is of no use without `certificate`"),
+        ({"tls": {"insecure": True, "ca": "p.json"}}, "tls ca: is of no use where `insecure`"),
+        ({"tls": {"insecure": "yes"}}, "tls insecure: must be true or false"),
+        ({"tls": {"verify": False}}, "tls verify: is unknown"),
+        ({"network": {"hosts": {"a": "b"}}}, "network hosts a: 'b' is no IP address"),
+        ({"network": {"proxy": "socks://x"}}, "network proxy: 'socks://x' is no http proxy"),
+        ({"network": {"proxy": "http://x:99999"}}, "network proxy: 'http://x:99999' is no"),
+    ],
+)
+def test_what_cannot_be_reached_is_told(
+    tmp_path: Path, fields: dict[str, Any], problem: str
+) -> None:
+    """What is wrong with TLS and network is told with its place and what would be right."""
+    _, problems = read(tmp_path, **fields)
+    assert problem in problems
