@@ -5,12 +5,13 @@ sockets answer their pings and stay open while their number grows.
 Why it matters: a socket is held for hours; one that is dropped brings its user back at the worst
 moment, together with everybody else's.
 Journeys: people who take a seat in a channel and ping it; people who come, ask once and go.
+Everybody has logged in before.
 Limits: no messages are sent here; their delivery is judged by the demonstration and the soak.
 """
 
 from __future__ import annotations
 
-from sanctum_journeys import READY, Frame, Seat, channel_of, pause
+from sanctum_journeys import READY, Frame, Seat, channel_of, pause, sign_in
 from stormproof import Floors, Trial, User, journey
 
 TRIAL = Trial(
@@ -27,7 +28,7 @@ def ignore(frame: Frame) -> None:
     """Take a frame that nobody here waits for."""
 
 
-@journey
+@journey(prepare=sign_in)
 async def hold(user: User) -> None:
     """Keep a seat, taking it at first and again where it was lost, and ping it now and then."""
     if not hasattr(user.state, "seat"):
@@ -37,7 +38,7 @@ async def hold(user: User) -> None:
     await pause(user)
 
 
-@journey
+@journey(prepare=sign_in)
 async def come_and_go(user: User) -> None:
     """Take a ticket, connect, ask once whether anybody is there, and leave in order."""
     seat = Seat(user, channel_of(user), ignore)
