@@ -4,7 +4,8 @@ Pure over frames, taken second by second: what comes out depends on the frames a
 `judge` takes the stored ones and must come to the same decision. A rule keeps what its window has
 seen so far as one cell, or the cells of its last stretch, so that a second costs the same at any
 time of a run. Validity comes first here too: a run is ended by what its verdict can stand by, so a
-breach counts when few enough of its seconds are the generator's own fault, and without those too.
+breach counts when few enough of its seconds are the generator's own fault, without those too, and
+when its bar is not within our own timing error.
 
 Source: grafana/k6, `metrics/engine` (abortOnFail, delayAbortEval).
 """
@@ -25,6 +26,7 @@ from stormproof.rules.fold import Cell, SeriesById, counted_series
 from stormproof.rules.gate import status_of
 from stormproof.rules.measure import measure
 from stormproof.rules.moving import without_times
+from stormproof.rules.own_error import OwnError, too_fine_for
 from stormproof.rules.stretches import best_of, value_in, value_without
 from stormproof.rules.validity import causes_in, tolerated_seconds
 
@@ -76,6 +78,7 @@ class _Rule:
         self._last: dict[int, Cell] = {}  # of the stretch that ends now
         self._values: dict[int, Value] = {}  # and of each of its seconds, where that is asked
         self._invalid: set[int] = set()
+        self._error = OwnError()  # of the window so far, invalid seconds left out
         self._seen = False
 
     def take(
@@ -85,6 +88,8 @@ class _Rule:
             return None
         measured = measure(self._objective, frames, series, [second])
         self._seen = self._seen or measured.seen
+        for frame in frames if valid else ():
+            self._error.add(frame.generator)
         seconds = self._add(second, self._needed(measured.cells.get(second, Cell())), valid)
         if not seconds or (second + 1 - self._first) * SECOND_NS < self._patience_ns:
             return None
@@ -133,8 +138,11 @@ class _Rule:
         return value_of_cell(self._objective, self._whole, len(seconds))
 
     def _holds_up(self, seconds: range) -> bool:
-        """Return whether the breach is the target's: there without the invalid seconds as well."""
+        """Return whether the breach is the target's: of a bar that we can measure, and there
+        without the invalid seconds as well."""
         invalid = self._invalid
+        if too_fine_for(self._objective, self._error):
+            return False
         if not invalid:
             return True
         if len(invalid) > tolerated_seconds(len(seconds), answered_twice=True):

@@ -7,6 +7,7 @@ beforehand is refused here, the rest is undecided when it was never seen.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
@@ -24,6 +25,12 @@ LIVE_WINDOWS: Final = ("warmup", "load", "steady", "run")  # known while the run
 NOT_MEASURED: Final = {
     "browser_": "stormproof renders no pages while it drives load",
     "grpc_": "stormproof speaks HTTP and WebSockets only",
+}
+
+TAGS_OF_K6: Final = {  # that say here what something else says
+    "expected_response": "what was not expected counts in http_req_failed",
+    "method": "it begins the name, as in {name:GET /path}",
+    "url": "ask by the name, which is the path's template, as in {name:GET /path}",
 }
 
 
@@ -75,7 +82,7 @@ def question_problems(
     given = list(tags)
     askable = known.tags | (declared.tags if known.carries_declared_tags else frozenset())
     problems = [
-        f"{metric} has no tag {tag!r}: {suggestion(tag, askable | set(PSEUDO_TAGS))}"
+        f"{metric} has no tag {tag!r}: {_instead(tag, askable)}"
         for tag in given
         if tag not in askable
     ]
@@ -87,6 +94,10 @@ def question_problems(
         words = ", ".join(sorted("p(N)" if a == "p" else a for a in known.aggregations))
         problems.append(f"{metric} cannot be asked for {aggregation!r}: use {words}")
     return problems
+
+
+def _instead(tag: str, askable: AbstractSet[str]) -> str:
+    return TAGS_OF_K6.get(tag) or suggestion(tag, askable | set(PSEUDO_TAGS))
 
 
 def _unknown(metric: str, declared: Declared) -> str:

@@ -21,6 +21,37 @@ def test_every_metric_is_documented_and_askable() -> None:
         assert bool(metric.base) is (metric.reading.value != "measured")
 
 
+TRENDS = "iteration_duration group_duration ws_connecting ws_session_duration ws_ping".split() + [
+    f"http_req_{one}"
+    for one in "duration blocked connecting tls_handshaking sending waiting receiving".split()
+]
+COUNTERS = (
+    "iterations dropped_iterations data_sent data_received http_reqs ws_sessions ws_msgs_sent"
+    " ws_msgs_received".split()
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "aggregations"),
+    [
+        (TRENDS, {"avg", "min", "med", "max", "p"}),
+        (COUNTERS, {"count", "rate"}),
+        (["checks", "http_req_failed"], {"rate"}),
+        (["vus", "vus_max"], {"value", "min", "max"}),
+    ],
+)
+def test_every_built_in_metric_of_k6_can_be_asked(names: list[str], aggregations: set[str]) -> None:
+    """k6's names are all there, each with at least what k6 can ask of its kind."""
+    for name in names:
+        assert CATALOG[name].aggregations >= aggregations
+
+
+def test_tags_of_k6_that_are_no_tags_here_say_what_to_ask() -> None:
+    """Whoever brings thresholds from k6 is told where method, url and expectation have gone."""
+    told = question_problems("http_reqs", ["method", "url", "expected_response"], "count")
+    assert [one.partition(": ")[2].split()[0] for one in told] == ["it", "ask", "what"]
+
+
 def test_units() -> None:
     """Durations are milliseconds, rates of counters per second, shares and counts plain."""
     assert unit_of(CATALOG["http_req_duration"], "p") == "ms"

@@ -22,6 +22,7 @@ from stormproof.model.event import (
     FaultStep,
     WarningEvent,
 )
+from stormproof.model.histogram import index_of
 from stormproof.model.objective import Abort
 from stormproof.model.plan import Plan
 from stormproof.rules.abort import AbortRules
@@ -43,6 +44,7 @@ async def _send_frames(
     *,
     skip: tuple[int, int] = (-1, -1),
     starved: range = range(0),
+    health: dict[str, Any] | None = None,
 ) -> None:
     """Send both workers' frames of every second, as they are over."""
     while not story.origin_ns:
@@ -54,7 +56,7 @@ async def _send_frames(
             if (worker, second) != skip:
                 work = [operations([latency_ms(second)] * 100), counted(ITERATIONS, 100)]
                 idle = 0.0 if second in starved else 0.5
-                sent = frame(worker, second, work, core_idle_share=idle)
+                sent = frame(worker, second, work, core_idle_share=idle, **(health or {}))
                 story.frames.add(sent, series())
 
 
@@ -64,10 +66,13 @@ def _run(
     *,
     skip: tuple[int, int] = (-1, -1),
     starved: range = range(0),
+    health: dict[str, Any] | None = None,
 ) -> Story:
     async def main(clock: VirtualClock) -> Story:
         story = Story(clock, abort=AbortRules(plan))
-        frames = asyncio.ensure_future(_send_frames(story, latency_ms, skip=skip, starved=starved))
+        frames = asyncio.ensure_future(
+            _send_frames(story, latency_ms, skip=skip, starved=starved, health=health)
+        )
         await Run(plan, ports_of(story, plan)).execute()
         frames.cancel()
         return story
@@ -159,6 +164,13 @@ def test_what_is_our_own_fault_ends_no_run() -> None:
     story = _run(plan, lambda second: 900.0 if second >= 20 else 20.0, starved=range(19, 24))
     (decision,) = _decisions(story)
     assert decision.to_second == 28
+
+
+def test_a_bar_within_our_own_error_ends_no_run() -> None:
+    """Where we are 40 ms late ourselves, a broken bar of 300 ms says nothing of the target."""
+    late = {"loop_lag_index": [index_of(40_000)], "loop_lag_count": [50]}
+    assert _decisions(_run(_plan("avg<300"), lambda _: 900.0, health=late)) == []
+    assert _decisions(_run(_plan("avg<500"), lambda _: 900.0, health=late))
 
 
 def test_frames_are_forgotten_once_nobody_asks_for_them() -> None:
