@@ -271,7 +271,8 @@ def headline(
     limits = ["reduced scale"] if plan.scope == "reduced" else []
     if not_judged:
         missing = f"{counted(len(not_judged), 'objective')} not judged"
-        limits = [f"reduced: {missing} at this scale" if limits else missing]
+        at_scale = " at this scale" if plan.scale < 1 else ""
+        limits = [f"reduced: {missing}{at_scale}" if limits else missing]
     return f"{status.upper()}: {told}" + "".join(f" ({limit})" for limit in limits)
 
 

@@ -45,6 +45,7 @@ class Job:
     profile: str = ""
     environment: str = ""
     target: str = ""
+    ws_target: str = ""  # where WebSockets are served, if not at the target
     region: str = ""
     name: str = ""  # of the run; empty: the file's
     seed: int | None = None
@@ -71,7 +72,11 @@ def compile_job(job: Job) -> tuple[Plan, LoadedTrial]:
     """
     file = load_file(job.file, trial_folders())
     environment = _environment(job)
-    job = replace(job, target=job.target or environment.target)
+    job = replace(
+        job,
+        target=job.target or environment.target,
+        ws_target=job.ws_target or ("" if job.target else environment.ws_target),
+    )
     draft, problems = _document(job, file, environment)
     wish = replace(
         job.wish,
@@ -94,13 +99,23 @@ def compile_job(job: Job) -> tuple[Plan, LoadedTrial]:
         loaded,
         profile,
         [*problems, *bad, *wrong],
-        choices=Choices(seed=job.seed, target=job.target, capped=wish.is_cap),
+        choices=Choices(
+            seed=job.seed,
+            target=job.target,
+            ws_target=_as_http(job.ws_target),
+            capped=wish.is_cap,
+        ),
         check_journey=load_journey,
         breakable=BREAKABLE,
         authored=authored,
     )
     plan = msgspec.structs.replace(plan, headers=tuple(job.headers))
     return (plan if draft.own_bars else _with_unasked(plan)), loaded
+
+
+def _as_http(url: str) -> str:
+    """Return a ws URL as the http URL that its handshake goes to."""
+    return re.sub(r"^ws(s?)://", r"http\1://", url.rstrip("/"))
 
 
 def _environment(job: Job) -> Environment:

@@ -91,7 +91,12 @@ def run_file(
 @click.command()
 @click.argument("url")
 @click.option("--mode", type=click.Choice(MODES), default="normal", show_default=True)
-@click.option("--api-key", envvar="STORMPROOF_API_KEY", help="Sent as X-API-Key, stored nowhere.")
+@click.option(
+    "--api-key",
+    envvar="STORMPROOF_API_KEY",
+    show_envvar=True,
+    help="Sent as X-API-Key, stored nowhere.",
+)
 @_with_load
 def quick(
     url: str,

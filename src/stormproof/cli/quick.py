@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+import msgspec
 
 from stormproof.cli.dry_run import dry_run
 from stormproof.cli.execution import Manner, Outcome, carry_out
@@ -18,6 +19,7 @@ from stormproof.cli.variables import read_variables
 from stormproof.clients.masking import mask_secrets
 from stormproof.kernel.canonical import readable_json
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
+from stormproof.model.plan import NotJudged, Plan
 from stormproof.planning.documents import Amendments
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.report.quick import breaking_point, lines_of, results_of
@@ -55,6 +57,8 @@ def quick(
         headers=headers,
     )
     plan, loaded = compile_job(job)
+    if mode == "soak":
+        plan = _without_memory(plan)
     if dry:
         return dry_run(plan, loaded, headers)
     variables = read_variables(os.environ, flags={})
@@ -78,6 +82,16 @@ def split_url(url: str) -> tuple[str, str]:
         what, fix = "its query holds a secret, and paths are recorded", "use --api-key or -H"
         raise BadInput([Problem(where="URL", what=what, fix=fix)])
     return f"{parts.scheme}://{parts.netloc}", path.replace("{", "%7B").replace("}", "%7D")
+
+
+def _without_memory(plan: Plan) -> Plan:
+    """Say that a soak from outside does not see whether the target's memory grows."""
+    unseen = NotJudged(
+        objective="memory of the target",
+        why="nothing shows it from outside; run its own soak trial for that",
+    )
+    not_judged = (*plan.not_judged, unseen)
+    return msgspec.structs.replace(plan, not_judged=not_judged, scope="reduced")
 
 
 def _report(outcome: Outcome, profile: str) -> None:

@@ -51,11 +51,13 @@ def with_variables(job: Job) -> tuple[Job, Variables]:
         "REGION": job.region,
         "STORMPROOF_ENV": job.environment,
         "TEST_PROFILE": job.profile,
+        "WS_URL": job.ws_target,
     }
     variables = read_variables(os.environ, flags=flags)
     filled = replace(
         job,
         target=job.target or variables.base_url,
+        ws_target=job.ws_target or variables.ws_url,
         region=job.region or variables.region,
         environment=job.environment or variables.environment,
         profile=job.profile or variables.profile,

@@ -84,12 +84,17 @@ class Engine:
         target: Target,
         tape: Tape,
         commons: Commons,
+        ws_target: Target | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._place = place
         self._pacer = Pacer(loop)
         self._deadlines = Deadlines(loop)
         self._dialer = Dialer(target, tls=plan.tls, network=plan.network)
+        self._ws_target, self._ws_dialer = target, self._dialer
+        if ws_target is not None:
+            self._ws_target = ws_target
+            self._ws_dialer = Dialer(ws_target, tls=plan.tls, network=plan.network)
         if plan.tls.insecure and target.is_secure and place.worker == 0:
             tape.warn("tls-unverified", UNVERIFIED)
         self._commons = commons
@@ -191,7 +196,7 @@ class Engine:
             outfit=Outfit(
                 scope,
                 HttpSite(target, scope, self._deadlines, self._dialer),
-                WsSite(target, scope, self._deadlines, self._dialer),
+                WsSite(self._ws_target, scope, self._deadlines, self._ws_dialer),
             ),
             deliveries=self.deliveries,
             measures=self._measures,

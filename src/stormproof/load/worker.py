@@ -122,16 +122,17 @@ async def _work(
     journeys = [_journey(run_dir, scenario.journey) for scenario in plan.scenarios]
     provisions = provide(plan, run_dir / "journeys", os.environ, assignment.headers)
     output.hide = provisions.masking.hide
-    target = replace(
-        await _reached(parse_target(assignment.base_url), plan),
-        headers=header_lines(assignment.headers),
-    )
+    headers = header_lines(assignment.headers)
+    target = await _reached(assignment.base_url, plan, headers)
+    ws_target = await _reached(plan.ws_target, plan, headers) if plan.ws_target else None
     name = f"worker-{assignment.worker}"
     tape = Tape(assignment.worker, provisions.masking)
     place = Place(worker=assignment.worker, workers=assignment.workers)
     feeds = FeedDesk(provisions.rows, worker=place.worker, workers=place.workers, warn=tape.warn)
     commons = Commons(feeds=feeds)
-    engine = Engine(plan, journeys, place, target=target, tape=tape, commons=commons)
+    engine = Engine(
+        plan, journeys, place, target=target, tape=tape, commons=commons, ws_target=ws_target
+    )
     once = Once(plan, provisions.setups, provisions.teardowns, engine.lone_user)
     recorder = open_recorder(run_dir / "record" / f"{name}.seg", name)
     worker = _Worker(engine, commons, once, tape, recorder, reader, writer)
@@ -147,9 +148,12 @@ async def _work(
     recorder.close(how)
 
 
-async def _reached(target: Target, plan: Plan) -> Target:
-    """Look the target up, unless that is its proxy's business."""
-    return target if plan.network.proxy else await target.resolve(plan.network.hosts)
+async def _reached(base_url: str, plan: Plan, headers: bytes) -> Target:
+    """Look a target up, unless that is its proxy's business."""
+    target = parse_target(base_url)
+    if not plan.network.proxy:
+        target = await target.resolve(plan.network.hosts)
+    return replace(target, headers=headers)
 
 
 class _Worker:

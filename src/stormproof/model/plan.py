@@ -189,6 +189,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     stack: StackKind
     target: str = ""  # base URL when `stack` is "none"
+    ws_target: str = ""  # of WebSockets, where they are served elsewhere
     tls: TlsSettings = TlsSettings()
     network: Network = Network()
     ports: dict[str, int] = {}  # part -> port; absent: a free one

@@ -47,6 +47,7 @@ class Choices:
     scale: float = 1.0
     seed: int | None = None
     target: str = ""
+    ws_target: str = ""  # of WebSockets, as an http URL
     capped: bool = False
 
 
@@ -89,7 +90,10 @@ def compile_plan(
     problems += timeline_problems(plan, profile)
     problems += limit_problems(plan, profile.limits, profile.where)
     capped = choices.capped or profile.limits.is_cap
-    problems += target_problems(choices.target, capped=capped)
+    problems += target_problems(choices.target, capped=capped, network=plan.network)
+    problems += target_problems(
+        choices.ws_target, capped=capped, network=plan.network, option="WS_URL"
+    )
     objectives, gate, bad = _read_all(trial, profile, declared_by(plan))
     problems += bad
     plan = msgspec.structs.replace(plan, gate=tuple(gate), objectives=tuple(objectives))
@@ -182,6 +186,7 @@ def _draft(
         seed=profile.seed if choices.seed is None else choices.seed,
         stack="none" if choices.target else trial.stack,
         target=choices.target,
+        ws_target=choices.ws_target,
         tls=profile.tls,
         network=profile.network,
         notes=profile.notes,

@@ -14,15 +14,25 @@ from urllib.parse import urlsplit
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.limits import REQUESTS_MAX
 from stormproof.kernel.units import SECOND_NS, duration_text
-from stormproof.model.plan import Plan, Scenario
+from stormproof.model.plan import Network, Plan, Scenario
 from stormproof.model.profile import Limits
 from stormproof.rules.evidence import iterations_per_s
 
+DIRECT = Network()
 CAP = "give --vus or --rate, or `limits` in the profile or the environment"
 
 
-def target_problems(url: str, *, capped: bool, option: str = "--target") -> list[Problem]:
-    """Find what keeps a URL from being a target; `capped` says that its load is bounded."""
+def target_problems(
+    url: str, *, capped: bool, network: Network = DIRECT, option: str = "--target"
+) -> list[Problem]:
+    """Find what keeps a URL from being a target.
+
+    Args:
+        url: `http[s]://host[:port]` or `unix:/path`.
+        capped: whether the load is bounded on purpose.
+        network: how the target is reached: names may lead elsewhere, or through a proxy.
+        option: where the URL is from, for messages.
+    """
     if not url:
         return []
     where = f"{option} {url}"
@@ -37,7 +47,7 @@ def target_problems(url: str, *, capped: bool, option: str = "--target") -> list
         return [Problem(where=where, what="is no http URL", fix="such as http://127.0.0.1:8000")]
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
         return [Problem(where=where, what="is more than scheme, host and port")]
-    if not capped and not is_loopback(parts.hostname):
+    if not capped and not _stays_here(parts.hostname, network):
         return [Problem(where=where, what="is not this machine, and its load has no cap", fix=CAP)]
     return []
 
@@ -46,6 +56,12 @@ def _unix_problems(url: str, where: str) -> list[Problem]:
     if url.removeprefix("unix:").startswith("/"):
         return []
     return [Problem(where=where, what="names no socket", fix="such as unix:/run/api.sock")]
+
+
+def _stays_here(host: str, network: Network) -> bool:
+    """Say whether what is sent to a host never leaves this machine."""
+    is_proxied = bool(network.proxy) and not is_loopback_url(network.proxy)
+    return is_loopback(network.hosts.get(host, host)) and not is_proxied
 
 
 def is_loopback(host: str) -> bool:

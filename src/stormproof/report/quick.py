@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import msgspec
 
 from stormproof.kernel.units import SECOND_NS
-from stormproof.model.histogram import highest_us
+from stormproof.model.histogram import VALUE_US_MAX, highest_us
 from stormproof.model.objective import Status
 from stormproof.model.record import Record
 from stormproof.model.verdict import Verdict
@@ -17,10 +16,14 @@ from stormproof.rules.fold import Cell, merge_cells, per_second
 
 LIMITED = {"status": "429"}
 _US_PER_MS = 1_000
+BEYOND_MS = VALUE_US_MAX / _US_PER_MS  # an hour, the end of every histogram
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Response times in milliseconds, from the intended start; None: no sample, or beyond all."""
+    """Response times in milliseconds, from the intended start; None without any sample.
+
+    What falls among dropped iterations is BEYOND_MS, so that no gate takes it for fast.
+    """
 
     min: float | None
     avg: float | None
@@ -37,7 +40,7 @@ class QuickResults(msgspec.Struct, frozen=True, kw_only=True):
     successful: int
     failed: int
     rate_limited: int
-    error_rate: float  # failed of total, 0 to 1
+    error_rate: float  # failed of total, 0 to 1; 1 where nothing was sent
     rps: float
     latency_ms: Latency
 
@@ -53,7 +56,7 @@ def results_of(record: Record) -> QuickResults:
         successful=whole.count - whole.failed - limited,
         failed=whole.failed,
         rate_limited=limited,
-        error_rate=whole.failed / whole.count if whole.count else 0.0,
+        error_rate=round(whole.failed / whole.count, 6) if whole.count else 1.0,
         rps=round(whole.count * SECOND_NS / record.plan.duration_ns, 3),
         latency_ms=_latency(whole),
     )
@@ -79,7 +82,7 @@ def _latency(cell: Cell) -> Latency:
 
 
 def _milliseconds(value_us: float | None) -> float | None:
-    return None if value_us is None or math.isinf(value_us) else value_us / _US_PER_MS
+    return None if value_us is None else min(value_us / _US_PER_MS, BEYOND_MS)
 
 
 def breaking_point(record: Record, verdict: Verdict) -> str:
@@ -128,4 +131,4 @@ _SHOWN = ("min", "avg", "p50", "p95", "p99", "max")
 
 
 def _shown(value: float | None) -> str:
-    return figure(value)
+    return "dropped" if value == BEYOND_MS else figure(value)

@@ -195,7 +195,7 @@ def _write_generator(sheet: Sheet, generator: Generator) -> None:
 
 def _write_rest(sheet: Sheet, verdict: Verdict) -> None:
     if verdict.not_judged:
-        sheet.heading("Not judged at this scale")
+        sheet.heading("Not judged" + (" at this scale" if verdict.scale < 1 else ""))
         for one in verdict.not_judged:
             sheet.write(f"{one.objective}: {one.why}", lead="-")
     _write_list(sheet, "Problems of the record", verdict.problems)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socketserver
+import threading
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,64 @@ def test_verbose_shows_what_goes_over_the_wire(
     assert "hid-1" not in err
     verdict = json.loads((project.run_directory() / "verdict.json").read_bytes())
     assert verdict["objectives"][0]["evidence"]["samples"] == 2
+
+
+WS_JOURNEY = '''"""People listen."""
+
+from stormproof import check, journey
+
+
+@journey
+async def listen(user):
+    home = await user.http.get("/home")
+    check(home, "home", home.status == 200)
+    socket = await user.ws.connect("/live")
+    check(socket, "turned away there", socket.status == 403)
+'''
+
+
+def test_websockets_may_be_served_elsewhere(
+    project: Project, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With WS_URL sockets are opened there, requests still go to the target."""
+    file.write_text(WS_JOURNEY)
+    seen: list[bytes] = []
+
+    class Doorkeeper(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            seen.append(self.rfile.readline())
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Doorkeeper) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        monkeypatch.setenv("WS_URL", f"ws://127.0.0.1:{server.server_address[1]}")
+        code = run_commands(["run", str(file), "--target", project.target])
+        server.shutdown()
+        thread.join()
+    assert seen == [b"GET /live HTTP/1.1\r\n"]
+    assert project.handler.seen_path == "/home"
+    assert code == 0
+
+
+@pytest.mark.parametrize("mode", ["normal", "burst", "stress", "soak"])
+def test_every_mode_of_quick_is_a_valid_plan(
+    project: Project, file: Path, mode: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each mode's profile compiles into what E1 to E4 and E10 say."""
+    assert run_commands(["quick", project.target, "--mode", mode, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    wanted = {
+        "normal": ["0:00 to 1:00", "10 users in a closed loop", "2 objectives"],
+        "burst": ["0:00 to 0:10", "1000 iterations a second on 200 to 1000 users"],
+        "stress": ["50 users", "100 users", "200 users", "500 users", "afterwards"],
+        "soak": ["0:00 to 1:00:00", "50 users", "not judged: memory of the target"],
+    }
+    for part in wanted[mode]:
+        assert part in out
+    assert "GET /" in out
 
 
 def test_a_dry_run_tells_everything_and_sends_nothing(

@@ -11,7 +11,7 @@ from tests.builders import plan
 from stormproof.kernel.errors import BadInput
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.control_order import ControlOrder, refuse_unless_possible
-from stormproof.model.plan import Stage
+from stormproof.model.plan import Network, Stage
 from stormproof.model.profile import Limits
 from stormproof.planning.safety import (
     is_loopback_url,
@@ -38,6 +38,21 @@ from stormproof.planning.safety import (
 def test_knows_this_machine(url: str, here: bool) -> None:
     """Only loopback names and addresses are this machine, whatever they resemble."""
     assert is_loopback_url(url) is here
+
+
+@pytest.mark.parametrize(
+    ("network", "refused"),
+    [
+        (Network(), False),
+        (Network(hosts={"localhost": "192.0.2.1"}), True),
+        (Network(proxy="http://192.0.2.1:3128"), True),
+        (Network(proxy="http://127.0.0.1:3128", hosts={"other": "192.0.2.1"}), False),
+    ],
+)
+def test_a_detour_does_not_make_another_machine_this_one(network: Network, refused: bool) -> None:
+    """A name that leads elsewhere, or a proxy elsewhere, needs a cap as any other machine."""
+    told = target_problems("http://localhost:80", capped=False, network=network)
+    assert bool(told) is refused
 
 
 def test_a_cap_opens_the_way_to_other_machines() -> None:

@@ -11,7 +11,7 @@ from stormproof.kernel.units import SECOND_NS
 from stormproof.model.plan import Scenario
 from stormproof.model.record import Record
 from stormproof.model.series import Counts
-from stormproof.report.quick import breaking_point, lines_of, results_of
+from stormproof.report.quick import BEYOND_MS, breaking_point, lines_of, results_of
 from stormproof.rules.grammar import objective
 
 
@@ -41,16 +41,17 @@ def test_response_times_are_those_of_the_histogram() -> None:
 
 
 def test_dropped_work_is_not_fast() -> None:
-    """A percentile that falls among dropped iterations has no value."""
+    """A percentile that falls among dropped iterations is beyond every bar."""
     found = results_of(record_of(operations([1.0] * 90), counted(3, 10)))
     assert found.latency_ms.p50 is not None
-    assert found.latency_ms.p95 is None
+    assert found.latency_ms.p95 == BEYOND_MS
+    assert "p95 dropped" in "\n".join(lines_of(found, point="", reference=""))
 
 
-def test_nothing_sent_is_no_error_and_no_figure() -> None:
-    """A run without a request has no response time; its lines still print."""
+def test_nothing_sent_is_no_success() -> None:
+    """A run without a request has no response time, and an error rate that no gate takes."""
     found = results_of(record_of())
-    assert (found.total_requests, found.latency_ms.p95) == (0, None)
+    assert (found.total_requests, found.latency_ms.p95, found.error_rate) == (0, None, 1.0)
     assert "total          0 requests" in "\n".join(lines_of(found, point="", reference=""))
 
 
