@@ -49,6 +49,7 @@ class Job:
     region: str = ""
     name: str = ""  # of the run; empty: the file's
     seed: int | None = None
+    scale: float = 1.0
     wish: Amendments = field(default_factory=Amendments)
     headers: Mapping[str, str] = field(default_factory=dict)  # of every request
     secrets: Path | None = None
@@ -101,6 +102,7 @@ def compile_job(job: Job) -> tuple[Plan, LoadedTrial]:
         [*problems, *bad, *wrong],
         choices=Choices(
             seed=job.seed,
+            scale=job.scale,
             target=job.target,
             ws_target=_as_http(job.ws_target),
             capped=wish.is_cap,

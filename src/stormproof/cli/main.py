@@ -37,11 +37,13 @@ def commands() -> None:
 @click.option("--target", default="", metavar="URL",
               help="A target that runs already, instead of the plan's stack; its faults are "
                    "not judged.")  # fmt: skip
+@click.option("--environment", default="", help="Environment by name or file: URLs and bars.")
 @click.option("--secrets", type=click.Path(path_type=Path), metavar="FILE",
               help="Lines of NAME=value; else secrets come from the environment.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print what would start when; start nothing.")
 def certify(
     plan: str,
+    environment: str,
     profile: str | None,
     scale: float,
     seed: int | None,
@@ -58,7 +60,7 @@ def certify(
     order = Order(
         plan=plan, profile=profile, scale=scale, seed=seed, target=target, secrets=secrets
     )
-    return preview(order) if dry_run else run(order, out)
+    return preview(order, environment) if dry_run else run(order, out, environment)
 
 
 commands.add_command(run_file)

@@ -9,29 +9,50 @@ from pathlib import Path
 from stormproof.cli.dry_run import dry_run
 from stormproof.cli.execution import Manner, carry_out
 from stormproof.cli.jobs import Job, compile_job
+from stormproof.cli.locations import trial_folders
 from stormproof.cli.plans import Order, compile_order
 from stormproof.cli.variables import Variables, read_variables
+from stormproof.model.plan import Plan
+from stormproof.planning.trials import LoadedTrial, find_trial
 
 
-def preview(order: Order) -> int:
+def preview(order: Order, environment: str) -> int:
     """Say what a plan would do, and when; nothing is started."""
-    plan, loaded = compile_order(_filled(order)[0])
+    plan, loaded, _ = _ordered(order, environment)
     return dry_run(plan, loaded, {})
 
 
-def certify(order: Order, out: Path) -> int:
-    """Run what was ordered below `out`, judge it, and return the exit code."""
-    order, variables = _filled(order)
-    plan, loaded = compile_order(order)
+def certify(order: Order, out: Path, environment: str) -> int:
+    """Run what was ordered below `out`, judge it, and return the exit code.
+
+    Args:
+        order: the plan and what changes it.
+        out: the folder that gets the run's own.
+        environment: by name or file; empty: as STORMPROOF_ENV says, else none.
+    """
+    plan, loaded, variables = _ordered(order, environment)
     return carry_out(plan, loaded, out, Manner(variables=variables)).exit_code()
 
 
-def _filled(order: Order) -> tuple[Order, Variables]:
-    flags = {"BASE_URL": order.target, "TEST_PROFILE": order.profile}
-    variables = read_variables(os.environ, flags=flags)
-    target = order.target or variables.base_url
-    profile = order.profile or variables.profile or None
-    return replace(order, target=target, profile=profile), variables
+def _ordered(order: Order, environment: str) -> tuple[Plan, LoadedTrial, Variables]:
+    """Compile what was ordered, with what the environment adds to it."""
+    job, variables = with_variables(
+        Job(
+            file=Path(),
+            profile=order.profile or "",
+            environment=environment,
+            target=order.target,
+            seed=order.seed,
+            scale=order.scale,
+            secrets=order.secrets,
+        )
+    )
+    if job.environment or job.region or job.ws_target:
+        plan, loaded = compile_job(replace(job, file=find_trial(order.plan, trial_folders())))
+    else:
+        order = replace(order, target=job.target, profile=job.profile or None)
+        plan, loaded = compile_order(order)
+    return plan, loaded, variables
 
 
 def run(job: Job, out: Path, *, verbose: bool, dry: bool) -> int:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from stormproof.importing.draft import Call, Code, FileDraft, JourneyDraft, Page, Value
+from stormproof.importing.har_entries import Entry, kept_entries, main_host, read_entry
 from stormproof.importing.naming import (
     constant,
     holds_secret,
@@ -30,49 +30,10 @@ from stormproof.importing.origins import Origins
 from stormproof.importing.reading import JsonObject, a_list, a_text, an_object, bad
 from stormproof.kernel.limits import IMPORTED_CALLS_MAX
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 THINK_S_MIN, THINK_S_MAX = 0.2, 30.0
-_STATIC_KINDS = {"image", "stylesheet", "script", "font", "media", "manifest", "texttrack"}
-_STATIC_MIMES = ("image/", "font/", "audio/", "video/", "text/css", "application/font")
-_STATIC_ENDS = tuple(
-    ".css .js .mjs .map .png .jpg .jpeg .gif .svg .ico .webp .avif .woff .woff2 .ttf .eot .mp4"
-    " .webm .mp3".split()
-)
 _SAYS_NOTHING = re.compile(r"api|rest|v[0-9]+")
 _JSON_DEPTH_MAX = 20
 BODY_CHARACTERS_MAX = 4_096
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
-    """One recorded exchange, as far as it matters here."""
-
-    url: SplitResult
-    method: str
-    headers: Mapping[str, str]
-    mime: str  # of the request's body
-    text: str
-    params: tuple[tuple[str, str], ...]
-    status: int
-    answer_mime: str
-    answer: str
-    location: str
-    kind: str
-    page: str
-    start_s: float
-    end_s: float
-
-    @property
-    def host(self) -> str:
-        return self.url.netloc
-
-    @property
-    def is_static(self) -> bool:
-        if self.kind:
-            return self.kind in _STATIC_KINDS
-        is_script = "javascript" in self.answer_mime
-        by_mime = is_script or self.answer_mime.startswith(_STATIC_MIMES)
-        return by_mime or self.url.path.lower().endswith(_STATIC_ENDS)
 
 
 def from_har(document: JsonObject, where: str, host: str = "") -> FileDraft:
@@ -88,11 +49,11 @@ def from_har(document: JsonObject, where: str, host: str = "") -> FileDraft:
     """
     log = an_object(document.get("log"))
     raw = a_list(log.get("entries"))
-    entries = [one for one in map(_entry, raw) if one is not None]
+    entries = [one for one in map(read_entry, raw) if one is not None]
     if not entries:
         raise bad(where, "has no request in log.entries", "export it anew, as HAR with content")
-    host = host or _main_host(entries)
-    kept, left_out = _kept(entries, host)
+    host = host or main_host(entries)
+    kept, left_out = kept_entries(entries, host)
     if not kept:
         hosts = ", ".join(sorted({one.host for one in entries})[:10])
         raise bad(where, f"has no request to {host} that a person causes", f"hosts: {hosts}")
@@ -102,83 +63,12 @@ def from_har(document: JsonObject, where: str, host: str = "") -> FileDraft:
     return _Writer(log, kept, left_out).draft()
 
 
-def _entry(raw: object) -> _Entry | None:
-    """Read one entry; None when it is none that can be used."""
-    one = an_object(raw)
-    request, response = an_object(one.get("request")), an_object(one.get("response"))
-    try:
-        url = urlsplit(a_text(request.get("url")))
-        _ = url.port
-    except ValueError:
-        return None
-    if url.scheme not in ("http", "https") or not url.hostname:
-        return None
-    post, content = an_object(request.get("postData")), an_object(response.get("content"))
-    start_s = _instant_s(a_text(one.get("startedDateTime")))
-    status, took_ms = response.get("status"), one.get("time")
-    return _Entry(
-        url=url,
-        method=a_text(request.get("method")).upper(),
-        headers={name.lower(): value for name, value in _pairs(request.get("headers"))},
-        mime=a_text(post.get("mimeType")).partition(";")[0].strip().lower(),
-        text=a_text(post.get("text")),
-        params=tuple(_pairs(post.get("params"))),
-        status=status if isinstance(status, int) else 0,
-        answer_mime=a_text(content.get("mimeType")).partition(";")[0].strip().lower(),
-        answer="" if content.get("encoding") else a_text(content.get("text")),
-        location=a_text(response.get("redirectURL")),
-        kind=a_text(one.get("_resourceType")).lower(),
-        page=a_text(one.get("pageref")),
-        start_s=start_s,
-        end_s=start_s + (took_ms / 1000 if isinstance(took_ms, int | float) else 0.0),
-    )
-
-
-def _pairs(value: object) -> Iterable[tuple[str, str]]:
-    for one in map(an_object, a_list(value)):
-        if a_text(one.get("name")):
-            yield a_text(one.get("name")), a_text(one.get("value"))
-
-
-def _instant_s(text: str) -> float:
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
-
-
-def _main_host(entries: Sequence[_Entry]) -> str:
-    """Return the host of the first page, or else the one most asked."""
-    pages = [one for one in entries if one.kind == "document" or one.answer_mime == "text/html"]
-    if pages:
-        return pages[0].host
-    return Counter(one.host for one in entries).most_common(1)[0][0]
-
-
-def _kept(entries: Sequence[_Entry], host: str) -> tuple[list[_Entry], Counter[str]]:
-    """Return the requests that a person causes at one host, in time, and what was left out."""
-    kept: list[_Entry] = []
-    left_out: Counter[str] = Counter()
-    for one in sorted(entries, key=lambda entry: entry.start_s):
-        if one.host != host:
-            left_out[f"to {one.host}"] += 1
-        elif one.kind == "websocket" or one.status == 101:
-            left_out["for WebSockets: write them with user.ws"] += 1
-        elif one.is_static:
-            left_out["for static files"] += 1
-        elif one.method not in METHODS:
-            left_out[f"with {one.method or 'no'} as their method"] += 1
-        else:
-            kept.append(one)
-    return kept, left_out
-
-
 @dataclass(slots=True)
 class _Writer:
     """Write the calls of one recording; knows what earlier answers held."""
 
     log: JsonObject
-    entries: Sequence[_Entry]
+    entries: Sequence[Entry]
     left_out: Counter[str]
     origins: Origins = field(default_factory=Origins)
     names: set[str] = field(default_factory=set)
@@ -222,7 +112,7 @@ class _Writer:
             told.append("cookies were left out: each user keeps its own, from the answers it gets")
         return tuple(dict.fromkeys([*self.notes, *told]))
 
-    def _call(self, one: _Entry) -> Call:
+    def _call(self, one: Entry) -> Call:
         template, ids = template_of(one.url.path or "/")
         name = unused(self._name(one.method, template), self.names)
         self.names.add(name)
@@ -257,7 +147,7 @@ class _Writer:
             return self._secret("PATH_TOKEN", value)
         return self.origins.of(value) or (int(value) if _is_plain_number(value) else value)
 
-    def _think_s(self, one: _Entry) -> float:
+    def _think_s(self, one: Entry) -> float:
         """Return the pause before a request, rounded; 0 where the recording had none."""
         gap_s = one.start_s - self.ended_s if self.ended_s else 0.0
         self.ended_s = max(self.ended_s, one.end_s)
@@ -274,7 +164,7 @@ class _Writer:
             self.secrets[value] = unused(constant(name), set(self.secrets.values()))
         return Code(f"{self.secrets[value]}.value")
 
-    def _headers(self, one: _Entry) -> tuple[dict[str, Value], Code | None]:
+    def _headers(self, one: Entry) -> tuple[dict[str, Value], Code | None]:
         """Keep the headers that an application made, not those that a browser makes itself."""
         kept: dict[str, Value] = {}
         auth: Code | None = None
@@ -298,7 +188,7 @@ class _Writer:
             return self._secret(name, value)
         return (self.origins.of(value) if refers(name) else None) or value
 
-    def _body(self, one: _Entry) -> tuple[Value | None, dict[str, Value], str]:
+    def _body(self, one: Entry) -> tuple[Value | None, dict[str, Value], str]:
         """Return the body as JSON, as a form, or as it is."""
         if not one.text and not one.params:
             return None, {}, ""
@@ -315,7 +205,7 @@ class _Writer:
             return None, {}, ""
         return None, {}, self._plain(one)
 
-    def _plain(self, one: _Entry) -> str:
+    def _plain(self, one: Entry) -> str:
         """Keep a body as it is, unless it is long or seems to hold a secret."""
         if len(one.text) <= BODY_CHARACTERS_MAX and not holds_secret(one.text):
             return one.text

@@ -89,11 +89,7 @@ def compile_plan(
     problems += metric_problems(plan.metrics, loaded.path.name)
     problems += timeline_problems(plan, profile)
     problems += limit_problems(plan, profile.limits, profile.where)
-    capped = choices.capped or profile.limits.is_cap
-    problems += target_problems(choices.target, capped=capped, network=plan.network)
-    problems += target_problems(
-        choices.ws_target, capped=capped, network=plan.network, option="WS_URL"
-    )
+    problems += _bad_targets(plan, choices.capped or profile.limits.is_cap)
     objectives, gate, bad = _read_all(trial, profile, declared_by(plan))
     problems += bad
     plan = msgspec.structs.replace(plan, gate=tuple(gate), objectives=tuple(objectives))
@@ -131,6 +127,15 @@ def _storable(plan: Plan) -> Plan:
     except (TypeError, UnicodeEncodeError, *UNREADABLE) as error:
         place, what = f"trial {plan.trial}", f"holds a value that no plan can: {error}"
         raise BadInput([Problem(where=place, what=what)]) from error
+
+
+def _bad_targets(plan: Plan, capped: bool) -> list[Problem]:
+    """Find what keeps load from going where the plan sends it."""
+    network = plan.network
+    return [
+        *target_problems(plan.target, capped=capped, network=network),
+        *target_problems(plan.ws_target, capped=capped, network=network, option="WS_URL"),
+    ]
 
 
 def _read_all(

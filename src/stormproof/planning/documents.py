@@ -20,8 +20,9 @@ OPEN = ("constant-arrival-rate", "ramping-arrival-rate")
 BY_ITERATIONS = ("shared-iterations", "per-vu-iterations")
 _LENGTHS = ("startTime", "duration", "maxDuration")
 _KEPT = ("env", "exec", "gracefulStop", "startTime", "tags")  # by a scenario with a new executor
-USERS_PER_RATE = 1.0  # at most: as many as start in a second, so for answers of up to one second
-USERS_AT_FIRST_SHARE = 0.1  # of them, before any is missed
+USERS_PER_RATE = 1.0  # as many as start in a second, so for answers of up to one second
+USERS_MIN = 10
+USERS_AT_FIRST_MAX = 1_000  # made before the load, the rest when they are missed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +136,8 @@ def _scenario(scenario: JsonObject, wish: Amendments, factor: float, length: obj
 
 def _arrivals(rate: float, vus: int | None) -> dict[str, object]:
     """Start `rate` iterations a second, on `vus` users or as many as answers of a second need."""
-    most = vus or max(10, math.ceil(rate * USERS_PER_RATE))
-    first = vus or max(10, math.ceil(most * USERS_AT_FIRST_SHARE))
+    most = vus or max(USERS_MIN, math.ceil(rate * USERS_PER_RATE))
+    first = vus or min(most, USERS_AT_FIRST_MAX)
     return {
         "executor": "constant-arrival-rate",
         "rate": rate,

@@ -122,6 +122,20 @@ def test_a_file_without_journeys_is_bad_input(
     assert "decorate an async function with @journey" in capsys.readouterr().err
 
 
+def test_a_trial_is_certified_in_an_environment(project: Project, file: Path) -> None:
+    """`certify --environment` points the trial at its URL; its bars stand for the profile's own."""
+    path = project.folder / "here.json"
+    bars = {"http_req_failed{scenario:visit}": ["rate<0.35"]}
+    path.write_text(json.dumps({"target": project.target, "thresholds": bars}))
+    order = ["certify", project.trial, "--profile", str(project.profile)]
+    assert run_commands([*order, "--environment", str(path)]) in (0, 2)
+    plan = json.loads((project.run_directory() / "plan.json").read_bytes())
+    assert plan["target"] == project.target
+    names = [one["name"] for one in plan["objectives"]]
+    assert "http_req_failed{scenario:visit}: rate<0.35" in names
+    assert "http_req_failed{scenario:visit}: rate<0.2" not in names
+
+
 def test_a_trial_runs_with_other_numbers(project: Project, file: Path) -> None:
     """A file with TRIAL keeps its scenarios and bars; the flags change its numbers."""
     order = ["run", project.trial, "--profile", str(project.profile), "--target", project.target]

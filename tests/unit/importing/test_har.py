@@ -138,8 +138,10 @@ def test_the_same_number_elsewhere_is_no_reference() -> None:
     entries = [
         entry(0, "POST", "/orders", answer={"id": 12, "count": 55}),
         entry(1, "POST", "/pay", body={"order_id": 12, "amount": 12, "count": 55}),
+        entry(2, "GET", "/pay?size=12&order_id=12"),
     ]
     source = source_of(har(*entries), "h")
+    assert '{"size": "12", "order_id": posted_orders.json()["id"]}' in source
     assert '"order_id": posted_orders.json()["id"], "amount": 12, "count": 55' in source
 
 
