@@ -94,7 +94,8 @@ class Unknown:
     def _itself(self, *_: object) -> Unknown:
         return self
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __mod__ = __truediv__ = _itself
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __mod__ = __rmod__ = _itself
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __neg__ = __round__ = _itself
     __enter__ = _itself
 
     def __exit__(self, *_: object) -> None:
