@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.unit.report.verdicts import judged
 
-from stormproof.report.wording import bar_text, read_name, title_of, unit_of, value_text
+from stormproof.report.number import spans_text
+from stormproof.report.wording import (
+    bar_text,
+    read_name,
+    title_of,
+    unit_of,
+    value_text,
+    where_text,
+)
 from stormproof.rules.catalog import CATALOG
 
 
@@ -28,6 +37,15 @@ from stormproof.rules.catalog import CATALOG
             "steady state: http_req_failed{window:warmup}: rate<0.1",
             "Steady state: share of HTTP requests that failed",
         ),
+        (
+            "http_req_duration{over:30s}: avg<300",
+            "Mean response time of HTTP requests, in any 30s in a row",
+        ),
+        (
+            "http_req_failed{scenario:feed,for:10s}: rate<0.1",
+            "Share of HTTP requests in feed that failed, broken for 10s on end",
+        ),
+        ("basket_value{currency:EUR}: p(95)<80", "basket_value{currency:EUR}: p(95)<80"),
         ("what a stranger wrote", "what a stranger wrote"),
     ],
 )
@@ -68,6 +86,14 @@ def test_values_in_words() -> None:
     assert value_text(judged(name, None, beyond="dropped")) == "∞ (dropped)"
     assert value_text(judged(name, None)) == "no value"
     assert bar_text(judged(name, None, bar=0.01, operator="<")) == "< 1 %"
+
+
+def test_where_to_look() -> None:
+    """The worst stretch is the place to look at where there is one, else all that was judged."""
+    whole = judged("http_req_duration: avg<300", 1.0)
+    assert where_text(whole) == spans_text(whole.evidence.at_s)
+    worst = msgspec.structs.replace(whole, worst_at_s=[65, 95])
+    assert where_text(worst) == "worst 1:05 to 1:35"
 
 
 def test_read_name_of_a_stranger() -> None:
