@@ -15,6 +15,7 @@ from stormproof.checks.ledger import (
     Words,
     slices,
 )
+from stormproof.checks.membership import joined_above
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.tally import RANK_MASK, Tally, tally_deliveries
 from stormproof.checks.wording import counted
@@ -38,7 +39,7 @@ def check_delivery(record: Record, windows: Windows, completeness: Completeness)
     foreign, corrupted, unexpected, misnumbered or reordered deliveries, each with its first
     witnesses. Limits: without a drain only gaps below a higher number prove a loss, and nothing
     proves that there is none; a message that no member was owed leaves the run undecided, and so
-    does a run in which none was owed at all.
+    do a run that owed nobody anything and a member that joined above later numbers.
     Source: Jepsen's total-queue and set-full.
     """
     drained = completeness.drain is not None
@@ -103,6 +104,8 @@ def _findings(
         findings.append(_reordered(tally, windows))
     if len(tally.refused):
         findings.append(_refused(tally))
+    if completeness.workers_whole:
+        findings += _joined_above(tally, record)
     if len(tally.unheard) and completeness.workers_whole:
         findings.append(_unheard(tally))
     elif not tally.owed and completeness.drain is not None:
@@ -169,6 +172,30 @@ def _unheard(tally: Tally) -> Finding:
         ],
         advice="have the journey join the scope before it sends into it",
     )
+
+
+def _joined_above(tally: Tally, record: Record) -> list[Finding]:
+    members = tally.ledger.members
+    above = joined_above(record.ledger, tally.ledger).astype(np.int64)
+    if not len(above):
+        return []
+    witnesses = [
+        Witness(
+            what=f"user {int(members.member[one]) >> MEMBER_SHIFT} joined scope"
+            f" {int(members.member[one]) & 0xFFFFFFFF} above number {int(members.after[one])}"
+        )
+        for one in above[:FINDINGS_LISTED_MAX]
+    ]
+    return [
+        Finding(
+            kind="joined-above",
+            title=f"{counted(len(above), 'member')} joined above numbers that were given later:"
+            " nobody knows what was owed below them",
+            count=len(above),
+            witnesses=witnesses,
+            advice="have the service name the newest number of a scope when a member joins",
+        )
+    ]
 
 
 def _refused(tally: Tally) -> Finding:

@@ -145,9 +145,9 @@ def slices(segments: Sequence[Entries]) -> Iterator[tuple[int, Entries, Entries]
 
 def read_ledger(segments: Sequence[Entries]) -> Ledger:
     """Read everything but the receipts: what was sent and acknowledged, and who joined what."""
-    sent = _columns(segments, EntryKind.INVOKE)
-    acknowledged = _columns(segments, EntryKind.OK)
-    turns = _columns(segments, EntryKind.JOINED, EntryKind.LEFT)
+    sent = columns(segments, EntryKind.INVOKE)
+    acknowledged = columns(segments, EntryKind.OK)
+    turns = columns(segments, EntryKind.JOINED, EntryKind.LEFT)
     keys = np.concatenate([sent["key"], acknowledged["key"]])
     by_key, first = np.unique(keys, return_index=True)
     scope = np.concatenate([sent["scope"], acknowledged["scope"]])[first]
@@ -155,7 +155,7 @@ def read_ledger(segments: Sequence[Entries]) -> Ledger:
     digest = np.concatenate([sent["digest"], unknown])[first]
     state = np.full(len(by_key), EntryKind.INVOKE, np.uint8)
     for kind in (EntryKind.UNKNOWN, EntryKind.FAIL):
-        state[np.isin(by_key, _columns(segments, kind)["key"])] = kind
+        state[np.isin(by_key, columns(segments, kind)["key"])] = kind
     places = np.searchsorted(by_key, acknowledged["key"])
     state[places] = EntryKind.OK
     number = np.zeros(len(by_key), np.uint64)
@@ -178,9 +178,9 @@ def _sharing_a_number(messages: Messages) -> Words:
     return keys
 
 
-def _columns(segments: Sequence[Entries], *kinds: EntryKind) -> dict[str, Words]:
+def columns(segments: Sequence[Entries], *kinds: EntryKind) -> dict[str, Words]:
     """Return the columns of all entries of some kinds, and their `position` in the ledger."""
-    names = ("kind", "user", "scope", "number", "key", "digest")
+    names = ("kind", "user", "scope", "number", "key", "digest", "at_ns")
     found: dict[str, list[Words]] = {name: [] for name in (*names, "position")}
     for position, part, _ in slices([*segments, np.empty(0, np.dtype(NUMPY_FIELDS))]):
         where = np.flatnonzero(np.isin(part["kind"], kinds))

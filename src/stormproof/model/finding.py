@@ -37,8 +37,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong (`kind`), how often, shown by at most 100 witnesses.
 
     Kinds: those of `ACCUSING`, not-witnessed, too-short, not-searched, worker-died,
-    irreproducible-decision, checker-failed, frames-missing, never-joined, owed-to-nobody, steered,
-    and the codes of warnings that take evidence away (`checks.evidence`).
+    irreproducible-decision, checker-failed, frames-missing, never-joined, joined-above,
+    owed-to-nobody, steered, and the codes of warnings that take evidence away (`checks.evidence`).
     """
 
     kind: str

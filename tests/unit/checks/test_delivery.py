@@ -105,6 +105,35 @@ def test_nobody_is_owed_what_came_before_they_joined() -> None:
     assert _values(_drained(writer))[0] == 0
 
 
+def test_a_member_that_joined_above_later_numbers_is_in_doubt() -> None:
+    """Told that 10 was the newest, a member is owed nothing of 3, sent after that: no loss of it
+    could show, so the run is undecided; of what was sent before it joined it is owed nothing."""
+    writer = _room(1)
+    for number in (1, 2):
+        writer.receive(0, 1, writer.send(0, 1, number, number), number)
+    writer.join(1, 1, after=2)
+    assert _drained(writer).findings == []
+    writer.join(2, 1, after=10)
+    key = writer.send(0, 1, 3, 3)
+    for user in (0, 1):
+        writer.receive(user, 1, key, 3)
+    (finding,) = _drained(writer).findings
+    assert (finding.kind, finding.count) == ("joined-above", 1)
+    assert finding.witnesses[0].what == "user 2 joined scope 1 above number 10"
+    assert _cut(writer).findings == []
+
+
+def test_the_numbers_of_another_scope_say_nothing_of_a_member() -> None:
+    """Scopes are numbered apart: a later message elsewhere casts no doubt on anybody."""
+    writer = _room(1)
+    for number in range(1, 4):
+        writer.receive(0, 1, writer.send(0, 1, number, number), number)
+    writer.join(1, 1, after=3)
+    writer.join(2, 2)
+    writer.receive(2, 2, writer.send(2, 2, 9, 1), 1)
+    assert _drained(writer).findings == []
+
+
 def test_what_was_not_acknowledged_is_not_owed() -> None:
     """An unanswered send may vanish or arrive: neither is wrong."""
     writer = _room()
