@@ -41,6 +41,10 @@ TAKES_AWAY = {
         "a feed had no row left, so iterations did nothing",
         "give the feed more rows, or another order, and run again",
     ),
+    "odd-number": (
+        "messages were acknowledged under what is no number, so nobody knows who was owed them",
+        "mend the service, or what the journey takes for the number",
+    ),
     "generator-limit": (
         "the load generator ran into a limit of its own machine",
         "raise the limit it names, or lower the load",

@@ -12,12 +12,16 @@ from stormproof.kernel.clock import monotonic_ns
 _WHY_CHARACTERS_MAX = 120
 
 
+ANSWER_CHECK = "answer as expected"
+
+
 class IterationFailed(Exception):
     """The journey ended its iteration by `user.fail(why)`."""
 
 
 class UnexpectedAnswer(Exception):
-    """The journey cannot go on with this answer; its iteration ends as failed."""
+    """The journey cannot go on with this answer; its iteration ends as failed, and so does a check
+    of this answer."""
 
 
 class JourneyGuard:
@@ -64,7 +68,9 @@ class JourneyGuard:
             end_ns=now_ns,
             body=detail.encode(),
         )
-        if not isinstance(error, IterationFailed | UnexpectedAnswer):
+        if isinstance(error, UnexpectedAnswer):
+            scope.check(ANSWER_CHECK, False, now_ns)  # the target's doing, so that it is judged
+        elif not isinstance(error, IterationFailed):
             scope.tape.warn("journey-error", f"scenario {scope.scenario}: {self.why}: {detail}")
         return True
 

@@ -53,6 +53,7 @@ class Message:
         """
         given = _number(number)
         if given is None:
+            self._book.warn_of_number()
             raise UnexpectedAnswer(f"a message was acknowledged under the number {number!r}")
         self._end(EntryKind.OK, given)
         self._book.acknowledge(self._scope, given)
@@ -124,6 +125,12 @@ class LedgerBook:
     def left(self, scope: int) -> None:
         """Write down that the membership's connection ended; the next `joined` resumes it."""
         self.write(EntryKind.LEFT, scope=scope, at_ns=monotonic_ns())
+
+    def warn_of_number(self) -> None:
+        """Tell that a message is owed to members that its number would name."""
+        scope = self._actor.scope
+        text = f"scenario {scope.scenario}: a message was acknowledged under what is no number"
+        scope.tape.warn("odd-number", text)
 
     def acknowledge(self, scope: int, number: int) -> None:
         """Remember the highest number that the service has acknowledged in `scope`."""

@@ -39,6 +39,17 @@ def test_errors_become_failures(error: Exception, kind: str, body: str, warned: 
     assert guard.start_ns == 0
 
 
+def test_an_answer_that_is_none_fails_a_check() -> None:
+    """What the target sent can be judged by `checks`; what the journey did itself cannot."""
+    tape, guard = make()
+    for error in (UnexpectedAnswer("no JSON"), IterationFailed("no ticket"), KeyError("id")):
+        with guard:
+            raise error
+    (slot,) = tape.check_slots
+    assert tape.series[slot >> 1].tags["check"] == "answer as expected"
+    assert slot & 1 == 0
+
+
 def test_error_outside_an_iteration_is_no_iteration() -> None:
     """An error in a callback is kept, but no iteration is counted."""
     tape, guard = make()

@@ -73,11 +73,12 @@ def test_refused_and_unknown_are_kept_apart() -> None:
 
 @pytest.mark.parametrize("number", [-1, 1 << 32, None, "7", 1.5, True])
 def test_acknowledged_under_no_number(number: object) -> None:
-    """An acknowledgement with a number that cannot be one ends the iteration."""
+    """An acknowledgement with a number that cannot be one ends the iteration, and is told."""
     desk = Desk()
     with pytest.raises(UnexpectedAnswer, match="acknowledged under the number"):
         desk.book.sent(1, "a").ok(number)
     assert len(desk.entries) == 1
+    assert [one.code for one in desk.actor.scope.tape.warnings] == ["odd-number"]
 
 
 def test_whole_message_is_received_and_timed() -> None:
