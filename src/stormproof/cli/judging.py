@@ -141,22 +141,23 @@ def _metric(one: NotJudged) -> str:
 def report_again(path: Path) -> int:
     """Render a run's stored verdict anew."""
     directory = RunDirectory.open(path)
-    if not directory.verdict.is_file():
-        raise BadInput(
-            [
-                Problem(
-                    where=str(directory.verdict),
-                    what="is missing",
-                    fix=f"stormproof judge {directory.path}",
-                )
-            ]
-        )
-    try:
-        verdict = msgspec.json.decode(directory.verdict.read_bytes(), type=Verdict)
-    except UNREADABLE as error:
-        what = f"is no verdict: {error}"
-        fix = f"stormproof judge {directory.path}"
-        raise BadInput([Problem(where=str(directory.verdict), what=what, fix=fix)]) from error
-    write_reports(directory, verdict, load_record(directory))
+    verdict, record = _stored_verdict(directory), load_record(directory)
+    if verdict.run != record.manifest.run_id:
+        raise _unfit_verdict(directory, f"is of the run {verdict.run}")
+    write_reports(directory, verdict, record)
     print_verdict(directory, verdict)
     return EXIT_CODES[verdict.verdict]
+
+
+def _stored_verdict(directory: RunDirectory) -> Verdict:
+    if not directory.verdict.is_file():
+        raise _unfit_verdict(directory, "is missing")
+    try:
+        return msgspec.json.decode(directory.verdict.read_bytes(), type=Verdict)
+    except UNREADABLE as error:
+        raise _unfit_verdict(directory, f"is no verdict: {error}") from error
+
+
+def _unfit_verdict(directory: RunDirectory, what: str) -> BadInput:
+    fix = f"stormproof judge {directory.path}"
+    return BadInput([Problem(where=str(directory.verdict), what=what, fix=fix)])

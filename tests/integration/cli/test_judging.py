@@ -166,3 +166,15 @@ def test_a_stored_verdict_that_is_none_is_bad_input(
     said = capsys.readouterr().err
     assert "is no verdict" in said
     assert f"stormproof judge {run}" in said
+
+
+def test_the_verdict_of_another_run_is_not_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A PASS that was copied from elsewhere says nothing about this run."""
+    run = write_run(tmp_path / "run")
+    assert run_commands(["judge", str(run)]) == 0
+    verdict = json.loads((run / "verdict.json").read_bytes())
+    (run / "verdict.json").write_text(json.dumps({**verdict, "run": "another"}))
+    assert run_commands(["report", str(run)]) == 64
+    assert "verdict.json: is of the run another" in capsys.readouterr().err
