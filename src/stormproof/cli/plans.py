@@ -18,6 +18,7 @@ from stormproof.planning.compiler import Choices, compile_plan
 from stormproof.planning.declarations import Breakable
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.planning.trials import LoadedTrial, find_trial, load_trial
+from stormproof.report.number import counted
 from stormproof.stack.embedded import CACHE, CACHE_LINK
 
 BREAKABLE: Breakable = {"link-partition": (CACHE_LINK,), "process-restart": (CACHE,)}
@@ -77,12 +78,12 @@ def with_authored(
 def describe(plan: Plan) -> list[str]:
     """Say what a plan will do, before it does."""
     faults = ", ".join(f"{fault.name} at {duration_text(fault.at_ns)}" for fault in plan.faults)
-    load = f"{plan.workers} workers, load for {duration_text(plan.duration_ns)}"
+    load = f"{counted(plan.workers, 'worker')}, load for {duration_text(plan.duration_ns)}"
     lines = [
         plan.title,
         f"plan {plan.trial}, profile {plan.profile.name}, seed {plan.seed}, {load}",
         f"faults: {faults or 'none'}",
-        f"{len(plan.objectives)} objectives",
+        counted(len(plan.objectives), "objective"),
     ]
     if plan.tls.insecure:
         lines.append("INSECURE: whoever answers is believed, no certificate is checked")

@@ -44,6 +44,12 @@ class Tracer:
         self._tell(self._text(f"> {self._seen} user {user}{more}", head, body))
         return self._seen
 
+    def message(self, user: int, mark: str, what: str, payload: bytes) -> None:
+        """Tell a message of a WebSocket, or that one is opened; `mark` is its direction."""
+        if self._seen < TRACED_EXCHANGES_MAX:
+            self._seen += 1
+            self._tell(self._text(f"{mark} {self._seen} user {user} {what}", b"", payload))
+
     def answered(self, number: int, start_ns: int, answer: Response) -> None:
         """Tell the answer to a request."""
         took_ms = (answer.end_ns - start_ns) / 1e6
@@ -58,7 +64,8 @@ class Tracer:
             scanned = body[: 2 * TRACE_BODY_BYTES_MAX].decode("utf-8", "replace")
             shown = self._masking.mask_body(scanned)[:TRACE_BODY_BYTES_MAX]
             left = len(body) - TRACE_BODY_BYTES_MAX
-            text += f"\n\n{shown}" + (f" ... and {left:,} bytes" if left > 0 else "")
+            text += ("\n\n" if text else "") + shown
+            text += f" ... and {left:,} bytes" if left > 0 else ""
         return "\n".join([title, *(f"  {line}".rstrip() for line in text.splitlines())])
 
 

@@ -10,6 +10,7 @@ from stormproof.clients.line import OnBinary, OnText
 from stormproof.clients.routes import Query, Scalar
 from stormproof.clients.socket import Socket
 from stormproof.clients.tape import Actor
+from stormproof.clients.traced_socket import TracedSocket
 from stormproof.clients.ws_site import TIMEOUT_S, WsSite
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.kernel.limits import WS_MESSAGE_BYTES_MAX
@@ -59,7 +60,12 @@ class WsClient:
         resource = route.whole
         if resource is None or values or query:
             resource = route.head(values, query)
-        socket = Socket(self._site, self._actor, on_message, on_binary, bytes_max)
+        tracer = self._site.scope.tape.tracer
+        make = Socket
+        if tracer is not None:
+            make = TracedSocket
+            tracer.message(self._actor.id, ">", "opens a WebSocket", resource)
+        socket = make(self._site, self._actor, on_message, on_binary, bytes_max)
         shake = Handshake(self._site, socket, resource, headers or {}, subprotocols)
         shake.cookies = self._cookies
         return self._connect(socket, shake, route.series, ping_every, timeout)

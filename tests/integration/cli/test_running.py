@@ -207,10 +207,15 @@ def test_every_mode_of_quick_is_a_valid_plan(
     assert run_commands(["quick", project.target, "--mode", mode, "--dry-run"]) == 0
     out = capsys.readouterr().out
     wanted = {
-        "normal": ["0:00 to 1:00", "10 users in a closed loop", "2 objectives"],
-        "burst": ["0:00 to 0:10", "1000 iterations a second on 200 to 1000 users"],
-        "stress": ["50 users", "100 users", "200 users", "500 users", "afterwards"],
-        "soak": ["0:00 to 1:00:00", "50 users", "not judged: memory of the target"],
+        "normal": ["load for 1m", "users 10;", "2 objectives"],
+        "burst": [
+            "load for 10s",
+            "1,000 starts a second",
+            "users 200 to 1,000",
+            "10,000 iterations",
+        ],
+        "stress": ["users 50;", "users 100;", "users 200;", "users 500;", "afterwards"],
+        "soak": ["load for 60m", "users 50;", "not judged: memory of the target"],
     }
     for part in wanted[mode]:
         assert part in out
