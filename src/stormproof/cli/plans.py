@@ -87,9 +87,18 @@ def describe(plan: Plan) -> list[str]:
     ]
     if plan.tls.insecure:
         lines.append("INSECURE: whoever answers is believed, no certificate is checked")
+    lines += _authored_lines(plan)
     if plan.scope == "reduced":
         scale = f" at scale {plan.scale:g}" if plan.scale < 1 else ""
         lines.append(f"rehearsal{scale}: it never counts as go-live")
     lines += [f"profile: {note}" for note in plan.notes]
     lines += [f"not judged: {one.objective} ({one.why})" for one in plan.not_judged]
     return lines
+
+
+def _authored_lines(plan: Plan) -> list[str]:
+    """Say what the journey file brings along: feeds, secrets by name, what comes once."""
+    feeds = [f"{one.file} ({one.rows} rows{', private' * bool(one.place)})" for one in plan.feeds]
+    once = [str(one) for one in (plan.setup, plan.teardown) if one is not None]
+    told = {"feeds": feeds, "secrets": list(plan.secrets), "once": once}
+    return [f"{name}: {', '.join(each)}" for name, each in told.items() if each]

@@ -188,6 +188,9 @@ def test_a_dry_run_shows_what_comes_once_and_the_sign_in(
     ]
     assert order_of_parts == sorted(order_of_parts)
     assert told.count("POST /api/login") == 1
+    assert "feeds: people.csv (6 rows), products.jsonl (4 rows)" in told
+    assert "secrets: SHOPPERS_PASSWORD, SHOP_ADMIN_KEY" in told
+    assert "once: shop.py:open_season, shop.py:close_season" in told
     assert PASSWORD not in told
     assert shop.logins == []
 
