@@ -16,6 +16,7 @@ import msgspec
 
 from stormproof.cli.locations import environment_folders, profile_folders, trial_folders
 from stormproof.cli.plans import BREAKABLE, with_authored
+from stormproof.importing.naming import constant
 from stormproof.journeys.journey import Journey
 from stormproof.journeys.loader import load_journey
 from stormproof.kernel.errors import BadInput, Problem
@@ -30,6 +31,7 @@ from stormproof.planning.profiles import find_profile, profile_of, read_bytes
 from stormproof.planning.safety import is_loopback_url
 from stormproof.planning.trials import LoadedFile, LoadedTrial, load_file
 
+_SECRET_NAME = re.compile(r"(passw(or)?d|passphrase|secret|token|api[_-]?key)$", re.IGNORECASE)
 BUILT_IN = "run"  # the profile where nothing else is said
 UNASKED = ("http_req_duration", "http_req_failed")  # what the built-in objective says nothing of
 NO_ENVIRONMENT = Environment(
@@ -79,6 +81,7 @@ def compile_job(job: Job) -> tuple[Plan, LoadedTrial]:
         ws_target=job.ws_target or ("" if job.target else environment.ws_target),
     )
     draft, problems = _document(job, file, environment)
+    problems += _told_secrets(job.wish.env)
     wish = replace(
         job.wish,
         thresholds=environment.thresholds,
@@ -113,6 +116,19 @@ def compile_job(job: Job) -> tuple[Plan, LoadedTrial]:
     )
     plan = msgspec.structs.replace(plan, headers=tuple(job.headers))
     return (plan if draft.own_bars else _with_unasked(plan)), loaded
+
+
+def _told_secrets(settings: Mapping[str, str]) -> list[Problem]:
+    """Find settings that are called secrets: settings are in the record for everybody to read."""
+    return [
+        Problem(
+            where=f"-e {name}",
+            what="is called a secret, and settings are recorded",
+            fix=f'declare {constant(name)} = secret("{constant(name)}"), and set it beforehand',
+        )
+        for name in settings
+        if _SECRET_NAME.search(name)
+    ]
 
 
 def _as_http(url: str) -> str:

@@ -13,6 +13,7 @@ import click
 
 from stormproof.kernel.errors import BadInput, Problem
 from stormproof.kernel.limits import RATE_PER_S_MAX, REQUESTS_MAX, USERS_MAX, WORKERS_MAX
+from stormproof.kernel.units import parse_duration_ns
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 MODES = ("normal", "burst", "stress", "soak")
@@ -135,6 +136,11 @@ def import_file(file: Path, host: str, out: Path | None) -> int:
 def _wish(load: dict[str, Any], env: dict[str, str]) -> Any:
     from stormproof.planning.documents import Amendments
 
+    if load["duration"] is not None:
+        try:
+            parse_duration_ns(load["duration"])
+        except ValueError as error:
+            raise BadInput([Problem(where="--duration", what=str(error))]) from error
     return Amendments(env=env, **load)
 
 

@@ -95,6 +95,20 @@ def test_a_target_elsewhere_needs_a_cap(file: Path, capsys: pytest.CaptureFixtur
     assert "its load has no cap (give --vus or --rate" in capsys.readouterr().err
 
 
+def test_a_secret_among_the_settings_is_refused_before_it_is_recorded(
+    project: Project, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is called a secret never becomes a setting; the message names the way that keeps it."""
+    order = ["run", str(file), "--target", project.target, "-e", "API_TOKEN=hidden-1"]
+    assert run_commands(order) == 64
+    err = capsys.readouterr().err
+    assert 'API_TOKEN = secret("API_TOKEN")' in err
+    assert "hidden-1" not in err
+    assert not (project.folder / "runs").exists()
+    assert run_commands(["run", str(file), "--duration", "5x"]) == 64
+    assert "--duration: '5x' is not a duration" in capsys.readouterr().err
+
+
 def test_an_environment_brings_its_own_target_and_bars(
     project: Project, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
