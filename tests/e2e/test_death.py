@@ -108,7 +108,7 @@ def test_two_runs_at_once_do_not_disturb_each_other(run: Run) -> None:
     other = Run(run.folder / "other")
     other.environment["TMPDIR"] = str(run.temporary)
     other.start()
-    other.wait_for("phase warmup")
+    other.wait_for("phase prepare")  # both stacks are up; the first run must not be over by then
     for one in (run, other):
         assert one.process is not None
         one.process.send_signal(signal.SIGINT)
