@@ -166,6 +166,17 @@ def test_what_is_our_own_fault_ends_no_run() -> None:
     assert decision.to_second == 28
 
 
+def test_a_breach_that_only_an_invalid_second_shows_ends_no_run() -> None:
+    """One second that was not the target's, and is borne, cannot break a bar by itself."""
+    slow = _run(_plan("max<300"), lambda second: 900.0 if second == 20 else 20.0)
+    assert [one.to_second for one in _decisions(slow)] == [21]
+    borne = _run(
+        _plan("max<300"), lambda second: 900.0 if second == 20 else 20.0, starved=range(20, 21)
+    )
+    assert _decisions(borne) == []
+    assert end_of(borne) == "completed"
+
+
 def test_a_bar_within_our_own_error_ends_no_run() -> None:
     """Where we are 40 ms late ourselves, a broken bar of 300 ms says nothing of the target."""
     late = {"loop_lag_index": [index_of(40_000)], "loop_lag_count": [50]}
