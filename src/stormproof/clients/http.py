@@ -138,13 +138,13 @@ class HttpClient:
         route = self._gets(path) or self._new_route(self._site.get, path)
         if route is None:
             return self._refuse("GET")
-        if values and not NAMES.isdisjoint(values):
-            content = Content()
-            return self._errand(
-                "GET", route, content, query, headers, auth, timeout, expected, values
-            )
         head = route.whole
         if head is None or values or query:
+            if not NAMES.isdisjoint(values):
+                content = Content()
+                return self._errand(
+                    "GET", route, content, query, headers, auth, timeout, expected, values
+                )
             head = route.head(values, query)
         if auth is not None:
             head += self._auth_line if auth is self._auth else self._authorize(auth)
