@@ -131,6 +131,23 @@ def _measured_about(objective: Objective, windows: Windows) -> set[int]:
     return windows.seconds(objective.window)
 
 
+def _doubt_lateness(
+    objective: Objective, found: Measurement, seconds: set[int], bench: Bench
+) -> Doubt | None:
+    """Return why the generator's invalid seconds leave what a checker measured undecided.
+
+    A floor that was reached was reached, whatever the clock said. To what was counted over the
+    whole load our lateness can only have added: a bound that was kept bears more of it. The time of
+    a fault's recovery is too short a window for that.
+    """
+    value = Value(value=found.value, beyond=found.beyond, samples=found.samples)
+    is_met = found.value is not None and meets(objective, value)
+    if is_met and objective.operator in (">", ">="):
+        return None
+    is_kept = is_met and "fault" not in metric_of(objective).tags
+    return doubt_validity(bench, seconds, answered_twice=is_kept)
+
+
 def _doubt_measured(
     objective: Objective, found: Measurement, about: set[int], bench: Bench
 ) -> Doubt | None:
@@ -140,9 +157,9 @@ def _doubt_measured(
     if not metric.exact and not bench.completeness.is_complete:
         return Doubt(why=bench.completeness.why, remedy=TO_THE_END)
     if metric.timed:
-        invalid = doubt_validity(bench, about & bench.windows.seconds("load"))
-        if invalid:
-            return invalid
+        late = _doubt_lateness(objective, found, about & bench.windows.seconds("load"), bench)
+        if late:
+            return late
     unended = found.at_least is not None and holds(
         found.at_least, objective.operator, objective.bar
     )

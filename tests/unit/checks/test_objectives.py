@@ -123,6 +123,42 @@ def test_messages_count_under_a_valid_generator_only() -> None:
     assert judged.status is Status.INCONCLUSIVE
 
 
+def test_a_floor_that_was_reached_needs_no_valid_generator() -> None:
+    """Messages that were acknowledged while the core was taken were acknowledged all the same."""
+    sent: dict[Key, Measurement] = {
+        ("messages_acknowledged", ""): Measurement(value=50.0, samples=50)
+    }
+    starved = tuple(frame(o.worker, o.second, o.counts, core_idle_share=0.0) for o in frames())
+    record = healthy_record(frames=starved)
+    assert _judge("messages_acknowledged", "count>=30", record, sent).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("invalid", "value", "status"),
+    [
+        (6, 0.0, Status.PASS),
+        (10, 0.0, Status.INCONCLUSIVE),
+        (6, 1.0, Status.INCONCLUSIVE),
+        (1, 1.0, Status.FAIL),
+    ],
+)
+def test_a_bound_that_was_kept_bears_a_fifth_of_invalid_seconds(
+    invalid: int, value: float, status: Status
+) -> None:
+    """Our lateness adds false answers and hides none: it may taint 7 of 36 s where none was."""
+    taken = tuple(
+        frame(o.worker, o.second, o.counts, core_idle_share=0.0)
+        if 20 <= o.second < 20 + invalid
+        else o
+        for o in frames()
+    )
+    false: dict[Key, Measurement] = {
+        ("health_false_ready", ""): Measurement(value=value, samples=300)
+    }
+    record = healthy_record(frames=taken)
+    assert _judge("health_false_ready", "count==0", record, false).status is status
+
+
 PROBE = "probe_failed{probe:ready,window:calm}"
 
 
