@@ -29,10 +29,10 @@ class _Sum:
         self.count += len(values)
         if kind is SeriesKind.RATE:
             self.failed += int((values == 0).sum())
-        elif kind is SeriesKind.GAUGE:
-            self._rise_and_fall(values, at_ns)
-        else:
+        elif kind is not SeriesKind.GAUGE:
             self.total += int(values.sum())
+        if kind in (SeriesKind.GAUGE, SeriesKind.TREND):  # a trend's extremes are exact
+            self._rise_and_fall(values, at_ns)
         if kind is SeriesKind.TREND:
             for index, count in zip(
                 *np.unique(indices_of(values), return_counts=True), strict=True

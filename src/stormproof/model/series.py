@@ -48,7 +48,10 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What a gauge was in one second, in thousandths of its unit; `last` was set at `at_ns`."""
+    """What a gauge, or a journey's own trend, was in one second, in thousandths of its unit.
+
+    `last` was set at `at_ns`.
+    """
 
     last: int
     at_ns: int

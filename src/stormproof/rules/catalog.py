@@ -7,7 +7,7 @@ A journey file adds its own metrics to these (`custom_metric`). What is in neith
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from typing import Final
@@ -356,9 +356,21 @@ def custom_metric(custom: CustomMetric) -> Metric:
 
 def metric_of(objective: Objective) -> Metric:
     """Return the metric that an objective asks: the catalog's or a journey file's own."""
-    if objective.custom is not None:
-        return custom_metric(objective.custom)
-    return CATALOG[objective.metric]
+    if objective.custom is None:
+        return CATALOG[objective.metric]
+    asks_extreme = objective.aggregation in ("min", "max")
+    if asks_extreme and objective.custom.kind is MetricKind.TREND:
+        return _extreme(objective.custom)
+    return custom_metric(objective.custom)
+
+
+@lru_cache(maxsize=256)
+def _extreme(custom: CustomMetric) -> Metric:
+    """Return how the extremes of a journey file's trend are read: as they were, in no bucket.
+
+    48 EUR may be a price and the bar.
+    """
+    return replace(custom_metric(custom), reading=Reading.LEVEL)
 
 
 def unit_of(metric: Metric, aggregation: Aggregation) -> str:

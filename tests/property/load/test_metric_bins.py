@@ -38,13 +38,13 @@ def test_any_portions_add_up(portions: list[list[tuple[int, int]]]) -> None:
         if KINDS[series] is SeriesKind.TREND:
             told = dict(zip(counts.response_index, counts.response_count, strict=True))
             assert told == Counter(index_of(one) for one in values)
-        if KINDS[series] is SeriesKind.GAUGE:
+        if KINDS[series] in (SeriesKind.GAUGE, SeriesKind.TREND):
             assert counts.level is not None
             assert (counts.level.last, counts.level.low, counts.level.high) == (
                 values[-1],
                 min(values),
                 max(values),
             )
-        elif KINDS[series] is not SeriesKind.RATE:
+        if KINDS[series] in (SeriesKind.COUNTER, SeriesKind.TREND):
             assert counts.response_sum_us == sum(values)
     assert bins.take(7) == []

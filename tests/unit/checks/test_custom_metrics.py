@@ -41,6 +41,7 @@ def _record(*, orders: bool = True) -> Record:
             response_index=[index_of(12_500)],
             response_count=[20],
             response_sum_us=250_000,
+            level=Level(last=12_500, at_ns=0, low=12_500, high=12_500),
         ),
         Counts(series=WON, count=4, failed=1),
     ]
@@ -67,6 +68,8 @@ def _level(worker: int, second: int) -> Counts:
     [
         ("basket{currency:EUR}", "p(95)<80", 12.503, "EUR"),
         ("basket", "avg<=12.5", 12.5, "EUR"),
+        ("basket", "max<=12.5", 12.5, "EUR"),
+        ("basket{over:5s}", "min>=12.5", 12.5, "EUR"),
         ("orders", "count>=180", 180.0, ""),
         ("orders", "rate==5", 5.0, "/s"),
         ("queue", "value==39", 39.0, "jobs"),
