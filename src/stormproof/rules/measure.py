@@ -19,6 +19,7 @@ from stormproof.rules.fold import (
 )
 
 DROPS = "dropped_iterations"
+DISCONNECTS = "ws_disconnects"
 ITERATIONS = "iterations"
 OVERFLOW = "other"  # the metric, or a tag's value, that series beyond the limits go to
 
@@ -42,7 +43,8 @@ def measure(
 
     A drop of any scenario whose series the objective looks at counts once. The counter of drops,
     like one that a journey declares, is seen, and zero, where its scenario had iterations and
-    nothing was counted; that of a status is where there were requests and none ended with it.
+    nothing was counted; so is that of lost WebSockets once one was opened, and that of a status
+    where there were requests and none ended with it.
     """
     metric = metric_of(objective)
     wanted = set(seconds)
@@ -57,7 +59,8 @@ def measure(
             for second, dropped in drops.items():
                 cells.setdefault(second, Cell()).response.beyond += dropped.count
     seen = any(cell.count or cell.response.beyond for cell in cells.values())
-    if not seen and (metric.name == DROPS or metric.reading is Reading.SUM):
+    known_zero = metric.name == DROPS or metric.reading is Reading.SUM
+    if not seen and (known_zero or _had_sessions(objective, series)):
         iterations = fold_frames(inside, series, ITERATIONS, objective.tags)
         seen = any(cell.count for cell in iterations.values())
     if STATUS in objective.tags and not seen:
@@ -77,6 +80,16 @@ def measure_record(
     every = fold_probes(record.probes, objective.tags["probe"], origin_ns or 0)
     cells = {second: cell for second, cell in every.items() if second in wanted}
     return Measured(cells=cells, seen=bool(cells), hidden=False)
+
+
+def _had_sessions(objective: Objective, series: SeriesById) -> bool:
+    """Say whether lost WebSockets are asked about, and one was opened: it brings their series."""
+    wanted = objective.tags.items()
+    return objective.metric == DISCONNECTS and any(
+        one.metric == DISCONNECTS and wanted <= one.tags.items()
+        for known in series.values()
+        for one in known.values()
+    )
 
 
 def _scenarios(objective: Objective, series: SeriesById) -> set[str]:

@@ -16,6 +16,7 @@ from tests.builders import (
 )
 
 from stormproof.model.objective import Operator, Status
+from stormproof.model.series import Series, SeriesKind
 from stormproof.rules.bar import holds
 from stormproof.rules.gate import decide
 from stormproof.rules.grammar import objective
@@ -86,6 +87,19 @@ def test_drops_are_seen_where_iterations_are() -> None:
     assert measure(drops, some, BOTH, [0]).seen
     assert not measure(drops, some, BOTH, [1]).seen
     assert not measure(drops, [], BOTH, [0]).seen
+
+
+def test_lost_sockets_are_seen_where_sockets_were_opened() -> None:
+    """None lost is a count of zero once one was opened; without any it is nothing seen."""
+    lost = objective("ws_disconnects{scenario:feed}", "count==0")
+    some = [frame(0, 0, [counted(ITERATIONS, 5)])]
+    ends = Series(id=9, kind=SeriesKind.COUNTER, metric="ws_disconnects", tags={"scenario": "feed"})
+    opened = {0: series() | {9: ends}}
+    assert measure(lost, some, opened, [0]).seen
+    assert not measure(lost, some, BOTH, [0]).seen
+    assert not measure(lost, [], opened, [0]).seen
+    broken = [frame(0, 0, [counted(9, 2)])]
+    assert measure(lost, broken, opened, [0]).cells[0].count == 2
 
 
 def test_overflow_hides_samples() -> None:
