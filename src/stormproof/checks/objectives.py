@@ -15,6 +15,7 @@ from stormproof.checks.bench import (
     doubt_seen,
     doubt_validity,
     evidence_of,
+    handicapped,
     judged_of,
     length_s,
 )
@@ -60,6 +61,7 @@ def judge_whole(
     measured = measure_record(objective, bench.record, bench.windows.origin_ns, seconds)
     seed = derive(0, bench.plan_sha256, objective.name)
     value = value_of(objective, measured.cells, length_s(objective, bench, seconds), seed)
+    bench = handicapped(objective, bench, value)
     doubt = (
         doubt
         or doubt_validity(bench, seconds, answered_twice=True)
@@ -144,6 +146,7 @@ def _doubt_lateness(
     is_met = found.value is not None and meets(objective, value)
     if is_met and objective.operator in (">", ">="):
         return None
+    bench = handicapped(objective, bench, value) if is_met else bench
     is_kept = is_met and "fault" not in metric_of(objective).tags
     return doubt_validity(bench, seconds, answered_twice=is_kept)
 

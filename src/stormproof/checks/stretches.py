@@ -22,6 +22,7 @@ from stormproof.checks.bench import (
     doubt_seen,
     doubt_validity,
     evidence_of,
+    handicapped,
     judged_of,
 )
 from stormproof.kernel.seeds import derive
@@ -56,10 +57,11 @@ def judge_stretches(objective: Objective, bench: Bench) -> Judged:
     stretches = stretches_of(seconds, objective.stretch)
     covered = {second for one in stretches for second in one}
     measured = measure_record(objective, bench.record, bench.windows.origin_ns, seconds)
+    on_time = replace(bench, validity=bench.validity.on_schedule())
     doubt = (
         doubt_record(objective, bench, seconds)
         or _doubt_length(objective, objective.stretch, stretches)
-        or doubt_finer(objective, bench, covered)
+        or doubt_finer(objective, on_time, covered)
         or doubt_seen(objective, bench, measured)
     )
     held = [
@@ -85,9 +87,10 @@ def judge_stretch(
     measured = measure_record(objective, bench.record, bench.windows.origin_ns, seconds)
     value = value_in(objective, measured.cells, seconds)
     held = _hold(objective, bench, measured.cells, seconds, value)
+    on_time = replace(bench, validity=bench.validity.on_schedule())
     doubt = (
         doubt
-        or doubt_finer(objective, bench, set(seconds))
+        or doubt_finer(objective, on_time, set(seconds))
         or doubt_seen(objective, bench, measured)
         or held.doubt
     )
@@ -114,6 +117,7 @@ def _doubt_length(objective: Objective, stretch: Stretch, found: list[range]) ->
 def _hold(
     objective: Objective, bench: Bench, cells: Mapping[int, Cell], seconds: range, value: Value
 ) -> _Held:
+    bench = handicapped(objective, bench, value)
     doubt = (
         doubt_validity(bench, set(seconds), answered_twice=True)
         or doubt_samples(objective, value)

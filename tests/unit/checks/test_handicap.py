@@ -1,0 +1,92 @@
+"""Stolen time: it may make a bar harder to meet, it never breaks one, and hides nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.builders import frame, frames, healthy_record, operations
+from tests.unit.checks.judging import judge_one as _judge
+
+from stormproof.checks.outcome import Key, Measurement
+from stormproof.kernel.units import MILLISECOND_NS
+from stormproof.model.objective import Status
+from stormproof.model.record import Record
+
+SLOW = "http_req_duration{scenario:feed}"
+FAILED = "http_req_failed{scenario:feed}"
+
+
+def _stolen(times_ms: float | None = None, failed: int = 0, **changes: Any) -> Record:
+    """Return a healthy record, a quarter of the core stolen from the workers in every second."""
+    health = {"core_steal_share": 0.25, **changes}
+    return healthy_record(
+        frames=tuple(
+            frame(
+                one.worker,
+                one.second,
+                one.counts if times_ms is None else [operations([times_ms] * 50, failed=failed)],
+                **health,
+            )
+            for one in frames()
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "threshold"),
+    [
+        (SLOW, "p(95)<300"),
+        (f"{SLOW[:-1]},window:fault}}", "avg<300"),
+        ("http_req_duration{scenario:feed,every:10s}", "p(95)<300"),
+        (FAILED, "rate<0.01"),
+        ("http_reqs{scenario:feed}", "rate>10"),
+        ("dropped_iterations", "count==0"),
+    ],
+)
+def test_a_bar_that_is_met_in_spite_of_stolen_time_is_met(metric: str, threshold: str) -> None:
+    """Workers that were on time saw a target that met its bar the harder way."""
+    assert _judge(metric, threshold, _stolen()).status is Status.PASS
+
+
+def test_a_bar_that_is_broken_under_stolen_time_is_not_judged() -> None:
+    """The host may have made the target slow, or refuse: nobody healthy is accused."""
+    slow = _judge(SLOW, "p(95)<300", _stolen(400.0))
+    assert slow.status is Status.INCONCLUSIVE
+    assert "steal" in slow.why
+    assert _judge(FAILED, "rate<0.01", _stolen(20.0, failed=10)).status is Status.INCONCLUSIVE
+    held = _judge("http_req_duration{scenario:feed,every:10s}", "p(95)<300", _stolen(400.0))
+    assert held.status is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("metric", "threshold"), [(SLOW, "p(95)>5"), ("http_reqs{scenario:feed}", "count<100000")]
+)
+def test_a_bar_that_stolen_time_helps_to_meet_is_not_judged(metric: str, threshold: str) -> None:
+    """A floor under times and a ceiling on work done are easier on a slow machine."""
+    assert _judge(metric, threshold, _stolen()).status is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        {"core_idle_share": 0.02},
+        {"loop_lag_ns_max": 200 * MILLISECOND_NS},
+        {"cpu_ns": 200 * MILLISECOND_NS, "wait_ns": 300 * MILLISECOND_NS},
+    ],
+)
+def test_stolen_time_that_made_the_workers_late_is_not_spared(late: dict[str, Any]) -> None:
+    """Where the generator itself was late its evidence is not whole, whoever was to blame."""
+    assert _judge(SLOW, "p(95)<300", _stolen(**late)).status is Status.INCONCLUSIVE
+
+
+def test_a_recovery_in_time_is_in_time_under_stolen_time() -> None:
+    """What a checker timed only took longer than it would have; late, it is not judged."""
+
+    def recovery(value: float) -> dict[Key, Measurement]:
+        return {("recovery_ready_s", ""): Measurement(value=value, samples=1)}
+
+    quick = _judge("recovery_ready_s", "max<10", _stolen(), recovery(0.4))
+    assert quick.status is Status.PASS
+    late = _judge("recovery_ready_s", "max<10", _stolen(), recovery(12.0))
+    assert late.status is Status.INCONCLUSIVE
