@@ -28,6 +28,7 @@ from stormproof.rules.aggregate import Value, value_of
 from stormproof.rules.bar import holds, meets
 from stormproof.rules.catalog import Reading, metric_of
 from stormproof.rules.evidence import is_counted
+from stormproof.rules.handicap import is_broken_anyway
 from stormproof.rules.measure import measure_record
 from stormproof.rules.windows import Windows
 
@@ -62,14 +63,14 @@ def judge_whole(
     seed = derive(0, bench.plan_sha256, objective.name)
     value = value_of(objective, measured.cells, length_s(objective, bench, seconds), seed)
     bench = handicapped(objective, bench, value)
-    doubt = (
-        doubt
-        or doubt_validity(bench, seconds, answered_twice=True)
-        or doubt_finer(objective, bench, seconds)
-        or doubt_seen(objective, bench, measured)
-        or doubt_samples(objective, value)
-        or _doubt_tolerated(objective, bench, seconds, value)
-    )
+    if doubt is None and not _is_broken_anyway(objective, bench, seconds, value):
+        doubt = (
+            doubt_validity(bench, seconds, answered_twice=True)
+            or doubt_finer(objective, bench, seconds)
+            or doubt_seen(objective, bench, measured)
+            or doubt_samples(objective, value)
+            or _doubt_tolerated(objective, bench, seconds, value)
+        )
     if objective.exact and not meets(objective, value) and _is_witnessed(objective, value):
         doubt = None  # it was seen to happen: no validity makes that unseen
     return judged_of(objective, value, doubt, evidence_of(objective, value.samples, seconds))
@@ -99,9 +100,7 @@ def _doubt_tolerated(
     invalid = bench.validity.invalid(seconds)
     if not invalid or (objective.aggregation == "count" and objective.operator in (">", ">=")):
         return None
-    rest = seconds - invalid
-    cells = measure_record(objective, bench.record, bench.windows.origin_ns, rest).cells
-    without = value_of(objective, cells, length_s(objective, bench, rest))
+    without = _without(objective, bench, seconds - invalid)
     if not is_counted(objective) and without.samples < objective.samples_min:
         why = f"{without.samples} samples outside the invalid seconds, "
         return Doubt(why=f"{why}{objective.samples_min} needed", remedy=LONGER)
@@ -110,6 +109,24 @@ def _doubt_tolerated(
     listed = ", ".join(str(second) for second in sorted(invalid)[:LISTED_MAX])
     why = f"seconds in which the measurement is not valid decide its answer ({listed})"
     return Doubt(why=why, remedy="run again on a quieter machine")
+
+
+def _is_broken_anyway(objective: Objective, bench: Bench, seconds: set[int], value: Value) -> bool:
+    """Return whether the valid seconds alone break a bar on a share that nothing else could mend.
+
+    No frame may be missing: what it held is not even counted.
+    """
+    invalid = bench.validity.invalid(seconds)
+    if not invalid or meets(objective, value) or bench.validity.blind().invalid(seconds):
+        return False
+    without = _without(objective, bench, seconds - invalid)
+    return is_broken_anyway(objective, without, value.samples)
+
+
+def _without(objective: Objective, bench: Bench, rest: set[int]) -> Value:
+    """Return the value over the valid seconds alone."""
+    cells = measure_record(objective, bench.record, bench.windows.origin_ns, rest).cells
+    return value_of(objective, cells, length_s(objective, bench, rest))
 
 
 def _judge_measured(objective: Objective, bench: Bench) -> Judged:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from stormproof.model.objective import Objective
+from stormproof.rules.aggregate import Value
+from stormproof.rules.bar import holds
 from stormproof.rules.catalog import Reading, metric_of
 
 _CEILING: Final = ("<", "<=")
@@ -39,3 +41,25 @@ def is_harder_when_slowed(objective: Objective) -> bool:
             return ceiling if metric.unit == "s" else objective.operator in _FLOOR
         case _:
             return False
+
+
+def is_broken_anyway(objective: Objective, without: Value, samples: int) -> bool:
+    """Return whether a share breaks its bar, whatever the invalid seconds hide.
+
+    Every sample in them, and every one that is missing to what the objective asks for, is taken for
+    a success.
+
+    Args:
+        objective: with a bar on a share.
+        without: its value over the valid seconds alone.
+        samples: in all seconds.
+    """
+    reading, operator = metric_of(objective).reading, objective.operator
+    bars = {Reading.FAILED_SHARE: _CEILING, Reading.PASSED_SHARE: _FLOOR}.get(reading, ())
+    if operator not in bars or without.value is None or not without.samples:
+        return False
+    share = without.value if reading is Reading.FAILED_SHARE else 1 - without.value
+    failed = round(share * without.samples)
+    at_best = failed / max(samples, objective.samples_min)
+    value = at_best if reading is Reading.FAILED_SHARE else 1 - at_best
+    return not holds(value, operator, objective.bar)

@@ -90,3 +90,32 @@ def test_a_recovery_in_time_is_in_time_under_stolen_time() -> None:
     assert quick.status is Status.PASS
     late = _judge("recovery_ready_s", "max<10", _stolen(), recovery(12.0))
     assert late.status is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("failed", "invalid", "status"),
+    [(25, 30, Status.FAIL), (1, 20, Status.INCONCLUSIVE), (25, 36, Status.INCONCLUSIVE)],
+)
+def test_a_share_that_is_broken_anyway_is_broken(failed: int, invalid: int, status: Status) -> None:
+    """Six valid seconds in which half fails break 1 % even if all else went well; one in fifty in
+    sixteen does not, and without a valid second nothing does."""
+    taken = tuple(
+        frame(
+            one.worker,
+            one.second,
+            [operations([20.0] * 50, failed=failed)],
+            **({"core_idle_share": 0.0} if 4 <= one.second < 4 + invalid else {}),
+        )
+        for one in frames()
+    )
+    assert _judge(FAILED, "rate<0.01", healthy_record(frames=taken)).status is status
+
+
+def test_a_missing_frame_leaves_a_broken_share_open() -> None:
+    """What a missing frame held is not even counted, so it may have been all successes."""
+    some = tuple(
+        frame(one.worker, one.second, [operations([20.0] * 50, failed=25)])
+        for one in frames()
+        if (one.worker, one.second) != (1, 13)
+    )
+    assert _judge(FAILED, "rate<0.01", healthy_record(frames=some)).status is Status.INCONCLUSIVE
