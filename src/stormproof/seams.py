@@ -14,6 +14,7 @@ from typing import Protocol
 
 from stormproof.model.control_order import ControlOrder
 from stormproof.model.event import Event, Failure, ProbeSample
+from stormproof.model.observed import Observed
 from stormproof.model.plan import PlannedFault
 from stormproof.model.series import Frame, Series
 
@@ -129,6 +130,23 @@ class Fleet(Protocol):
 
     async def stop(self) -> None:
         """End all workers, their segments closed; safe to call twice."""
+        ...
+
+
+class Source(Protocol):
+    """Figures that somebody else keeps: the target, a process, a log, a database."""
+
+    @property
+    def name(self) -> str:
+        """What its figures are called by in objectives: "target", "process", "log", ..."""
+        ...
+
+    async def read(self) -> Sequence[Observed]:
+        """Return all figures as they are now; whoever asks sets the deadline, by cancelling.
+
+        Raises:
+            SourceSilent: there is no answer, or none that says anything.
+        """
         ...
 
 

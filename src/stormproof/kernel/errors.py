@@ -5,7 +5,8 @@
      ├── EnvironmentFailure  whoever runs the host  exit 69
      ├── FaultRefused        the plan's author      exit 64   the fault cannot be done there or now
      ├── OwnFault            us                     exit 70
-     └── Interrupted         nobody                 exit 130
+     ├── Interrupted         nobody                 exit 130
+     └── SourceSilent        nobody                 ends no run: its text is a row of the record
 
 What the target does wrong is data in the record and never one of these.
 """
@@ -67,6 +68,18 @@ class OwnFault(StormproofError):
     """A defect of stormproof itself."""
 
     exit_code = 70
+
+
+class SourceSilent(StormproofError):
+    """A source of figures gave none this time; `why` says what came instead.
+
+    `is_absent`: there is nothing to read there, and asking again would not change that.
+    """
+
+    def __init__(self, why: str, *, is_absent: bool = False) -> None:
+        self.why = why
+        self.is_absent = is_absent
+        super().__init__(why)
 
 
 class Interrupted(StormproofError):

@@ -1,0 +1,43 @@
+"""Figures that others keep of themselves, as a source gives them at one instant."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+SOURCES: Final = ("target", "process", "log", "postgres", "valkey")
+# A gauge that a source may add to its own figures: how many lines of its answer it could not read,
+# so that what is missing from the rest is not taken for a zero.
+UNREAD: Final = "lines_unread"
+
+
+class ObservedKind(StrEnum):
+    """What a figure's value means.
+
+    COUNTER  how much there was since its keeper started; it only grows, or starts again from 0
+    GAUGE    how much there is now
+    """
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """One figure under one set of tags.
+
+    The buckets of a histogram are counters: `NAME_bucket`, whose tag `le` is their upper bound,
+    with `NAME_sum` and `NAME_count` beside them.
+    """
+
+    name: str
+    tags: dict[str, str]
+    kind: ObservedKind
+    value: float
+
+
+def is_observed(metric: str) -> bool:
+    """Say whether a metric's name is that of a source's figure, like `target:requests_total`."""
+    source, colon, figure = metric.partition(":")
+    return bool(colon and figure) and source in SOURCES
