@@ -1,4 +1,4 @@
-"""A journey file before it is written: calls, pages, journeys, and what a person must know."""
+"""A journey file before it is written: steps, pages, journeys, and what a person must know."""
 
 from __future__ import annotations
 
@@ -41,11 +41,56 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dial:
+    """The opening of a WebSocket, kept as the variable `keep_as`."""
+
+    path: str
+    keep_as: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+    query: Mapping[str, Value] = field(default_factory=dict)
+    headers: Mapping[str, Value] = field(default_factory=dict)
+    subprotocols: tuple[Value, ...] = ()
+    think_s: float = 0.0  # before it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """A message that goes out over the socket of a variable; an object goes as JSON."""
+
+    socket: str
+    message: Value
+    think_s: float = 0.0  # before it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expect:
+    """A message that must come over a socket: the one with these fields or this text, or any.
+
+    `name` is the operation's; `keep_as` names the variable of the reply.
+    """
+
+    socket: str
+    keep_as: str
+    name: str
+    wanted: Value = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUp:
+    """The closing of a socket."""
+
+    socket: str
+
+
+Step = Call | Dial | Send | Expect | HangUp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Calls that belong together under a title."""
+    """Steps that belong together under a title."""
 
     title: str
-    calls: tuple[Call, ...]
+    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from stormproof.importing.draft import Code, Value
 from stormproof.importing.naming import constant, is_secret, words_of
 from stormproof.importing.reading import JsonObject, a_list, a_text, an_object
+from stormproof.importing.references import followed
 
 DEPTH_MAX = 6
 FIELDS_MAX = 40
-REFERENCES_MAX = 20  # one after the other
 _FORMATS: Mapping[str, Value] = {
     "date": "2030-01-31",
     "date-time": "2030-01-31T12:00:00Z",
@@ -51,21 +51,7 @@ class Examples:
 
     def resolve(self, value: object) -> JsonObject:
         """Return an object, with a local reference followed; empty where it leads nowhere."""
-        found = an_object(value)
-        for _ in range(REFERENCES_MAX):
-            reference = a_text(found.get("$ref"))
-            if not reference:
-                return found
-            found = self._follow(reference)
-        return {}
-
-    def _follow(self, reference: str) -> JsonObject:
-        if not reference.startswith("#/"):
-            return {}
-        place: object = self._document
-        for part in reference[2:].split("/"):
-            place = an_object(place).get(part.replace("~1", "/").replace("~0", "~"))
-        return an_object(place)
+        return followed(self._document, value)
 
     def of(self, schema: object, name: str = "", depth: int = DEPTH_MAX) -> Value:
         """Return a value that fits a schema; `name` is that of the field that holds it."""

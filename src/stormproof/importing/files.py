@@ -29,5 +29,5 @@ def source_of(document: JsonObject, where: str, host: str = "") -> str:
         return render(from_har(document, where, host))
     if "openapi" in document or "swagger" in document:
         return render(from_openapi(document, where))
-    fix = "a HAR file has `log`, an OpenAPI document `openapi`"
+    fix = "a HAR file has `log`, an OpenAPI document `openapi` or `swagger`"
     raise bad(where, "is neither a HAR file nor an OpenAPI document", fix)

@@ -2,7 +2,8 @@
 
 Kept are requests to one host that a person causes; pictures, styles, scripts and fonts are not.
 Values that earlier answers held are read from them, secrets are declared, pauses are those of the
-recording. Source: HAR 1.2, http://www.softwareishard.com/blog/har-12-spec/
+recording. WebSockets go on between the requests.
+Source: HAR 1.2, http://www.softwareishard.com/blog/har-12-spec/
 """
 
 from __future__ import annotations
@@ -10,29 +11,28 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from stormproof.importing.draft import Call, Code, FileDraft, JourneyDraft, Page, Value
+from stormproof.importing.draft import Call, Code, FileDraft, JourneyDraft, Page, Step, Value
 from stormproof.importing.har_entries import Entry, kept_entries, main_host, read_entry
+from stormproof.importing.har_messages import Turn, turns_of
+from stormproof.importing.har_sockets import SocketWriter
 from stormproof.importing.naming import (
-    constant,
     holds_secret,
     identifier,
     is_secret,
-    refers,
     template_of,
     unused,
     words_of,
 )
-from stormproof.importing.origins import Origins
 from stormproof.importing.reading import JsonObject, a_list, a_text, an_object, bad
+from stormproof.importing.recalled import Recalled
 from stormproof.kernel.limits import IMPORTED_CALLS_MAX
 
 THINK_S_MIN, THINK_S_MAX = 0.2, 30.0
 _SAYS_NOTHING = re.compile(r"api|rest|v[0-9]+")
-_JSON_DEPTH_MAX = 20
 BODY_CHARACTERS_MAX = 4_096
 
 
@@ -57,8 +57,9 @@ def from_har(document: JsonObject, where: str, host: str = "") -> FileDraft:
     if not kept:
         hosts = ", ".join(sorted({one.host for one in entries})[:10])
         raise bad(where, f"has no request to {host} that a person causes", f"hosts: {hosts}")
-    if len(kept) > IMPORTED_CALLS_MAX:
-        what = f"has {len(kept)} requests to {host}"
+    count = len(kept) + sum(message.is_sent for one in kept for message in one.messages)
+    if count > IMPORTED_CALLS_MAX:
+        what = f"has {count} requests and messages to {host}"
         raise bad(where, what, f"<= {IMPORTED_CALLS_MAX}; record one task at a time")
     return _Writer(log, kept, left_out).draft()
 
@@ -70,34 +71,51 @@ class _Writer:
     log: JsonObject
     entries: Sequence[Entry]
     left_out: Counter[str]
-    origins: Origins = field(default_factory=Origins)
+    recalled: Recalled = field(default_factory=Recalled)
     names: set[str] = field(default_factory=set)
-    secrets: dict[str, str] = field(default_factory=dict)  # value -> name
     notes: list[str] = field(default_factory=list)
     ended_s: float = 0.0
 
     def draft(self) -> FileDraft:
         first = self.entries[0]
         titles = self._titles()
-        pages: dict[str, list[Call]] = {}
-        for one in self.entries:
-            pages.setdefault(one.page, []).append(self._call(one))
+        pages = self._pages()
         title = next(iter(titles.values()), "") or f"A visit to {first.host}"
         journey = JourneyDraft(
             name="visit",
             title=f"Do what was recorded at {first.host}",
             pages=tuple(
-                Page(title=titles.get(page, ""), calls=tuple(calls))
-                for page, calls in pages.items()
+                Page(title=titles.get(page, ""), steps=tuple(steps))
+                for page, steps in pages.items()
             ),
         )
         return FileDraft(
             title=f"Recorded: {title}",
-            target=f"{first.url.scheme}://{first.host}",
+            target=f"{first.scheme}://{first.host}",
             journeys=(journey,),
-            secrets=tuple(sorted(self.secrets.values())),
+            secrets=tuple(sorted(self.recalled.secrets.values())),
             notes=self._notes(),
         )
+
+    def _pages(self) -> dict[str, list[Step]]:
+        """Return the steps by page, in the order of their instants.
+
+        A message belongs to the newest page when it was sent: it may hold what an answer of that
+        page gave.
+        """
+        sockets = SocketWriter(self.recalled, self.names, self.notes)
+        pages: dict[str, list[Step]] = {}
+        latest: list[Step] = []
+        for at_s, one, turn in _timeline(self.entries):
+            if turn is None:
+                pages.setdefault(one.page, []).append(self._call(one))
+            else:
+                steps = latest if turn.sent else pages.setdefault(one.page, [])
+                reply_s = at_s if turn.reply is None else turn.reply.at_s
+                steps += sockets.steps(one, turn, self._think_s(at_s, reply_s))
+            latest = pages[next(reversed(pages))]
+        latest += sockets.hang_ups()
+        return pages
 
     def _titles(self) -> dict[str, str]:
         pages = map(an_object, a_list(self.log.get("pages")))
@@ -124,16 +142,16 @@ class _Writer:
             keep_as=name,
             status=one.status,
             check=f"{name.replace('_', ' ')}: {one.status or 'answered'}",
-            values={hole: self._id(value) for hole, value in ids.items()},
-            query=self._fields(parse_qsl(one.url.query, keep_blank_values=True)),
+            values={hole: self.recalled.id(value) for hole, value in ids.items()},
+            query=self.recalled.fields(parse_qsl(one.url.query, keep_blank_values=True)),
             headers=headers,
             auth=auth,
             json=data,
             form=form,
             body=body,
-            think_s=self._think_s(one),
+            think_s=self._think_s(one.start_s, one.end_s),
         )
-        self.origins.learn(name, one.answer)
+        self.recalled.origins.learn(f"{name}.json()", one.answer)
         return call
 
     def _name(self, method: str, template: str) -> str:
@@ -142,27 +160,13 @@ class _Writer:
         verbs = {"GET": "", "POST": "posted", "PUT": "put", "PATCH": "patched", "DELETE": "deleted"}
         return identifier(f"{verbs[method]} {' '.join(words[-2:])}", "home")
 
-    def _id(self, value: str) -> Value:
-        if is_secret("", value):
-            return self._secret("PATH_TOKEN", value)
-        return self.origins.of(value) or (int(value) if _is_plain_number(value) else value)
-
-    def _think_s(self, one: Entry) -> float:
-        """Return the pause before a request, rounded; 0 where the recording had none."""
-        gap_s = one.start_s - self.ended_s if self.ended_s else 0.0
-        self.ended_s = max(self.ended_s, one.end_s)
+    def _think_s(self, start_s: float, end_s: float) -> float:
+        """Return the pause before what lasted so long, rounded; 0 where the recording had none."""
+        gap_s = start_s - self.ended_s if self.ended_s else 0.0
+        self.ended_s = max(self.ended_s, end_s)
         if gap_s < THINK_S_MIN:
             return 0.0
         return round(min(gap_s, THINK_S_MAX), 1 if gap_s < 10 else 0)
-
-    def _secret(self, name: str, value: str) -> Code:
-        """Return the expression of a secret: from an earlier answer, or declared."""
-        origin = self.origins.of(value)
-        if origin is not None:
-            return origin
-        if value not in self.secrets:
-            self.secrets[value] = unused(constant(name), set(self.secrets.values()))
-        return Code(f"{self.secrets[value]}.value")
 
     def _headers(self, one: Entry) -> tuple[dict[str, Value], Code | None]:
         """Keep the headers that an application made, not those that a browser makes itself."""
@@ -170,23 +174,15 @@ class _Writer:
         auth: Code | None = None
         for name, value in one.headers.items():
             if name == "authorization" and value.lower().startswith("bearer "):
-                auth = self._secret("TOKEN", value[7:].strip())
+                auth = self.recalled.secret("TOKEN", value[7:].strip())
             elif name == "authorization":
-                kept["Authorization"] = self._secret("AUTHORIZATION", value)
+                kept["Authorization"] = self.recalled.secret("AUTHORIZATION", value)
             elif name == "cookie" or not name.startswith("x-"):
                 continue
             else:
                 is_hidden = is_secret(name, value)
-                kept[name.title()] = self._secret(name, value) if is_hidden else value
+                kept[name.title()] = self.recalled.secret(name, value) if is_hidden else value
         return kept, auth
-
-    def _fields(self, pairs: Iterable[tuple[str, str]]) -> dict[str, Value]:
-        return {name: self._value(name, value) for name, value in pairs}
-
-    def _value(self, name: str, value: str) -> Value:
-        if is_secret(name, value) and value:
-            return self._secret(name, value)
-        return (self.origins.of(value) if refers(name) else None) or value
 
     def _body(self, one: Entry) -> tuple[Value | None, dict[str, Value], str]:
         """Return the body as JSON, as a form, or as it is."""
@@ -194,12 +190,12 @@ class _Writer:
             return None, {}, ""
         if one.mime.endswith("json"):
             try:
-                return self._json("", json.loads(one.text), _JSON_DEPTH_MAX), {}, ""
+                return self.recalled.json(json.loads(one.text)), {}, ""
             except (ValueError, RecursionError):
                 return None, {}, self._plain(one)
         if one.mime == "application/x-www-form-urlencoded":
             pairs = one.params or parse_qsl(one.text, keep_blank_values=True)
-            return None, self._fields(pairs), ""
+            return None, self.recalled.fields(pairs), ""
         if one.mime.startswith("multipart/"):
             self.notes.append(f"give {one.method} {one.url.path} its multipart body yourself")
             return None, {}, ""
@@ -212,22 +208,18 @@ class _Writer:
         self.notes.append(f"give {one.method} {one.url.path} its body yourself")
         return ""
 
-    def _json(self, name: str, value: object, depth: int) -> Value:
-        if depth == 0:
-            return None
-        if isinstance(value, dict):
-            return {str(key): self._json(key, each, depth - 1) for key, each in value.items()}
-        if isinstance(value, list):
-            return [self._json(name, each, depth - 1) for each in value]
-        if isinstance(value, str):
-            return self._value(name, value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return (self.origins.of(str(value)) if refers(name) else None) or value
-        return value if isinstance(value, bool | int | float) or value is None else str(value)
 
-
-def _is_plain_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and text == str(int(text[:18]))
+def _timeline(entries: Sequence[Entry]) -> Iterator[tuple[float, Entry, Turn | None]]:
+    """Yield requests, and the turns of sockets, in the order of their instants (seconds)."""
+    moments: list[tuple[float, Entry, Turn | None]] = []
+    for one in entries:
+        if not one.is_socket:
+            moments.append((one.start_s, one, None))
+            continue
+        for turn in turns_of(one.messages, one.start_s):
+            at_s = one.start_s if turn.sent is None else max(turn.sent.at_s, one.start_s)
+            moments.append((at_s, one, turn))
+    yield from sorted(moments, key=lambda moment: moment[0])
 
 
 def _short(title: str, length: int = 60) -> str:

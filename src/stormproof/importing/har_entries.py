@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import SplitResult, urlsplit
 
+from stormproof.importing.har_messages import Message, read_messages
 from stormproof.importing.reading import a_list, a_text, an_object
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -37,11 +38,23 @@ class Entry:
     page: str
     start_s: float
     end_s: float
+    messages: tuple[Message, ...]  # of a WebSocket
 
     @property
     def host(self) -> str:
         """Whom it went to, with the port."""
         return self.url.netloc
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of the target that it went to."""
+        return {"ws": "http", "wss": "https"}.get(self.url.scheme, self.url.scheme)
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether it opened a WebSocket."""
+        by_scheme = self.url.scheme in ("ws", "wss") or self.kind == "websocket"
+        return by_scheme or bool(self.messages) or self.status == 101
 
     @property
     def is_static(self) -> bool:
@@ -62,7 +75,7 @@ def read_entry(raw: object) -> Entry | None:
         _ = url.port
     except ValueError:
         return None
-    if url.scheme not in ("http", "https") or not url.hostname:
+    if url.scheme not in ("http", "https", "ws", "wss") or not url.hostname:
         return None
     post, content = an_object(request.get("postData")), an_object(response.get("content"))
     start_s = _instant_s(a_text(one.get("startedDateTime")))
@@ -82,6 +95,7 @@ def read_entry(raw: object) -> Entry | None:
         page=a_text(one.get("pageref")),
         start_s=start_s,
         end_s=start_s + (took_ms / 1000 if isinstance(took_ms, int | float) else 0.0),
+        messages=read_messages(one.get("_webSocketMessages")),
     )
 
 
@@ -113,8 +127,10 @@ def kept_entries(entries: Sequence[Entry], host: str) -> tuple[list[Entry], Coun
     for one in sorted(entries, key=lambda entry: entry.start_s):
         if one.host != host:
             left_out[f"to {one.host}"] += 1
-        elif one.kind == "websocket" or one.status == 101:
-            left_out["for WebSockets: write them with user.ws"] += 1
+        elif one.is_socket and one.status not in (0, 101):
+            left_out["for WebSockets that were refused"] += 1
+        elif one.is_socket:
+            kept.append(one)
         elif one.is_static:
             left_out["for static files"] += 1
         elif one.method not in METHODS:

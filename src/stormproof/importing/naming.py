@@ -18,7 +18,8 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _SECRET_TEXT = re.compile(
-    r"(?:pass(?:word|wd)?|secret|token|api[_-]?key)[\"']?\s*[:=]|eyJ[\w-]{8,}\.", re.IGNORECASE
+    r"(?:pass(?:word|wd)?|secret|token|ticket|api[_-]?key)[\"']?\s*[:=]|eyJ[\w-]{8,}\.",
+    re.IGNORECASE,
 )
 _REFERS = re.compile(r"(^|_|-)ids?$|Ids?$|token|ticket|cursor|slug|uuid|code$|key$|hash|nonce")
 _JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?")

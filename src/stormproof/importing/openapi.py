@@ -16,6 +16,7 @@ from stormproof.importing.draft import Call, Code, FileDraft, JourneyDraft, Page
 from stormproof.importing.examples import Examples, plain
 from stormproof.importing.naming import constant, identifier, singular, unused
 from stormproof.importing.reading import JsonObject, a_list, a_text, an_object, bad
+from stormproof.importing.swagger import as_openapi_3
 from stormproof.kernel.limits import IMPORTED_CALLS_MAX
 
 METHODS = ("post", "get", "put", "patch", "delete")  # in the order in which they make sense
@@ -48,15 +49,16 @@ class _Operation:
 
 
 def from_openapi(document: JsonObject, where: str) -> FileDraft:
-    """Make the draft of an OpenAPI 3 document.
+    """Make the draft of an OpenAPI document, of the version 3 or 2.0.
 
     Raises:
         BadInput: it is of another version, or has no operation that can be called.
     """
-    version = a_text(document.get("openapi"))
-    if not version.startswith("3."):
-        told = a_text(document.get("swagger")) or version or "none"
-        raise bad(where, f"is of the version {told}", "convert it to OpenAPI 3")
+    version = str(document.get("openapi") or document.get("swagger") or "none")
+    if version == "2.0":
+        document = as_openapi_3(document)
+    elif not version.startswith("3."):
+        raise bad(where, f"is of the version {version}", "convert it to OpenAPI 3")
     writer = _Writer(document)
     operations = list(writer.operations())
     if not operations:
@@ -128,7 +130,7 @@ class _Writer:
             name = unused(identifier(tag, "journey"), {one.name for one in journeys})
             calls = _Journey(self, its).calls()
             title = f"Use what the service offers under {tag}"
-            pages = (Page(title="", calls=calls),)
+            pages = (Page(title="", steps=calls),)
             journeys.append(JourneyDraft(name=name, title=title, pages=pages))
         info = an_object(self._document.get("info"))
         return FileDraft(
@@ -136,7 +138,7 @@ class _Writer:
             target=self._target,
             journeys=tuple(journeys),
             secrets=tuple(sorted(self._secrets)),
-            notes=tuple(self._notes[:20]),
+            notes=tuple(dict.fromkeys(self._notes))[:20],
         )
 
     def full_path(self, path: str) -> str:
@@ -179,29 +181,39 @@ class _Writer:
             return an_object(items.get("properties")), True
         return an_object(schema.get("properties")), False
 
-    def credentials(self, operation: _Operation) -> tuple[Code | None, dict[str, Value]]:
-        """Return what an operation's security asks for: a bearer token, or headers."""
+    def credentials(self, operation: _Operation) -> _Credentials:
+        """Return what an operation's security asks for."""
         asked = operation.raw.get("security", self._document.get("security"))
         wanted = next((an_object(one) for one in a_list(asked)), {})
         schemes = an_object(an_object(self._document.get("components")).get("securitySchemes"))
-        headers: dict[str, Value] = {}
-        auth: Code | None = None
+        found = _Credentials()
         for name in wanted:
             scheme = self._examples.resolve(schemes.get(name))
-            kind = a_text(scheme.get("type"))
+            kind, place = a_text(scheme.get("type")), scheme.get("in")
             if kind in ("oauth2", "openIdConnect") or _is_bearer(scheme):
-                auth = self._secret(constant(f"{name} token" if "token" not in name else name))
-            elif kind == "apiKey" and scheme.get("in") == "header":
-                headers[a_text(scheme.get("name"))] = self._secret(constant(name))
+                token = constant(f"{name} token" if "token" not in name else name)
+                found.auth = self._secret(token)
+            elif kind == "apiKey" and place in ("header", "query"):
+                fields = found.headers if place == "header" else found.query
+                fields[a_text(scheme.get("name"))] = self._secret(constant(name))
             elif kind == "http":
-                headers["Authorization"] = self._secret(constant(f"{name} authorization"))
+                found.headers["Authorization"] = self._secret(constant(f"{name} authorization"))
             else:
                 self._notes.append(f"the security scheme {name} is not written: do so yourself")
-        return auth, headers
+        return found
 
     def _secret(self, name: str) -> Code:
         self._secrets.add(name)
         return Code(f"{name}.value")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Credentials:
+    """What says who is asking: a bearer token, headers, fields of the query."""
+
+    auth: Code | None = None
+    headers: dict[str, Value] = field(default_factory=dict)
+    query: dict[str, Value] = field(default_factory=dict)
 
 
 def _is_bearer(scheme: JsonObject) -> bool:
@@ -230,7 +242,7 @@ class _Journey:
         name = unused(identifier(asked, "answer"), self.names)
         self.names.add(name)
         values, comment = self._values(one)
-        auth, headers = self.writer.credentials(one)
+        credentials = self.writer.credentials(one)
         data, form = self.writer.body(one)
         call = Call(
             method=one.method,
@@ -239,9 +251,9 @@ class _Journey:
             status=_good_status(one),
             check=one.title[:80],
             values=values,
-            query=dict(self._given(one, "query")),
-            headers={**headers, **dict(self._given(one, "header"))},
-            auth=auth,
+            query={**credentials.query, **dict(self._given(one, "query"))},
+            headers={**credentials.headers, **dict(self._given(one, "header"))},
+            auth=credentials.auth,
             json=data,
             form=form,
             comment=comment,

@@ -16,10 +16,10 @@ class Origins:
     """Remember the values of JSON answers under the expression that reads each."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, str]] = {}  # value -> variable, path
+        self._known: dict[str, str] = {}  # value -> expression
 
-    def learn(self, variable: str, text: str) -> None:
-        """Take an answer's body; what is no JSON teaches nothing."""
+    def learn(self, expression: str, text: str) -> None:
+        """Take an answer's body, whose JSON `expression` is; what is no JSON teaches nothing."""
         if len(text) > BODY_BYTES_MAX:
             return
         try:
@@ -28,16 +28,12 @@ class Origins:
             return
         found: dict[str, str] = {}
         _collect(value, "", "", found, DEPTH_MAX)
-        self._known |= {one: (variable, path) for one, path in found.items()}
+        self._known |= {one: expression + path for one, path in found.items()}
 
     def of(self, value: str) -> Code | None:
         """Return the expression that reads a value from the latest answer that held it."""
         known = self._known.get(value)
-        return None if known is None else Code(f"{known[0]}.json(){known[1]}")
-
-    def variable_of(self, value: str) -> str:
-        """Return the variable of the answer that a value came from; empty where none did."""
-        return self._known.get(value, ("", ""))[0]
+        return None if known is None else Code(known)
 
 
 def _collect(value: object, name: str, path: str, found: dict[str, str], depth: int) -> None:

@@ -9,7 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from stormproof.importing.draft import Call, Code, FileDraft, JourneyDraft, Value
+from stormproof.importing.draft import (
+    Call,
+    Code,
+    Dial,
+    Expect,
+    FileDraft,
+    HangUp,
+    JourneyDraft,
+    Send,
+    Step,
+    Value,
+)
 
 WIDTH = 88
 DOC_WIDTH = 80
@@ -20,16 +31,22 @@ _PRINTABLE = re.compile(r"[^\x20-\x7e\xa1-\uffff]|[\u2028\u2029\ufeff\u202a-\u20
 def render(draft: FileDraft) -> str:
     """Return the source of a journey file."""
     imports = ["User", "check", "journey", *(["secret"] if draft.secrets else [])]
+    body = [line for journey in draft.journeys for line in ("", "", *_journey(journey))]
     lines = [
         *_docstring(draft),
         "",
+        *(["import json", ""] if any(_sends_json(one) for one in draft.journeys) else []),
         f"from stormproof import {', '.join(imports)}",
     ]
     if draft.secrets:
         lines += ["", *(f'{name} = secret("{name}")' for name in draft.secrets)]
-    for journey in draft.journeys:
-        lines += ["", "", *_journey(journey)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *body]) + "\n"
+
+
+def _sends_json(journey: JourneyDraft) -> bool:
+    """Say whether a message of a journey is written as JSON."""
+    steps = (step for page in journey.pages for step in page.steps)
+    return any(isinstance(one, Send) and not isinstance(one.message, str) for one in steps)
 
 
 def _docstring(draft: FileDraft) -> Iterator[str]:
@@ -75,30 +92,87 @@ def _journey(journey: JourneyDraft) -> Iterator[str]:
             yield ""
         if page.title:
             yield f"{INDENT}# {_prose(page.title)}"
-        for call in page.calls:
-            yield from _call(call)
+        for step in page.steps:
+            yield from _step(step)
             is_first = False
     if is_first:
         yield f"{INDENT}await user.think(1)"
 
 
+def _step(step: Step) -> Iterator[str]:
+    match step:
+        case Call():
+            yield from _call(step)
+        case Dial():
+            yield from _dial(step)
+        case Send():
+            yield from _send(step)
+        case Expect():
+            yield from _expect(step)
+        case HangUp():
+            yield f"{INDENT}await {step.socket}.close()"
+
+
+def _dial(dial: Dial) -> Iterator[str]:
+    yield from _think(dial.think_s)
+    arguments = [literal(dial.path, 2 * len(INDENT))]
+    arguments += [_named(name, value) for name, value in dial.values.items()]
+    arguments += _mappings(("query", dial.query), ("headers", dial.headers))
+    if dial.subprotocols:
+        arguments.append(_named("subprotocols", list(dial.subprotocols)))
+    yield from _invocation(f"{dial.keep_as} = await user.ws.connect", arguments)
+    yield from _check(dial.keep_as, f"{dial.keep_as.replace('_', ' ')}: open", "is_open")
+
+
+def _send(send: Send) -> Iterator[str]:
+    yield from _think(send.think_s)
+    message, function = send.message, f"{send.socket}.send"
+    if isinstance(message, str):
+        yield from _invocation(function, [literal(message, 2 * len(INDENT))])
+        return
+    whole = f"json.dumps({_flat(message)})"
+    if len(f"{INDENT}{function}({whole})") > WIDTH and len(f"{INDENT * 2}{whole},") > WIDTH:
+        inner = f"{INDENT * 3}{literal(message, 3 * len(INDENT))},"
+        whole = f"json.dumps(\n{inner}\n{INDENT * 2})"
+    yield from _invocation(function, [whole])
+
+
+def _expect(expect: Expect) -> Iterator[str]:
+    start = f"{expect.keep_as} = await {expect.socket}"
+    name = _quoted(expect.name)
+    if expect.wanted:
+        wanted = literal(expect.wanted, 2 * len(INDENT))
+        yield from _invocation(f"{start}.expect", [name, wanted])
+    else:
+        yield from _invocation(f"{start}.receive", [f"name={name}"])
+    yield from _check(expect.keep_as, f"{expect.name}: came", "ok")
+
+
+def _think(think_s: float) -> Iterator[str]:
+    if think_s:
+        yield f"{INDENT}await user.think({think_s:g})"
+
+
+def _check(variable: str, told: str, passed: str) -> Iterator[str]:
+    yield from _invocation(
+        "check", [variable, literal(_prose(told), 2 * len(INDENT)), f"{variable}.{passed}"]
+    )
+
+
 def _call(call: Call) -> Iterator[str]:
-    if call.think_s:
-        yield f"{INDENT}await user.think({call.think_s:g})"
+    yield from _think(call.think_s)
     if call.comment:
         yield f"{INDENT}# {_prose(call.comment)}"
     arguments = [literal(call.path, 2 * len(INDENT)), *_options(call)]
     yield from _invocation(f"{call.keep_as} = await user.http.{call.method}", arguments)
-    passed = f"{call.keep_as}.ok" if not call.status else f"{call.keep_as}.status == {call.status}"
-    yield from _invocation("check", [call.keep_as, literal(_prose(call.check), 8), passed])
+    passed = f"status == {call.status}" if call.status else "ok"
+    yield from _check(call.keep_as, call.check, passed)
 
 
 def _options(call: Call) -> Iterator[str]:
     for name, value in call.values.items():
         yield _named(name, value)
-    for name, mapping in (("query", call.query), ("headers", call.headers)):
-        if mapping:
-            yield _named(name, dict(mapping))
+    yield from _mappings(("query", call.query), ("headers", call.headers))
     if call.auth is not None:
         yield _named("auth", call.auth)
     if call.json is not None:
@@ -111,6 +185,10 @@ def _options(call: Call) -> Iterator[str]:
             if call.body.isascii()
             else (f"body={_quoted(call.body)}.encode()")
         )
+
+
+def _mappings(*named: tuple[str, Mapping[str, Value]]) -> Iterator[str]:
+    yield from (_named(name, dict(mapping)) for name, mapping in named if mapping)
 
 
 def _named(name: str, value: Value) -> str:

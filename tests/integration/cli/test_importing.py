@@ -8,11 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.unit.importing.chat_har import chat
 from tests.unit.importing.shop_har import shop
 
 from stormproof.cli.main import run_commands
 
-PETSHOP = Path(__file__).resolve().parents[2] / "unit" / "importing" / "petshop.yaml"
+EXAMPLES = Path(__file__).resolve().parents[2] / "unit" / "importing"
+SECRETS = (
+    *("API_KEY", "BEARER_TOKEN", "CSRF_TOKEN", "PASSWORD", "X_API_KEY"),
+    *("CLERK_AUTHORIZATION", "DEPOT_AUTH_TOKEN", "LINK_KEY"),
+)
 
 
 @pytest.fixture
@@ -20,18 +25,19 @@ def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write the recording of a shop, and set the secrets that its journey will want."""
     path = tmp_path / "shop.har"
     path.write_text(json.dumps(shop()))
-    for name in ("API_KEY", "BEARER_TOKEN", "CSRF_TOKEN", "PASSWORD", "X_API_KEY"):
+    path.with_name("chat.har").write_text(json.dumps(chat()))
+    for name in SECRETS:
         monkeypatch.setenv(name, "synthetic")
     return path
 
 
-@pytest.mark.parametrize("kind", ["har", "openapi"])
+@pytest.mark.parametrize("kind", ["shop.har", "chat.har", "petshop.yaml", "depot.yaml"])
 def test_an_imported_file_is_formatted_and_valid(
     recording: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The formatter has nothing to change at any usual width, and validate takes the file."""
     out = tmp_path / "made.py"
-    source = recording if kind == "har" else PETSHOP
+    source = recording.with_name(kind) if kind.endswith(".har") else EXAMPLES / kind
     assert run_commands(["import", str(source), "--out", str(out)]) == 0
     for width in ("88", "100", "120"):
         check = [sys.executable, "-m", "ruff", "format", "--isolated", "--check"]

@@ -21,7 +21,6 @@ Secrets come from the environment: CSRF_TOKEN, PASSWORD, X_API_KEY.
 - left out: 2 requests for static files
 - left out: 1 request to tracker.example
 - left out: 1 request with OPTIONS as their method
-- left out: 1 request for WebSockets: write them with user.ws
 - cookies were left out: each user keeps its own, from the answers it gets
 """
 
@@ -90,6 +89,9 @@ async def visit(user: User) -> None:
         form={"stars": "5", "csrf_token": CSRF_TOKEN.value, "text": "all good"},
     )
     check(posted_survey, "posted survey: 200", posted_survey.status == 200)
+    await user.think(1.9)
+    live = await user.ws.connect("/live")
+    check(live, "live: open", live.is_open)
     await user.think(30)
     deleted_orders = await user.http.delete(
         "/api/orders/{order_id}",
@@ -98,6 +100,7 @@ async def visit(user: User) -> None:
         auth=posted_login.json()["token"],
     )
     check(deleted_orders, "deleted orders: 204", deleted_orders.status == 204)
+    await live.close()
 '''
 
 

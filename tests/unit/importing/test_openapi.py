@@ -29,6 +29,30 @@ def test_a_pet_shop_reads_like_written_by_hand() -> None:
     assert journeys_of(HERE / "petshop.yaml") == expected
 
 
+def test_a_document_of_the_version_before_becomes_journeys_too() -> None:
+    """OpenAPI 2.0: host and base path, bodies and forms, lists in one text, keys in headers, in the
+    query and as names with passwords; answers by reference."""
+    expected = (HERE / "depot_journeys.txt").read_text()
+    assert journeys_of(HERE / "depot.yaml") == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "target"),
+    [
+        ({"host": "a.example"}, "http://a.example"),
+        ({"host": "a.example", "schemes": ["wss", "https"]}, "https://a.example"),
+        ({}, "http://127.0.0.1:8000"),
+        ({"host": 5, "basePath": ["x"], "schemes": {}}, "http://127.0.0.1:8000"),
+    ],
+)
+def test_the_server_of_the_version_before(said: dict[str, Any], target: str) -> None:
+    """The first scheme that is HTTP and the host; where nobody says, this machine."""
+    paths = {"/x": {"get": {"parameters": [5, {"in": "query"}], "responses": []}}}
+    source = source_of({"swagger": "2.0", "paths": paths, **said}, "api.json")
+    assert f"--target {target}\n" in source
+    assert 'user.http.get("/x")' in source
+
+
 @pytest.mark.parametrize(
     ("schema", "written"),
     [
@@ -75,8 +99,9 @@ def test_names_that_python_or_we_have_taken_are_changed() -> None:
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        ({"swagger": "2.0"}, "is of the version 2.0 .convert it"),
-        ({"openapi": 3}, "is of the version none"),
+        ({"swagger": "1.2"}, "is of the version 1.2 .convert it"),
+        ({"swagger": "2.0"}, "has no operation"),
+        ({"openapi": 3}, "is of the version 3 .convert it"),
         ({"openapi": "3.0.0", "paths": []}, "has no operation"),
         ({"openapi": "3.0.0", "paths": {"/a": {"get": []}}}, "has no operation"),
     ],
