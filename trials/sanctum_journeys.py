@@ -15,6 +15,7 @@ from stormproof import (
     Counter,
     PasswordLogin,
     Response,
+    Setting,
     SignIn,
     Socket,
     Ticket,
@@ -28,9 +29,10 @@ PASSWORD = "sanctum-demo-password"  # of every synthetic user
 WELCOME_S = 5.0  # from an open socket to the channel's first frame
 TOKEN_USED_S = 3600.0  # then people log in anew; Sanctum's tokens live for twelve hours
 REFUSALS = {"invalid_frame", "invalid_text", "body_too_large"}  # certain: nothing was stored
-CHANNELS = "channels"  # how many there are; the seed makes each user a member of one
-PACE_S = "pace_s"  # from one iteration of a user to its next, on average
-POST_SHARE = "post_share"  # of the visits that write a post, 0 to 1
+# How many channels there are; the seed makes each user a member of one.
+CHANNELS = Setting("channels", low=1, whole=True)
+PACE_S = Setting("pace_s")  # from one iteration of a user to its next, on average
+POST_SHARE = Setting("post_share", high=1)  # of the visits that write a post
 PAGE, LONG_PAGE = {"limit": 20}, {"limit": 100}
 
 READY = TrialProbe(path="/health/ready")
@@ -82,10 +84,10 @@ async def sign_in(user: User) -> None:
 
 async def pause(user: User) -> None:
     """Pause as people do: each time another length, `pace_s` on average."""
-    await user.think(float(user.env[PACE_S]) * (0.5 + user.random.random()))
+    await user.think(PACE_S.of(user) * (0.5 + user.random.random()))
 
 
-@journey
+@journey(settings=(PACE_S, POST_SHARE))
 async def visit(user: User) -> None:
     """Read the feed, read the notifications and tick off the new ones, now and then post."""
     token = await LOGIN.token(user)
@@ -94,7 +96,7 @@ async def visit(user: User) -> None:
     if not check(feed, "token valid", feed.status != 401):
         token = await LOGIN.renew(user, token)
     await read_notifications(user, token)
-    if user.random.random() < float(user.env[POST_SHARE]):
+    if user.random.random() < POST_SHARE.of(user):
         await write_post(user, token)
     await pause(user)
 
@@ -124,7 +126,7 @@ def post(user: User, token: str) -> Awaitable[Response]:
     return user.http.post("/api/posts", json={"text": user.fake.sentence()}, auth=token)
 
 
-@journey
+@journey(settings=(CHANNELS, PACE_S))
 async def tell(user: User) -> None:
     """Post, and see as another member of the channel that the post is announced at once."""
     author, reader = await LOGIN.token(user), await FELLOW.token(user)
@@ -139,7 +141,7 @@ async def tell(user: User) -> None:
 
 def fellow_of(user: User) -> str:
     """Name the first member of the user's channel, or the second where the user is the first."""
-    first, channels = channel_of(user) - 1, int(user.env[CHANNELS])
+    first, channels = channel_of(user) - 1, int(CHANNELS.of(user))
     return name_of(first + channels if user.index == first else first)
 
 
@@ -242,7 +244,7 @@ class Seat:
 
 def channel_of(user: User) -> int:
     """Give the channel that the seed made a user a member of."""
-    return user.index % int(user.env[CHANNELS]) + 1
+    return user.index % int(CHANNELS.of(user)) + 1
 
 
 async def enter(user: User) -> None:
@@ -261,7 +263,7 @@ def hear(user: User, frame: Frame) -> None:
             user.state.seat.socket.resolve(frame["id"], frame)
 
 
-@journey(prepare=enter, settle=enter)
+@journey(prepare=enter, settle=enter, settings=(CHANNELS, PACE_S))
 async def talk(user: User) -> None:
     """Say something in the channel and wait until it is acknowledged; then pause."""
     await enter(user)

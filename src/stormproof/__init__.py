@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stormproof.journeys.secret import secret
     from stormproof.journeys.sockets import Reply, Socket
     from stormproof.model.plan import SignIn
+    from stormproof.model.setting import Setting
     from stormproof.model.trial import Floors, Trial, TrialFault, TrialProbe
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ __all__ = [
     "Rate",
     "Reply",
     "Response",
+    "Setting",
     "SignIn",
     "Socket",
     "Ticket",
@@ -71,6 +73,7 @@ _HOMES = {
     "stormproof.journeys.secret": "secret",
     "stormproof.journeys.sockets": "Reply Socket",
     "stormproof.model.plan": "SignIn",
+    "stormproof.model.setting": "Setting",
     "stormproof.model.trial": "Floors Trial TrialFault TrialProbe",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

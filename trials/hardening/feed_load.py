@@ -35,5 +35,5 @@ async def read(user: User) -> None:
     check(feed, "served", feed.status == 200)
     if feed.status == 429:
         check(feed, "told when to come back", feed.headers.get("retry-after", "").isdecimal())
-    if PACE_S in user.env:
+    if PACE_S.name in user.env:
         await pause(user)

@@ -9,7 +9,7 @@ Limits: pools are not watched from outside; that nothing crashed shows in the re
 
 from __future__ import annotations
 
-from sanctum_journeys import LOGIN, PAGE, READY, pause, sign_in
+from sanctum_journeys import LOGIN, PACE_S, PAGE, READY, pause, sign_in
 from stormproof import Floors, Trial, User, check, journey
 
 CROWDS = ("users-50", "users-100", "users-200", "users-500")
@@ -23,7 +23,7 @@ TRIAL = Trial(
 )
 
 
-@journey(prepare=sign_in)
+@journey(prepare=sign_in, settings=(PACE_S,))
 async def read(user: User) -> None:
     """Read the feed once, and pause."""
     feed = await user.http.get("/api/feed", query=PAGE, auth=await LOGIN.token(user))

@@ -11,7 +11,16 @@ Limits: no messages are sent here; their delivery is judged by the demonstration
 
 from __future__ import annotations
 
-from sanctum_journeys import READY, Frame, Seat, channel_of, pause, sign_in
+from sanctum_journeys import (
+    CHANNELS,
+    PACE_S,
+    READY,
+    Frame,
+    Seat,
+    channel_of,
+    pause,
+    sign_in,
+)
 from stormproof import Floors, Trial, User, journey
 
 TRIAL = Trial(
@@ -28,7 +37,7 @@ def ignore(frame: Frame) -> None:
     """Take a frame that nobody here waits for."""
 
 
-@journey(prepare=sign_in)
+@journey(prepare=sign_in, settings=(CHANNELS, PACE_S))
 async def hold(user: User) -> None:
     """Keep a seat, taking it at first and again where it was lost, and ping it now and then."""
     if not hasattr(user.state, "seat"):
@@ -38,7 +47,7 @@ async def hold(user: User) -> None:
     await pause(user)
 
 
-@journey(prepare=sign_in)
+@journey(prepare=sign_in, settings=(CHANNELS,))
 async def come_and_go(user: User) -> None:
     """Take a ticket, connect, ask once whether anybody is there, and leave in order."""
     seat = Seat(user, channel_of(user), ignore)

@@ -15,7 +15,11 @@ LEFT_BEHIND = 69
 
 
 def heal_runs(run: Path | None) -> int:
-    """Heal one run, or every open run of this user; say what was done."""
+    """Heal one run, or every open run of this user; say what was done.
+
+    Raises:
+        BadInput: the folder is of no run that had a stack.
+    """
     report = heal(default_index_dir(), None if run is None else run.absolute(), _open_segment)
     for line in report.lines:
         click.echo(line)

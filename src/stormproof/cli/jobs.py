@@ -18,7 +18,7 @@ from stormproof.cli.locations import environment_folders, profile_folders, trial
 from stormproof.cli.plans import BREAKABLE, with_authored
 from stormproof.importing.naming import constant
 from stormproof.journeys.journey import Journey
-from stormproof.journeys.loader import load_journey
+from stormproof.journeys.loader import check_journey
 from stormproof.kernel.errors import BadInput, Problem
 from stormproof.model.plan import NotJudged, Plan
 from stormproof.model.trial import Trial
@@ -110,7 +110,7 @@ def compile_job(job: Job) -> tuple[Plan, LoadedTrial]:
             ws_target=_as_http(job.ws_target),
             capped=wish.is_cap,
         ),
-        check_journey=load_journey,
+        check_journey=check_journey,
         breakable=BREAKABLE,
         authored=authored,
     )

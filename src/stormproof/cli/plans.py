@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stormproof.cli.locations import profile_folders, trial_folders
 from stormproof.journeys.declared import authored_in
-from stormproof.journeys.loader import load_journey
+from stormproof.journeys.loader import check_journey
 from stormproof.journeys.vault import SECRETS_FILE
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.units import duration_text
@@ -53,7 +53,7 @@ def compile_order(order: Order) -> tuple[Plan, LoadedTrial]:
         profile,
         [*problems, *wrong],
         choices=choices,
-        check_journey=load_journey,
+        check_journey=check_journey,
         breakable=BREAKABLE,
         authored=authored,
     )

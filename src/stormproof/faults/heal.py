@@ -40,7 +40,7 @@ from stormproof.faults.processes import (
     wait_gone,
 )
 from stormproof.kernel.clock import boot_id
-from stormproof.kernel.errors import EnvironmentFailure, StormproofError
+from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem, StormproofError
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import EndEvent, FaultEvent, FaultStep
 
@@ -48,6 +48,7 @@ KEEPER_PATIENCE_NS = 5 * SECOND_NS  # it needs two seconds to undo and stop
 DEATH_SIGNAL_PATIENCE_NS = SECOND_NS  # the kernel has told all parts to end when the keeper died
 KILL_DEADLINE_NS = 2 * SECOND_NS
 SEAL_NAME = "seal.json"
+OPEN_RUNS_NAMED = 5  # where a folder was named that is none of them
 _SEGMENTS_MAX = 9  # a run is healed once; more only when healing itself was cut short
 
 OpenSegment = Callable[[Path, str], SegmentRecorder]
@@ -70,6 +71,7 @@ def heal(index_dir: Path, run_dir: Path | None, open_segment: OpenSegment) -> He
         open_segment: makes the recorder of a new segment from its path and its writer's name.
 
     Raises:
+        BadInput: `run_dir` is no run that had a stack.
         EnvironmentFailure: the index is not ours.
     """
     index = OpenRuns(index_dir)
@@ -78,7 +80,7 @@ def heal(index_dir: Path, run_dir: Path | None, open_segment: OpenSegment) -> He
         runs = [run for run in runs if Path(run.run_dir) == run_dir.resolve()]
         problems = []
         if not runs:
-            runs, problems = _from_journal(run_dir.resolve())
+            runs, problems = _from_journal(run_dir.resolve(), index)
     lines = list(problems)
     is_clean = not problems
     for run in runs:
@@ -93,17 +95,33 @@ def heal(index_dir: Path, run_dir: Path | None, open_segment: OpenSegment) -> He
                       is_clean=is_clean)  # fmt: skip
 
 
-def _from_journal(run_dir: Path) -> tuple[list[OpenRun], list[str]]:
-    """Find a run that the index does not know, from the run directory itself."""
+def _from_journal(run_dir: Path, index: OpenRuns) -> tuple[list[OpenRun], list[str]]:
+    """Find a run that the index does not know, from the run directory itself.
+
+    Raises:
+        BadInput: there is no such folder, or it is of no run that had a stack.
+    """
     journal = run_dir / JOURNAL_NAME
     if not journal.exists():
-        return [], [f"{run_dir} has no {JOURNAL_NAME}: it is no run that had a stack"]
+        raise BadInput([_no_run(run_dir, index)])
     left = leftovers(journal)
     if left.ended is not None:
         return [], []
     if left.opened is None:
         return [], [f"{journal} does not say which run it is of", *left.problems]
     return [OpenRun.of(left.opened, run_dir)], []
+
+
+def _no_run(run_dir: Path, index: OpenRuns) -> Problem:
+    """Say that a folder is no run to heal, and which ones there are."""
+    what = f"has no {JOURNAL_NAME}, so it is no run that had a stack"
+    if not run_dir.is_dir():
+        what = "is no folder"
+    found, _ = index.entries()
+    named = ", ".join(run.run_dir for run in found[:OPEN_RUNS_NAMED])
+    more = f" and {len(found) - OPEN_RUNS_NAMED} more" if len(found) > OPEN_RUNS_NAMED else ""
+    fix = f"name the folder of a run; left open: {named or 'none'}{more}"
+    return Problem(where=str(run_dir), what=what, fix=fix)
 
 
 class _Healing:

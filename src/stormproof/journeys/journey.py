@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, overload
+
+from stormproof.kernel.errors import Problem
+from stormproof.model.setting import Setting
 
 Step = Callable[[Any], Awaitable[None]]
 
@@ -31,13 +34,23 @@ class Journey:
     prepare: Step | None = None
     settle: Step | None = None
     tags: tuple[str, ...] = ()
+    settings: tuple[Setting, ...] = ()
+
+    def setting_problems(self, env: Mapping[str, str]) -> list[Problem]:
+        """Return what is wrong with the settings of a scenario that runs this journey."""
+        told = (one.problem(env) for one in self.settings)
+        return [one for one in told if one is not None]
 
 
 @overload
 def journey(run: Step) -> Journey: ...
 @overload
 def journey(
-    *, prepare: Step | None = None, settle: Step | None = None, tags: tuple[str, ...] = ()
+    *,
+    prepare: Step | None = None,
+    settle: Step | None = None,
+    tags: tuple[str, ...] = (),
+    settings: tuple[Setting, ...] = (),
 ) -> Callable[[Step], Journey]: ...
 def journey(
     run: Step | None = None,
@@ -45,6 +58,7 @@ def journey(
     prepare: Step | None = None,
     settle: Step | None = None,
     tags: tuple[str, ...] = (),
+    settings: tuple[Setting, ...] = (),
 ) -> Journey | Callable[[Step], Journey]:
     """Make a Journey of an async function that takes the user; use it bare or with arguments.
 
@@ -53,20 +67,30 @@ def journey(
         prepare: once a user before the load.
         settle: once a user after it.
         tags: the keys that `user.tag` and `user.tagged` set and thresholds ask for.
+        settings: what it and its other steps read from the scenario's `env`.
 
     Raises:
-        TypeError: one of the functions is not `async def f(user)`, or `tags` is no tuple.
+        TypeError: one of the functions is not `async def f(user)`, or `tags` or `settings` is no
+            tuple.
     """
     given: object = tags
     if isinstance(given, str):  # it would be read letter by letter
         raise TypeError(f"tags must be a tuple: ({tags!r},)")
+    _require_settings(settings)
 
     def make(function: Step) -> Journey:
         for step in (function, prepare, settle):
             if step is not None:
                 _require_step(step)
         name: str = getattr(function, "__name__", "journey")
-        return Journey(name=name, run=function, prepare=prepare, settle=settle, tags=tuple(tags))
+        return Journey(
+            name=name,
+            run=function,
+            prepare=prepare,
+            settle=settle,
+            tags=tuple(tags),
+            settings=settings,
+        )
 
     return make if run is None else make(run)
 
@@ -76,6 +100,11 @@ def check(answer: Checkable, name: str, passed: object) -> bool:
     held = bool(passed)
     answer.record_check(name, held)
     return held
+
+
+def _require_settings(given: object) -> None:
+    if not isinstance(given, tuple) or not all(isinstance(one, Setting) for one in given):
+        raise TypeError('settings must be a tuple: (Setting("channels", whole=True),)')
 
 
 def _require_step(step: Step) -> None:

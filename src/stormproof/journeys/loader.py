@@ -12,7 +12,7 @@ import hashlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -40,6 +40,21 @@ def load_journey(path: Path, function: str, *, sha256: str | None = None) -> Jou
     if found is not None:
         raise _bad(where, "is not a journey", "decorate it with @journey from stormproof")
     raise _bad(where, "there is no such function", _suggestion(path, function))
+
+
+def check_journey(path: Path, function: str, env: Mapping[str, str] | None) -> list[Problem]:
+    """Return what is wrong with a scenario's settings for its journey, each by its name.
+
+    Args:
+        path: the Python file.
+        function: the journey's name in it.
+        env: the settings; None: nobody gave any, and that is told elsewhere.
+
+    Raises:
+        BadInput: there is no such journey.
+    """
+    found = load_journey(path, function)
+    return [] if env is None else found.setting_problems(env)
 
 
 def import_file(path: Path, sha256: str | None) -> ModuleType:

@@ -6,8 +6,8 @@ All problems of both are collected and raised together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -36,7 +36,8 @@ from stormproof.planning.trials import LoadedTrial
 from stormproof.rules.evidence import decide_not_judged
 from stormproof.rules.questions import Declared, declared_by, problems_of
 
-JourneyCheck = Callable[[Path, str], object]
+# A file, a journey of it and the settings it gets -> what is wrong with these, by their names.
+JourneyCheck = Callable[[Path, str, Mapping[str, str] | None], Sequence[Problem]]
 _NO_NUMBERS = ScenarioNumbers(executor="constant-vus")
 
 
@@ -68,7 +69,7 @@ def compile_plan(
         profile: its numbers.
         found: the profile's problems so far.
         choices: what the command line adds.
-        check_journey: loads user code.
+        check_journey: loads user code, and says what is wrong with its settings.
         breakable: what each kind of fault may hit on the embedded stack.
         authored: what the trial's file declares beside its journeys.
 
@@ -82,7 +83,7 @@ def compile_plan(
     problems += scale_problems(choices.scale)
     problems += trial_problems(trial, breakable, target=choices.target)
     problems += clashes_of(trial, profile)
-    problems += _bad_journeys(loaded, check_journey)
+    problems += _bad_journeys(loaded, profile, check_journey)
     scaled = Scale(trial, profile, choices.scale)
     plan = _draft(loaded, profile, choices, scaled, authored or Authored())
     problems += tag_problems(plan, profile.where)
@@ -256,13 +257,17 @@ def _probes(trial: Trial, profile: Profile) -> tuple[PlannedProbe, ...]:
     return tuple(planned)
 
 
-def _bad_journeys(loaded: LoadedTrial, check: JourneyCheck) -> list[Problem]:
+def _bad_journeys(loaded: LoadedTrial, profile: Profile, check: JourneyCheck) -> list[Problem]:
     problems: list[Problem] = []
-    for function in loaded.trial.scenarios.values():
+    for name, function in loaded.trial.scenarios.items():
+        numbers = profile.scenarios.get(name)
+        place = f"{profile.where}: scenarios {name} env"
         try:
-            check(loaded.path, function)
+            told = check(loaded.path, function, None if numbers is None else numbers.env)
         except BadInput as error:
             problems += error.problems
+        else:
+            problems += [replace(one, where=f"{place} {one.where}") for one in told]
     return problems
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, TypedDict, cast, get_args
 
 from stormproof.kernel.limits import ITERATIONS_MAX, RATE_PER_S_MAX, STAGES_MAX, USERS_MAX
 from stormproof.kernel.units import MINUTE_NS
 from stormproof.model.plan import Arrivals, Executor, Stage
 from stormproof.model.profile import ScenarioNumbers
+from stormproof.model.setting import Setting
 from stormproof.planning.fields import Fields
 
 EXECUTORS: Final[tuple[Executor, ...]] = get_args(Executor)
 ARRIVALS: Final[tuple[Arrivals, ...]] = get_args(Arrivals)
 MAX_DURATION_NS: Final = 10 * MINUTE_NS  # of those with a number of iterations, where none is given
+PACE_S: Final = Setting("pace_s")  # from one iteration of a user to its next
 
 
 class _Own(TypedDict, total=False):
@@ -42,13 +44,22 @@ def read_scenario(fields: Fields) -> ScenarioNumbers:
         start_ns=fields.duration_ns("startTime", default="0s", low="0s", high="24h"),
         graceful_stop_ns=fields.duration_ns("gracefulStop", default="30s", low="0s", high="1h"),
         tags=fields.inner("tags").texts(),
-        env=fields.inner("env").texts(),
+        env=_env(fields.inner("env")),
         **own,
     )
     if fields.has("exec") and not numbers.exec:
         fields.problem("exec", "names no journey", "leave it out, or name one")
     fields.done()
     return numbers
+
+
+def _env(fields: Fields) -> Mapping[str, str]:
+    """Take the settings of a scenario; the one that paces it must be a number."""
+    env = fields.texts()
+    problem = PACE_S.problem(env) if PACE_S.name in env else None
+    if problem is not None:
+        fields.problem(problem.where, problem.what, problem.fix)
+    return env
 
 
 def _constant_arrival_rate(fields: Fields) -> _Own:

@@ -66,9 +66,28 @@ def test_a_dead_run_is_healed_by_name_or_with_the_rest(
     assert read_json(RunDirectory.open(run).plan, Plan).trial == "demo"
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_no_run_is_bad_input(
+    index_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], there: bool
+) -> None:
+    """A folder that is not there, or that no stack was ever in: exit 64, with the runs that are
+    left open, and none of them touched."""
+    open_run = enter_dead_run(index_dir, tmp_path / "run-1")
+    named = tmp_path / "nothing"
+    if there:
+        named.mkdir()
+    assert run_commands(["heal", str(named)]) == 64
+    told = capsys.readouterr().err
+    assert f"{named}: {'has no undo' if there else 'is no folder'}" in told
+    assert f"name the folder of a run; left open: {open_run}" in told
+    assert len(list(index_dir.glob("*.json"))) == 1
+
+
 def test_what_cannot_be_healed_ends_in_69(
     index_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A folder that no run was ever in is said to be so, and nothing is called clean."""
-    assert run_commands(["heal", str(tmp_path / "nothing")]) == 69
-    assert "nothing" in capsys.readouterr().out
+    """A journal that does not say which run it is of is left alone, and nothing is called clean."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / JOURNAL_NAME).write_bytes(b"garbage\n")
+    assert run_commands(["heal", str(tmp_path / "run")]) == 69
+    assert "does not say which run it is of" in capsys.readouterr().out

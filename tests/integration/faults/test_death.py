@@ -33,6 +33,7 @@ from stormproof.faults.processes import (
     send_signal,
 )
 from stormproof.kernel.clock import boot_id
+from stormproof.kernel.errors import BadInput
 from stormproof.model.event import EndEvent, FaultEvent, FaultStep
 from stormproof.model.part import Task
 from stormproof.model.plan import PlannedFault
@@ -298,10 +299,9 @@ def test_heal_of_a_run_whose_directory_is_gone(small: SmallStack) -> None:
 
 
 def test_heal_of_what_is_no_run(small: SmallStack, tmp_path: Path) -> None:
-    """A directory without a journal is named as such."""
-    report = heal(small.index_dir, tmp_path, record_at)
-    assert not report.is_clean
-    assert "is no run that had a stack" in report.lines[0]
+    """A directory without a journal is named as such, and nothing is done."""
+    with pytest.raises(BadInput, match="is no run that had a stack"):
+        heal(small.index_dir, tmp_path, record_at)
 
 
 def test_heal_adds_nothing_to_a_sealed_record(small: SmallStack) -> None:

@@ -53,7 +53,7 @@ def compiled(profile: Path, *, trial: Path = TRIAL, **choices: Any) -> Plan:
         read,
         problems,
         choices=Choices(**choices),
-        check_journey=lambda path, function: None,
+        check_journey=lambda path, function, env: [],
         breakable=BREAKABLE,
     )
 
@@ -437,7 +437,7 @@ def test_what_a_file_declares_is_in_the_plan() -> None:
         profile,
         problems,
         choices=Choices(),
-        check_journey=lambda path, function: None,
+        check_journey=lambda path, function, env: [],
         breakable=BREAKABLE,
         authored=authored,
     )
@@ -456,7 +456,7 @@ def test_a_secret_among_the_settings_is_refused() -> None:
             profile,
             problems,
             choices=Choices(),
-            check_journey=lambda path, function: None,
+            check_journey=lambda path, function, env: [],
             breakable=BREAKABLE,
             authored=Authored(secrets=("channels",)),
         )
