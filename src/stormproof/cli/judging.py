@@ -128,9 +128,12 @@ def _other_objectives(record: Record, name: str) -> tuple[Profile, list[Objectiv
 
 
 def _exact_not_judged(plan: Plan) -> list[NotJudged]:
-    """Return what the trial owns and the plan, before the run, knew that it could not decide."""
+    """Return what the trial owns and the plan, before the run, knew that it could not decide.
+
+    Plans of older records do not say whose an objective is: what is exact is a trial's.
+    """
     exact = {metric.name for metric in CATALOG.values() if metric.exact}
-    return [one for one in plan.not_judged if _metric(one) in exact]
+    return [one for one in plan.not_judged if one.exact or _metric(one) in exact]
 
 
 def _metric(one: NotJudged) -> str:

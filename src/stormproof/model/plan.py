@@ -155,11 +155,12 @@ class PlannedProbe(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ns: int
 
 
-class NotJudged(msgspec.Struct, frozen=True, kw_only=True):
+class NotJudged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An objective whose evidence cannot exist at this scale, decided before the run."""
 
     objective: str
     why: str
+    exact: bool = False  # it is the trial's own: no profile judges without it
 
 
 class ProfileRef(msgspec.Struct, frozen=True, kw_only=True):

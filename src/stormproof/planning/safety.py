@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address
-from itertools import pairwise
 from urllib.parse import urlsplit
 
 from stormproof.kernel.errors import Problem
@@ -16,7 +15,7 @@ from stormproof.kernel.limits import REQUESTS_MAX
 from stormproof.kernel.units import SECOND_NS, duration_text
 from stormproof.model.plan import Network, Plan, Scenario
 from stormproof.model.profile import Limits
-from stormproof.rules.evidence import iterations_per_s
+from stormproof.rules.promise import lines_of, promised
 
 DIRECT = Network()
 CAP = "give --vus or --rate, or `limits` in the profile or the environment"
@@ -109,25 +108,22 @@ def limit_problems(plan: Plan, limits: Limits, where: str) -> Iterator[Problem]:
 
 def _peak_per_s(scenario: Scenario) -> float | None:
     """Return the most iterations that a scenario starts a second; None when nothing paces it."""
-    return scenario.peak_rate_per_s if scenario.is_open_model else iterations_per_s(scenario)
+    if scenario.is_open_model:
+        return scenario.peak_rate_per_s
+    lines = lines_of(scenario)
+    return None if lines is None else max((line.high for line in lines), default=0.0)
 
 
 def _iterations(scenario: Scenario) -> float:
     """Return how many iterations a scenario does in all, as far as the plan can say."""
     match scenario.executor:
-        case "ramping-arrival-rate":
-            lines = [scenario.start_rate, *(stage.target for stage in scenario.stages)]
-            areas = [
-                (low + high) / 2 * stage.duration_ns
-                for (low, high), stage in zip(pairwise(lines), scenario.stages, strict=True)
-            ]
-            return sum(areas) / scenario.time_unit_ns
         case "per-vu-iterations":
             return scenario.vus * scenario.iterations
         case "shared-iterations":
             return scenario.iterations
         case _:
-            return (iterations_per_s(scenario) or 0.0) * scenario.duration_ns / SECOND_NS
+            end_s = (scenario.start_ns + scenario.duration_ns) / SECOND_NS
+            return promised(lines_of(scenario) or (), [(0.0, end_s)])
 
 
 def rate_cap_per_s(plan: Plan, limits: Limits) -> float | None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.objective import Aggregation, Objective, Operator
 from stormproof.model.plan import NotJudged, Plan, Scenario
 from stormproof.rules.catalog import GENERATOR, PROBES, Reading, metric_of
+from stormproof.rules.promise import Line, Span, least_promised, lines_of, planned_spans, promised
 
 TAIL_SAMPLES: Final = 10  # that must lie beyond a percentile before it means something
 RULE_OF_THREE: Final = 3.0  # n trials without an event bound its rate by 3/n at 95 %
 MEAN_SAMPLES: Final = 30
 SAMPLES_MAX: Final = 10**15  # more than any run gives, for bars next to nothing
 HEADROOM: Final = 1.2  # a plan must promise this much more than is needed
-RESTART_S: Final = 1.0  # what a fault that ends by itself is taken to last
-EDGE_S: Final = 2.0  # seconds that a fault touches besides those it lasts
 
 
 def samples_needed(
@@ -55,16 +54,13 @@ def _ceil(quotient: float) -> int:
 def expected_samples(plan: Plan, objective: Objective) -> int | None:
     """Return how many samples `plan` promises an objective; None when the plan cannot say.
 
-    One operation an iteration is promised, and one answer an interval of a probe. A closed
-    scenario paces itself when its environment gives `pace_s`, the seconds from one iteration of a
-    user to the next.
+    One operation an iteration is promised, and one answer an interval of a probe. Of an objective
+    that is asked of stretches, it is what the poorest of them is promised.
     """
-    known = metric_of(objective)
-    window_s = planned_window_s(plan, objective)
-    if known.reading is Reading.MEASURED or objective.custom is not None or window_s is None:
+    known, spans = metric_of(objective), planned_spans(plan, objective.window)
+    if known.reading is Reading.MEASURED or objective.custom is not None or spans is None:
         return None
-    if objective.stretch is not None:
-        window_s = min(window_s, objective.stretch.seconds)
+    window_s = _asked_s(objective, spans)
     if known.base == PROBES:
         return _expected_answers(plan, objective.tags.get("probe", ""), window_s)
     if known.base == GENERATOR:
@@ -72,11 +68,26 @@ def expected_samples(plan: Plan, objective: Objective) -> int | None:
     scenarios = _scenarios_with(plan, objective.tags)
     if scenarios is None:
         return None
-    rates = [iterations_per_s(one) for one in scenarios]
-    known_rates = [rate for rate in rates if rate is not None]
-    if len(known_rates) < len(rates):
-        return None
-    return int(sum(known_rates) * window_s)
+    lines: list[Line] = []
+    for one in scenarios:
+        paced = lines_of(one)
+        if paced is None:
+            return None
+        lines += paced
+    if objective.stretch is None:
+        return _whole(promised(lines, spans))
+    return _whole(least_promised(lines, spans, objective.stretch.seconds))
+
+
+def _whole(count: float) -> int:
+    """Round down what is not already whole but for the last bits of a float."""
+    return int(round(count, 6))
+
+
+def _asked_s(objective: Objective, spans: Sequence[Span]) -> float:
+    """Return over how many seconds an objective asks once: its window, or a stretch of it."""
+    window_s = sum(end_s - start_s for start_s, end_s in spans)
+    return window_s if objective.stretch is None else min(window_s, objective.stretch.seconds)
 
 
 def _scenarios_with(plan: Plan, tags: Mapping[str, str]) -> list[Scenario] | None:
@@ -99,40 +110,6 @@ def _expected_answers(plan: Plan, probe: str, window_s: float) -> int | None:
     return int(window_s * SECOND_NS / interval_ns) if interval_ns else None
 
 
-def iterations_per_s(scenario: Scenario) -> float | None:
-    """Return how many iterations a scenario starts a second, None when nothing paces it."""
-    if scenario.executor == "constant-arrival-rate":
-        return scenario.rate * SECOND_NS / scenario.time_unit_ns
-    if scenario.executor != "constant-vus":
-        return None
-    try:
-        pace_s = float(scenario.env["pace_s"])
-    except (KeyError, ValueError):
-        return None
-    return scenario.vus / pace_s if pace_s > 0 else None
-
-
-def planned_window_s(plan: Plan, objective: Objective) -> float | None:
-    """Return how long the window of an objective will last; None when only the run can tell.
-
-    A disturbed window lasts at least as long as its faults, which is all that a plan promises.
-    """
-    load_s = max(0.0, (plan.duration_ns - plan.warmup_ns) / SECOND_NS)
-    fault_s = sum(one.for_ns / SECOND_NS or RESTART_S for one in plan.faults)
-    first_ns = min((one.at_ns for one in plan.faults), default=plan.duration_ns)
-    lengths = {
-        "warmup": plan.warmup_ns / SECOND_NS,
-        "load": load_s,
-        "run": plan.duration_ns / SECOND_NS,
-        "steady": max(0.0, (first_ns - plan.warmup_ns) / SECOND_NS),
-        "fault": fault_s,
-        "calm": max(0.0, load_s - fault_s - EDGE_S * len(plan.faults)),
-        "recovery": None if plan.faults else 0.0,
-        "disturbed": fault_s,
-    }
-    return lengths[objective.window]
-
-
 def decide_not_judged(
     plan: Plan, objectives: Iterable[Objective]
 ) -> tuple[list[Objective], list[NotJudged]]:
@@ -146,7 +123,7 @@ def decide_not_judged(
     for objective in objectives:
         why = _why_not(plan, objective)
         if why:
-            not_judged.append(NotJudged(objective=objective.name, why=why))
+            not_judged.append(NotJudged(objective=objective.name, why=why, exact=objective.exact))
         else:
             kept.append(objective)
     return kept, not_judged
@@ -177,11 +154,14 @@ def _why_not(plan: Plan, objective: Objective) -> str:
 
 
 def _why_too_short(plan: Plan, objective: Objective) -> str:
-    window_s = planned_window_s(plan, objective)
-    if objective.stretch is None or window_s is None or window_s >= objective.stretch.seconds:
+    spans = planned_spans(plan, objective.window)
+    if objective.stretch is None or spans is None:
+        return ""
+    longest_s = max((end_s - start_s for start_s, end_s in spans), default=0.0)
+    if longest_s >= objective.stretch.seconds:
         return ""
     long = f"{objective.stretch.seconds} s in a row"
-    return f"window {objective.window} lasts about {window_s:.3g} s, so it never holds {long}"
+    return f"window {objective.window} lasts about {longest_s:.3g} s, so it never holds {long}"
 
 
 def is_counted(objective: Objective) -> bool:
@@ -197,8 +177,9 @@ def _is_floor(objective: Objective) -> bool:
 
 def _in_reach(plan: Plan, objective: Objective) -> bool:
     """Return whether a plan promises what a floor asks for, in number or a second."""
-    expected = expected_samples(plan, objective)
-    window_s = planned_window_s(plan, objective)
-    if expected is None or not window_s:
+    expected, spans = expected_samples(plan, objective), planned_spans(plan, objective.window)
+    if expected is None or not spans:
         return False
-    return objective.bar <= (expected / window_s if objective.aggregation == "rate" else expected)
+    if objective.aggregation == "rate":
+        return objective.bar <= expected / _asked_s(objective, spans)
+    return objective.bar <= expected

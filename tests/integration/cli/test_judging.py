@@ -135,14 +135,22 @@ def test_evidence_that_is_missing_is_inconclusive_under_another_profile(
 def test_what_the_trial_owns_and_the_plan_set_aside_stays_aside(
     tmp_path: Path, judged: Callable[..., tuple[int, str, dict[str, Any]]]
 ) -> None:
-    """An exact objective that had no evidence by plan is listed; the old profile's bars are not."""
+    """An exact objective that had no evidence by plan is listed, a floor of the trial on any metric
+    among them; the old profile's bars are not."""
+    low = "a reduced run is not meant to reach 9"
     aside = (
         NotJudged(objective="fault_effective: rate==1", why="the plan has no fault"),
-        NotJudged(objective="http_reqs: count>=9", why="a reduced run is not meant to reach 9"),
+        NotJudged(objective="http_reqs: count>=9", why=low),
+        NotJudged(objective="iterations: count>=9", why=low, exact=True),
     )
     run = write_run(tmp_path / "run", healthy_record(demo_plan(not_judged=aside)))
     _, _, verdict = judged(run)
-    assert [one["objective"] for one in verdict["not_judged"]] == ["fault_effective: rate==1"]
+    assert [one["objective"] for one in verdict["not_judged"]] == [
+        "fault_effective: rate==1",
+        "iterations: count>=9",
+    ]
+    code, said, _ = judged(run, thresholds={"iterations": ["count>=1"]})
+    assert (code, "which owns it" in said) == (64, True)
 
 
 def test_a_verdict_that_cannot_be_written_is_the_environments(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from tests.builders import plan
 
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.plan import Plan, Stage
 from stormproof.rules.evidence import decide_not_judged, expected_samples, samples_needed
 from stormproof.rules.grammar import objective, parse_threshold
 
@@ -57,6 +61,52 @@ def test_a_rate_per_second_needs_no_share_of_samples() -> None:
 def test_samples_expected(metric: str, expected: int | None) -> None:
     """The plan promises rate times window; what only the run can tell is unknown."""
     assert expected_samples(plan(), objective(metric, "p(95)<300")) == expected
+
+
+def ramped(**changes: Any) -> Plan:
+    """Return the plan with a feed that goes from 0 to 100 a second in 20 s, and stays."""
+    feed, chat = plan().scenarios
+    stages = (Stage(duration_ns=20 * SECOND_NS, target=100.0),) * 2
+    ramp = msgspec.structs.replace(
+        feed, executor="ramping-arrival-rate", rate=0.0, start_rate=0.0, stages=stages
+    )
+    return plan(scenarios=(ramp, chat), **changes)
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("http_req_duration{scenario:feed,window:warmup}", 40),
+        ("http_req_duration{scenario:feed,window:steady}", 320),
+        ("http_req_duration{scenario:feed,window:fault}", 380),
+        ("http_req_duration{scenario:feed}", 2_960),
+        ("http_req_duration{scenario:feed,over:10s}", 450),
+    ],
+)
+def test_a_ramp_promises_the_area_under_its_rate(metric: str, expected: int) -> None:
+    """Each window gets what the rate makes of it; of stretches it is the poorest that counts."""
+    assert expected_samples(ramped(), objective(metric, "p(95)<300")) == expected
+
+
+def test_a_ramp_that_is_scaled_down_says_what_it_cannot_decide() -> None:
+    """What the lower part of a ramp cannot show is known before the run."""
+    wanted = [objective("http_req_duration{scenario:feed,window:steady}", "p(99)<300")]
+    (not_judged,) = decide_not_judged(ramped(), wanted)[1]
+    assert not_judged.why == "about 320 samples expected in window steady, 1000 needed"
+
+
+def test_a_crowd_promises_nothing_before_it_comes() -> None:
+    """A scenario counts from its start to its end, in whichever window that is."""
+    feed, chat = plan().scenarios
+    late = msgspec.structs.replace(feed, start_ns=20 * SECOND_NS, duration_ns=10 * SECOND_NS)
+    asked = {
+        window: expected_samples(
+            plan(scenarios=(late, chat)),
+            objective(f"http_req_duration{{scenario:feed,window:{window}}}", "p(95)<300"),
+        )
+        for window in ("warmup", "steady", "load", "calm")
+    }
+    assert asked == {"warmup": 0, "steady": 0, "load": 1_000, "calm": 700}
 
 
 def test_a_probe_promises_an_answer_an_interval() -> None:
