@@ -2,7 +2,7 @@
 
 1. how did the run end, and is its record whole?
 2. the windows, and the seconds in which the generator's own work was not valid
-3. the checkers: processes, faults, recovery, health, delivery
+3. the checkers: processes, evidence, faults and their timeline, recovery, health, delivery
 4. the live decisions, computed again
 5. each objective: validity, then value against bar
 6. the worst of all that blocks
@@ -24,11 +24,13 @@ from stormproof.checks.delivery import check_delivery
 from stormproof.checks.evidence import check_evidence
 from stormproof.checks.faults import check_faults, stories_of
 from stormproof.checks.health import check_health
+from stormproof.checks.ledger_order import check_ledger_order
 from stormproof.checks.objectives import judge_objective
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.recovery import Outage, check_recovery, instants_of, outages_of
 from stormproof.checks.steady import replay_gate
 from stormproof.checks.steering import check_steering
+from stormproof.checks.timeline import check_timeline, told_of_timeline
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.event import WarningEvent
@@ -117,7 +119,7 @@ def _judge(
         generator=_rounded(generator_of(record, bench.windows, bench.validity)),
         not_judged=skipped,
         problems=list(completeness.problems),
-        warnings=warnings_of(record),
+        warnings=warnings_of(record, told_of_timeline(plan, bench.windows, bench.stories)),
     )
 
 
@@ -161,9 +163,9 @@ def _undecided(
     )
 
 
-def warnings_of(record: Record) -> list[str]:
-    """Return what the run said of itself, in order; the first of them where there are too many."""
-    told = [f"profile: {note}" for note in record.plan.notes]
+def warnings_of(record: Record, judged: Sequence[str] = ()) -> list[str]:
+    """Return what judging saw and what the run said of itself, in order, and at most so many."""
+    told = [*(f"profile: {note}" for note in record.plan.notes), *judged]
     told += [f"{e.code}: {e.text}" for e in record.events if isinstance(e, WarningEvent)]
     more = len(told) - FINDINGS_LISTED_MAX
     return [*told[:FINDINGS_LISTED_MAX], *([f"and {more} more"] if more > 0 else [])]
@@ -187,7 +189,9 @@ def _inquire(record: Record) -> Inquiry:
         "processes": lambda: check_processes(record, windows),
         "steering": lambda: check_steering(record, windows),
         "evidence": lambda: check_evidence(record),
+        "ledger order": lambda: check_ledger_order(record),
         "faults": lambda: check_faults(stories, completeness),
+        "timeline": lambda: check_timeline(record.plan, windows, stories),
         "recovery": lambda: check_recovery(record, windows, outages, stories),
         "health": lambda: check_health(record, windows, outages, stories),
     }

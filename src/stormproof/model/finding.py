@@ -38,7 +38,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     Kinds: those of `ACCUSING`, not-witnessed, too-short, not-searched, worker-died,
     irreproducible-decision, checker-failed, frames-missing, never-joined, joined-above,
-    owed-to-nobody, steered, and the codes of warnings that take evidence away (`checks.evidence`).
+    owed-to-nobody, never-announced, ledger-out-of-order, fault-unpunctual, steered, and the codes
+    of warnings that take evidence away (`checks.evidence`).
     """
 
     kind: str

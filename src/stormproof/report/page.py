@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from stormproof.model.event import EndEvent, WarningEvent
 from stormproof.model.finding import Finding
@@ -96,7 +97,7 @@ class RecoveryView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
-    """A warning of the run."""
+    """A warning of the verdict; `at` is when the run said it, empty where judging did."""
 
     at: str
     code: str
@@ -136,7 +137,7 @@ def page_of(verdict: Verdict, record: Record) -> Page:
     windows = windows_of(record)
     tally = tally_of(record)
     timeline = timeline_of(record, verdict, windows, tally)
-    warnings = [event for event in record.events if isinstance(event, WarningEvent)]
+    warnings = _warnings(verdict, record, windows)
     return Page(
         verdict=verdict,
         title=record.plan.title,
@@ -160,12 +161,23 @@ def page_of(verdict: Verdict, record: Record) -> Page:
         not_judged=verdict.not_judged,
         problems=verdict.problems[:PROBLEMS_LISTED],
         problems_left_out=max(0, len(verdict.problems) - PROBLEMS_LISTED),
-        warnings=[
-            Warned(at=_at(windows, event.at_ns), code=event.code, text=event.text)
-            for event in warnings[:WARNINGS_LISTED]
-        ],
+        warnings=warnings[:WARNINGS_LISTED],
         warnings_left_out=max(0, len(warnings) - WARNINGS_LISTED),
     )
+
+
+def _warnings(verdict: Verdict, record: Record, windows: Windows) -> list[Warned]:
+    """Return what judging saw, which leads the verdict's, and what the run said of itself."""
+    events = [event for event in record.events if isinstance(event, WarningEvent)]
+    said = {f"{event.code}: {event.text}" for event in events}
+    judged = takewhile(lambda line: line not in said, verdict.warnings)
+    warned = [
+        Warned(at="", code=code, text=text)
+        for code, _, text in (line.partition(": ") for line in judged)
+    ]
+    return warned + [
+        Warned(at=_at(windows, event.at_ns), code=event.code, text=event.text) for event in events
+    ]
 
 
 def _ended(record: Record) -> str:

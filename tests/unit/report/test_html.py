@@ -251,6 +251,19 @@ def test_many_warnings_are_cut(record: Record) -> None:
     assert b"and 451 more" in page
 
 
+def test_what_judging_saw_stands_before_what_the_run_said(record: Record) -> None:
+    """Notes of the profile and of the timeline are in the verdict alone, and on the page."""
+    warning = WarningEvent(at_ns=at_ns(3), code="names-folded", text="too many names")
+    verdict = msgspec.structs.replace(
+        make_pass(),
+        warnings=["timeline: cache-cut came 3 s late", "names-folded: too many names"],
+    )
+    page = render_html(verdict, replace(record, events=(*record.events, warning))).decode()
+    late = page.index("<code>timeline</code> cache-cut came 3 s late")
+    assert late < page.index("<code>names-folded</code> too many names")
+    assert page.count("too many names") == 1
+
+
 def test_same_bytes_twice(record: Record) -> None:
     """Rendering is a pure function of verdict and record."""
     assert render_html(make_fail(), record) == render_html(make_fail(), record)
