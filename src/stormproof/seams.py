@@ -16,6 +16,7 @@ from stormproof.model.control_order import ControlOrder
 from stormproof.model.event import Event, Failure, ProbeSample
 from stormproof.model.observed import Observed
 from stormproof.model.plan import PlannedFault
+from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.model.series import Frame, Series
 
 
@@ -146,6 +147,18 @@ class Source(Protocol):
 
         Raises:
             SourceSilent: there is no answer, or none that says anything.
+        """
+        ...
+
+
+class ReadingSink(Protocol):
+    """Where readings are kept; what it took survives the death of the process."""
+
+    def reading(self, reading: SourceReading, series: Sequence[ObservedSeries]) -> None:
+        """Append a reading, after the series that it mentions for the first time.
+
+        Raises:
+            EnvironmentFailure: the disk is full.
         """
         ...
 

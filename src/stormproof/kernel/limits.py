@@ -3,6 +3,13 @@
 SERIES_MAX = 1_000  # a run; what comes later goes to the series `other`
 TAG_VALUES_MAX = 64
 METRICS_MAX = 100  # that a file of journeys declares
+OBSERVED_NAMES_LEFT_OUT_MAX = 20  # a source, each told once; of more, any name counts as left out
+OBSERVED_TAGS_MAX = 32  # of a figure that a source gives
+OBSERVED_TEXT_CHARACTERS_MAX = 1_024  # its name and tags together
+EXPOSITION_BYTES_MAX = 16 << 20  # of a target's /metrics
+EXPOSITION_SAMPLES_MAX = 20_000
+EXPOSITION_TYPES_MAX = 20_000
+EXPOSITION_LINE_CHARACTERS_MAX = 16_384
 METRIC_TAGS_MAX = 8
 TAG_SETS_MAX = 256  # a scenario, in one worker
 TAG_KEYS_MAX = 8  # that a user carries beside its scenario's

@@ -155,6 +155,18 @@ class PlannedProbe(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ns: int
 
 
+class PlannedSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures that somebody else keeps, read again and again; `name` is what objectives say.
+
+    A target that serves none at `path` is no error: only an objective on them is then undecided.
+    """
+
+    name: str
+    path: str = ""  # where the target serves them
+    interval_ns: int
+    timeout_ns: int
+
+
 class NotJudged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An objective whose evidence cannot exist at this scale, decided before the run."""
 
@@ -212,6 +224,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()  # keys that journeys set, beside those of the scenarios
     faults: tuple[PlannedFault, ...]
     probes: tuple[PlannedProbe, ...]
+    sources: tuple[PlannedSource, ...] = ()
     checkers: tuple[str, ...]
     gate: tuple[Objective, ...]  # the steady state, asked once after the warm-up
     objectives: tuple[Objective, ...]

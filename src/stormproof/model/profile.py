@@ -58,6 +58,15 @@ class ProbeNumbers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceNumbers:
+    """How often a source of figures is read, and where the target serves its own."""
+
+    path: str = "/metrics"  # empty: it is not asked
+    interval_ns: int = 5_000_000_000
+    timeout_ns: int = 3_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What the load must stay below, whatever the scenarios ask for; None: only the hard limits."""
 
@@ -98,4 +107,5 @@ class Profile:
     reference: str = ""  # figures of another machine, shown beside the results, never judged
     tls: TlsSettings = field(default_factory=TlsSettings)
     network: Network = field(default_factory=Network)
+    sources: Mapping[str, SourceNumbers] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # what was left out of it, for people

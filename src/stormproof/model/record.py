@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from stormproof.model.event import Event, Failure, ProbeSample
 from stormproof.model.plan import Plan
+from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.model.series import Frame, Series
 
 if TYPE_CHECKING:
@@ -60,5 +61,7 @@ class Record:
     probes: tuple[ProbeSample, ...]  # ordered by start
     failures: tuple[Failure, ...]
     ledger: tuple[NDArray[np.void], ...]
+    observed: Mapping[int, ObservedSeries] = field(default_factory=dict)  # by id
+    readings: tuple[SourceReading, ...] = ()  # ordered by start
     sealed: bool
     problems: tuple[str, ...]

@@ -31,6 +31,7 @@ from stormproof.planning.problems import (
 )
 from stormproof.planning.safety import limit_problems, rate_cap_per_s, target_problems
 from stormproof.planning.scale import Scale, scale_problems
+from stormproof.planning.sources import planned_sources
 from stormproof.planning.thresholds import read_thresholds
 from stormproof.planning.trials import LoadedTrial
 from stormproof.rules.evidence import decide_not_judged
@@ -214,6 +215,7 @@ def _draft(
         metrics=authored.metrics,
         faults=() if choices.target else _faults(trial, profile, scaled),
         probes=_probes(trial, profile),
+        sources=planned_sources(profile),
         checkers=trial.checkers,
         gate=(),
         objectives=(),

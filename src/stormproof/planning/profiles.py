@@ -20,6 +20,7 @@ from stormproof.planning.connecting import network_of, tls_of
 from stormproof.planning.fields import Fields, JsonObject, read_object
 from stormproof.planning.k6 import as_document, understood
 from stormproof.planning.scenarios import read_scenario
+from stormproof.planning.sources import read_sources
 
 
 def find_profile(name: str, folders: list[Path]) -> Path:
@@ -119,6 +120,7 @@ def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
         reference=fields.text("reference", ""),
         tls=tls_of(fields.inner("tls"), Path(where).parent),
         network=network_of(fields.inner("network")),
+        sources=read_sources(fields.inner("sources")),
         notes=fields.lines("notes"),
     )
     fields.done()

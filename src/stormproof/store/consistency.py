@@ -50,4 +50,15 @@ def contradictions_of(name: str, content: SegmentContent) -> list[str]:
     problems += [f"names series {one} {times} times" for one, times in ids.items() if times > 1]
     counted = {one.series for frame in content.frames for one in frame.counts}
     problems += [f"counts series {one}, which it never named" for one in sorted(counted - set(ids))]
+    problems += _odd_figures(content)
     return problems[:1]  # one is enough to take it from a verdict, and thousands say no more
+
+
+def _odd_figures(content: SegmentContent) -> list[str]:
+    """Name what a segment of readings says that cannot be."""
+    ids = Counter(one.id for one in content.observed)
+    told = {found for reading in content.readings for found in reading.ids}
+    problems = [f"names figure {one} {times} times" for one, times in ids.items() if times > 1]
+    return problems + [
+        f"reads figure {one}, which it never named" for one in sorted(told - set(ids))
+    ]

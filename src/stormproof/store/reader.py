@@ -18,7 +18,10 @@ from stormproof.store.consistency import contradictions_of, impostor_problem, wo
 from stormproof.store.directory import RunDirectory, read_json
 from stormproof.store.segment import SegmentContent, read_segment
 
-KNOWN_SEGMENT = re.compile(r"(controller|keeper|heal(-[0-9]{1,4})?|worker-[0-9]{1,4})\.seg")
+OBSERVER = "observer.seg"
+KNOWN_SEGMENT = re.compile(
+    r"(controller|observer|keeper|heal(-[0-9]{1,4})?|worker-[0-9]{1,4})\.seg"
+)
 
 
 def load_record(run: RunDirectory) -> Record:
@@ -96,6 +99,8 @@ def _broken_seals(run: RunDirectory, raw: dict[str, bytes]) -> dict[str, str]:
 
 def _missing_segments(plan: Plan, told: set[str]) -> list[str]:
     wanted = ["controller.seg", *(f"worker-{index}.seg" for index in range(plan.workers))]
+    if plan.sources:
+        wanted.append(OBSERVER)
     if plan.stack == "embedded":
         wanted.append("keeper.seg")
     return [f"{name} is missing" for name in wanted if name not in told]
@@ -113,7 +118,7 @@ def _join(
     for name, content in contents.items():
         if (worker := worker_of(name)) is not None:
             series[worker] = {one.id: one for one in content.series}
-    every = list(contents.values())
+    every, observer = list(contents.values()), contents.get(OBSERVER, SegmentContent())
     return Record(
         plan=plan,
         manifest=manifest,
@@ -129,6 +134,8 @@ def _join(
             for one in every
             if one.ledger
         ),
+        observed={one.id: one for one in observer.observed},
+        readings=tuple(sorted(observer.readings, key=lambda one: (one.start_ns, one.source))),
         sealed=sealed,
         problems=tuple(problems),
     )

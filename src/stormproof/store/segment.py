@@ -25,6 +25,7 @@ from stormproof.kernel.errors import EnvironmentFailure, OwnFault
 from stormproof.kernel.limits import SEGMENT_FRAME_BYTES_MAX
 from stormproof.model.event import Event, Failure, ProbeSample
 from stormproof.model.ledger import ENTRY_BYTES
+from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.model.series import Frame, Series
 
 MAGIC = b"SPSEG01\n"
@@ -41,7 +42,9 @@ class FrameKind(IntEnum):
     LEDGER = 5
     FAILURE = 6
     PROBE = 7
+    READING = 8
     END = 9
+    OBSERVED = 10
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +72,8 @@ class SegmentContent(msgspec.Struct, kw_only=True):
     frames: list[Frame] = []
     failures: list[Failure] = []
     probes: list[ProbeSample] = []
+    observed: list[ObservedSeries] = []
+    readings: list[SourceReading] = []
     ledger: bytearray = msgspec.field(default_factory=bytearray)
     end: End | None = None
     problem: str = ""
@@ -128,6 +133,12 @@ class SegmentRecorder:
         """Append answers of probes."""
         self._write(pack_frame(FrameKind.PROBE, self._encode(samples)))
 
+    def reading(self, reading: SourceReading, series: Sequence[ObservedSeries]) -> None:
+        """Append what a source gave, after the series that it mentions for the first time."""
+        parts = [pack_frame(FrameKind.OBSERVED, self._encode(one)) for one in series]
+        parts.append(pack_frame(FrameKind.READING, self._encode(reading)))
+        self._write(b"".join(parts))
+
     def close(self, how: str) -> None:
         """Write the end mark, force all to disk and close; safe to call twice."""
         if self._closed:
@@ -158,6 +169,8 @@ def _failure(path: Path, error: OSError) -> EnvironmentFailure:
     return EnvironmentFailure(f"{path} cannot be written: {error.strerror}", "check --out")
 
 
+_OBSERVED = msgspec.msgpack.Decoder(ObservedSeries)
+_READING = msgspec.msgpack.Decoder(SourceReading)
 _DECODERS = {
     FrameKind.META: msgspec.msgpack.Decoder(Meta),
     FrameKind.EVENT: msgspec.msgpack.Decoder(Event),
@@ -207,11 +220,24 @@ def _read_frame(data: bytes, at: int, content: SegmentContent) -> int:
     return start + length
 
 
+def _take_figures(kind: FrameKind, payload: bytes, content: SegmentContent) -> None:
+    if kind is FrameKind.OBSERVED:
+        content.observed.append(_OBSERVED.decode(payload))
+        return
+    reading = _READING.decode(payload)
+    if len(reading.ids) != len(reading.values):
+        raise ValueError("a reading whose ids and values do not pair")
+    content.readings.append(reading)
+
+
 def _take(kind: FrameKind, payload: bytes, content: SegmentContent) -> None:
     if kind is FrameKind.LEDGER:
         if len(payload) % ENTRY_BYTES:
             raise ValueError("no whole number of ledger entries")
         content.ledger += payload
+        return
+    if kind in (FrameKind.OBSERVED, FrameKind.READING):
+        _take_figures(kind, payload, content)
         return
     value = _DECODERS[kind].decode(payload)
     match value:

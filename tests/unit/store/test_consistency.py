@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.builders import ITERATIONS, counted, frame, series
 
+from stormproof.model.observed import ObservedKind
+from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.model.series import Frame, Series
 from stormproof.store.consistency import contradictions_of, impostor_problem, worker_of
 from stormproof.store.segment import Meta, SegmentContent
@@ -76,3 +78,16 @@ def test_a_contradiction_is_named(content: SegmentContent, problem: str) -> None
 def test_sound_frames_contradict_nothing() -> None:
     """Seconds told once each, in series that are named, are as they should be."""
     assert contradictions_of("worker-1.seg", _content(frames=[_second(1), _second(2)])) == []
+
+
+def test_readings_of_figures_that_nobody_named_are_said() -> None:
+    """A figure that is named twice, or read without a name, makes its segment no evidence."""
+    series = ObservedSeries(id=0, source="target", name="a", tags={}, kind=ObservedKind.GAUGE)
+    reading = SourceReading(source="target", start_ns=1, end_ns=2, ids=[0, 5], values=[1.0, 2.0])
+    meta = Meta(writer="observer", pid=1, boot_id="b", at_ns=0, wall_ns=0)
+    whole = SegmentContent(meta=meta, observed=[series])
+    assert contradictions_of("observer.seg", whole) == []
+    unnamed = SegmentContent(meta=meta, observed=[series], readings=[reading])
+    assert contradictions_of("observer.seg", unnamed) == ["reads figure 5, which it never named"]
+    twice = SegmentContent(meta=meta, observed=[series, series])
+    assert contradictions_of("observer.seg", twice) == ["names figure 0 2 times"]

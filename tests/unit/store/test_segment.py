@@ -10,6 +10,8 @@ import pytest
 from stormproof.kernel.errors import EnvironmentFailure, OwnFault
 from stormproof.model.event import EndEvent, Failure, ProbeSample, WarningEvent
 from stormproof.model.ledger import ENTRY, ENTRY_BYTES, EntryKind
+from stormproof.model.observed import ObservedKind
+from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.model.series import Counts, Frame, GeneratorHealth, Series, SeriesKind
 from stormproof.store.segment import SegmentRecorder, read_segment
 
@@ -146,3 +148,24 @@ def test_nothing_comes_after_the_end_mark(tmp_path: Path) -> None:
     content = read_segment(whole + whole[8:])
     assert content.problem == f"goes on after its end mark at byte {len(whole)}"
     assert len(content.frames) == 1
+
+
+def test_readings_survive_a_writer_that_was_killed(tmp_path: Path) -> None:
+    """What a source gave is on its way to the disk once it is taken: no end mark is needed, a torn
+    reading costs itself, and one whose ids and values do not pair is none."""
+    path = tmp_path / "observer.seg"
+    recorder = SegmentRecorder(path, writer="observer")
+    series = ObservedSeries(
+        id=3, source="target", name="a", tags={"b": "c"}, kind=ObservedKind.GAUGE
+    )
+    first = SourceReading(source="target", start_ns=1, end_ns=2, ids=[3], values=[4.5])
+    second = SourceReading(source="target", start_ns=5, end_ns=9, error="timeout")
+    recorder.reading(first, [series])
+    recorder.reading(second, [])
+    content = read_segment(path.read_bytes())
+    assert (content.observed, content.readings) == ([series], [first, second])
+    torn = read_segment(path.read_bytes()[:-1])
+    assert (torn.readings, torn.problem[:6]) == ([first], "is cut")
+    recorder.reading(SourceReading(source="t", start_ns=1, end_ns=2, ids=[3], values=[]), [])
+    recorder.close("completed")
+    assert "do not pair" in read_segment(path.read_bytes()).problem

@@ -1,0 +1,88 @@
+"""Ask the target for its own figures, where it serves them (`stormproof.seams.Source`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from stormproof.kernel.errors import SourceSilent
+from stormproof.kernel.limits import EXPOSITION_BYTES_MAX, EXPOSITION_SAMPLES_MAX
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.observed import UNREAD, Observed, ObservedKind
+from stormproof.model.plan import Network, PlannedSource, TlsSettings
+from stormproof.observe.door import Door, door_of
+from stormproof.observe.exposition import Exposition, read_exposition
+from stormproof.observe.request import Answer, ask
+
+ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5"
+OPEN_METRICS = "application/openmetrics-text"
+NOT_SERVED = (301, 302, 307, 308, 401, 403, 404, 405, 406, 410, 501)
+
+
+class Scrape:
+    """Scrape `/metrics` of a target.
+
+    Args:
+        planned: the path, and how long the target may take.
+        base_url: of the target.
+        headers: that every request carries, such as a key.
+        tls: how an https target is trusted.
+        network: how its name is looked up.
+
+    Raises:
+        EnvironmentFailure: a file of the TLS settings cannot be used.
+    """
+
+    def __init__(
+        self,
+        planned: PlannedSource,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        tls: TlsSettings | None = None,
+        network: Network | None = None,
+    ) -> None:
+        self._planned = planned
+        self._door: Door = door_of(base_url, tls, network)
+        self._headers = headers or {}
+
+    @property
+    def name(self) -> str:
+        """What its figures are called by in objectives."""
+        return self._planned.name
+
+    async def read(self) -> list[Observed]:
+        """Return all figures that the target serves, and how many of its lines were none.
+
+        Raises:
+            SourceSilent: no answer in time, or one that is no exposition.
+        """
+        path = self._planned.path
+        answer = await ask(
+            self._door,
+            path=path,
+            accept=ACCEPT,
+            headers=self._headers,
+            bytes_max=EXPOSITION_BYTES_MAX,
+            timeout_s=self._planned.timeout_ns / SECOND_NS,
+        )
+        if answer.error:
+            raise SourceSilent(f"{path}: {answer.error}")
+        if answer.status != 200:
+            is_absent = answer.status in NOT_SERVED
+            raise SourceSilent(f"{path} answers {answer.status}", is_absent=is_absent)
+        if not (answer.is_whole if answer.is_marked else answer.body.endswith(b"\n")):
+            raise SourceSilent(f"{path}: the answer was cut off")
+        read = await asyncio.to_thread(_read, answer)  # megabytes must not hold up the loop
+        if read.unread and not read.figures:
+            why = f"{path} is no exposition: none of its lines can be read"
+            raise SourceSilent(why, is_absent=True)
+        if read.left_out:
+            raise SourceSilent(f"{path} serves over {EXPOSITION_SAMPLES_MAX} series")
+        unread = Observed(name=UNREAD, tags={}, kind=ObservedKind.GAUGE, value=read.unread)
+        return [*read.figures, unread]
+
+
+def _read(answer: Answer) -> Exposition:
+    is_open_metrics = OPEN_METRICS in answer.content_type
+    return read_exposition(answer.body.decode("utf-8", "replace"), is_open_metrics=is_open_metrics)

@@ -1,0 +1,136 @@
+"""The text that a target serves as its own figures, well-formed and not."""
+
+from __future__ import annotations
+
+import pytest
+
+from stormproof.kernel.limits import EXPOSITION_LINE_CHARACTERS_MAX, EXPOSITION_SAMPLES_MAX
+from stormproof.model.observed import Observed, ObservedKind
+from stormproof.observe.exposition import read_exposition
+
+COUNTER, GAUGE = ObservedKind.COUNTER, ObservedKind.GAUGE
+
+TEXT = r"""# HELP requests_total Requests.
+# TYPE requests_total counter
+requests_total{method="GET",route="/a,b{c}",status="200"} 3
+requests_total{method = "PUT", route="quo\"te\\ and\nline", status="500",} 1 1395066363000
+# TYPE queue gauge
+queue 7.5e1
+# TYPE latency_ms histogram
+latency_ms_bucket{le="10"} 1
+latency_ms_bucket{le="+Inf"} 2
+latency_ms_sum 12
+latency_ms_count 2
+# TYPE spread summary
+spread{quantile="0.5"} NaN
+spread{quantile="0.9"} 4
+spread_sum 9
+spread_count 3
+untyped_thing -2
+untyped_total 6
+"""
+
+
+def kinds(text: str) -> dict[str, ObservedKind]:
+    return {one.name: one.kind for one in read_exposition(text).figures}
+
+
+def test_every_line_becomes_a_figure_with_its_kind() -> None:
+    """Counters, gauges, buckets and summaries are read with their labels, escapes undone."""
+    read = read_exposition(TEXT)
+    assert (read.unread, read.left_out) == (0, 0)
+    assert read.figures[:3] == [
+        Observed(
+            "requests_total", {"method": "GET", "route": "/a,b{c}", "status": "200"}, COUNTER, 3
+        ),
+        Observed(
+            "requests_total",
+            {"method": "PUT", "route": 'quo"te\\ and\nline', "status": "500"},
+            COUNTER,
+            1,
+        ),
+        Observed("queue", {}, GAUGE, 75),
+    ]
+    assert kinds(TEXT) == {
+        "requests_total": COUNTER,
+        "queue": GAUGE,
+        "latency_ms_bucket": COUNTER,
+        "latency_ms_sum": COUNTER,
+        "latency_ms_count": COUNTER,
+        "spread": GAUGE,
+        "spread_sum": COUNTER,
+        "spread_count": COUNTER,
+        "untyped_thing": GAUGE,
+        "untyped_total": COUNTER,
+    }
+
+
+def test_open_metrics_is_read_with_its_suffixes_and_exemplars() -> None:
+    """A family's name there lacks `_total`; exemplars and `_created` are left out."""
+    text = (
+        '# TYPE jobs counter\n# UNIT jobs x\njobs_total 4 # {trace_id="a b"} 0.5 12.25\n'
+        'jobs_created 1.7e9\n# TYPE wait gaugehistogram\nwait_bucket{le="+Inf"} 2\n# EOF\n'
+    )
+    read = read_exposition(text, is_open_metrics=True)
+    assert read.unread == 0
+    assert [(one.name, one.kind, one.value) for one in read.figures] == [
+        ("jobs_total", COUNTER, 4),
+        ("wait_bucket", GAUGE, 2),
+    ]
+
+
+def test_open_metrics_without_its_end_was_cut_off() -> None:
+    """A missing end mark counts as a line that could not be read, and what follows one too."""
+    assert read_exposition("a 1\n", is_open_metrics=True).unread == 1
+    assert read_exposition("a 1\n# EOF\nb 2\n", is_open_metrics=True).unread == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no_value",
+        "9name 1",
+        'open{a="b 1',
+        "unquoted{a=b} 1",
+        'twice{a="1",a="2"} 1',
+        "number 1_000",
+        "number zero",
+        "<html><body>hello</body></html>",
+        '{"ok": true}',
+        "endless +Inf",
+        "# TYPE broken_total counter\nbroken_total NaN",
+        "x" * EXPOSITION_LINE_CHARACTERS_MAX + " 1",
+    ],
+)
+def test_a_line_that_is_none_is_counted_and_the_rest_is_read(line: str) -> None:
+    """What cannot be read costs itself alone, before and after it everything is there."""
+    read = read_exposition(f"before 1\n{line}\nafter 2\n")
+    assert [one.name for one in read.figures] == ["before", "after"]
+    assert read.unread == 1
+
+
+def test_a_family_in_pieces_is_one() -> None:
+    """Samples between those of another family keep their kind; the same series twice is not read
+    twice."""
+    text = (
+        '# TYPE a_total counter\na_total{x="1"} 1\n# TYPE b gauge\nb 5\n'
+        'a_total{x="2"} 2\na_total{x="1"} 9\n'
+    )
+    read = read_exposition(text)
+    assert [(one.tags.get("x"), one.value) for one in read.figures if one.kind is COUNTER] == [
+        ("1", 1),
+        ("2", 2),
+    ]
+    assert read.unread == 1
+
+
+def test_a_family_that_changes_its_type_is_said() -> None:
+    """Of two types the first counts, and the line with the second is one that was not read."""
+    read = read_exposition("# TYPE a counter\n# TYPE a gauge\na 1\n")
+    assert (read.unread, read.figures[0].kind) == (1, COUNTER)
+
+
+def test_too_many_samples_are_counted_and_not_kept() -> None:
+    """Memory is bounded whatever a target serves."""
+    read = read_exposition("a 1\n" * (EXPOSITION_SAMPLES_MAX + 5))
+    assert read.left_out == 5
