@@ -7,34 +7,28 @@ A journey file adds its own metrics to these (`custom_metric`). What is in neith
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
 from stormproof.model.metric import CustomMetric, MetricKind
 from stormproof.model.objective import Aggregation, Objective
+from stormproof.model.observed import is_observed
+from stormproof.rules.metric import (
+    ANYTHING_ASKED,
+    COUNT_ASKED,
+    COUNTER_ASKED,
+    GAUGE_ASKED,
+    GENERATOR,
+    PROBES,
+    RATE_ASKED,
+    SECONDS_ASKED,
+    TREND_ASKED,
+    Metric,
+    Reading,
+)
 
-
-class Reading(Enum):
-    """Which part of a cell a metric reads, or that a checker measures it."""
-
-    COUNT = "count"
-    SUM = "sum"
-    LEVEL = "level"
-    FAILED_SHARE = "failed share"
-    PASSED_SHARE = "passed share"
-    RESPONSE = "response"
-    SERVICE = "service"
-    MEASURED = "measured"
-
-
-TREND_ASKED: Final[frozenset[Aggregation]] = frozenset({"avg", "min", "med", "max", "p"})
-COUNTER_ASKED: Final[frozenset[Aggregation]] = frozenset({"count", "rate"})
-RATE_ASKED: Final[frozenset[Aggregation]] = frozenset({"rate"})
-COUNT_ASKED: Final[frozenset[Aggregation]] = frozenset({"count"})
-SECONDS_ASKED: Final[frozenset[Aggregation]] = frozenset({"max", "value"})
-GAUGE_ASKED: Final[frozenset[Aggregation]] = frozenset({"value", "min", "max"})
+__all__ = ["GENERATOR", "PROBES", "Metric", "Reading"]  # what asks the catalog asks for these, too
 
 _OF_OPERATIONS = frozenset({"scenario", "name", "group"})
 _OF_SCENARIOS = frozenset({"scenario"})
@@ -43,40 +37,6 @@ _OF_FAULTS = frozenset({"fault"})
 _STATUS = frozenset({"status"})
 _NONE: frozenset[str] = frozenset()
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """A metric: `base` is what its series carry, `exact` ones need no validity to fail.
-
-    `counts_drops` adds the scenario's dropped iterations as +infinity; `timed` ones mean
-    something only when the load generator kept its schedule.
-    """
-
-    name: str
-    doc: str
-    reading: Reading
-    unit: str
-    aggregations: frozenset[Aggregation]
-    tags: frozenset[str]
-    base: str = ""
-    counts_drops: bool = False
-    timed: bool = True
-    exact: bool = False
-    needed: frozenset[str] = frozenset()  # the tags that it cannot be asked without
-
-    @property
-    def carries_declared_tags(self) -> bool:
-        """Whether it has series, which carry the tags that scenarios declare."""
-        return self.base not in ("", PROBES, GENERATOR)
-
-    @property
-    def is_share(self) -> bool:
-        """Whether its `rate` is a share, 0 to 1, and not a count per second."""
-        return self.reading not in (Reading.COUNT, Reading.SUM)
-
-
-PROBES: Final = "probe"  # the base of what the plan's probes saw: no series, but their answers
-GENERATOR: Final = "generator"  # the base of what the workers say of themselves in each frame
 USERS, USERS_BUSY = "vus_max", "vus"
 
 
@@ -354,10 +314,32 @@ def custom_metric(custom: CustomMetric) -> Metric:
     )
 
 
+REQUESTS_FAILED: Final = "target:requests_failed"
+
+
+@lru_cache(maxsize=256)
+def observed_metric(name: str) -> Metric:
+    """Return how a source's figure is read; what kind it is of, only the run can tell.
+
+    `target:requests_failed` is the share of `requests_total` that the target answered with 5xx.
+    """
+    is_share = name == REQUESTS_FAILED
+    return Metric(
+        name=name,
+        doc="Share of requests that the target answered with 5xx." if is_share else "",
+        reading=Reading.OBSERVED_SHARE if is_share else Reading.OBSERVED,
+        unit="",
+        aggregations=RATE_ASKED if is_share else ANYTHING_ASKED,
+        tags=_NONE,
+        timed=False,
+    )
+
+
 def metric_of(objective: Objective) -> Metric:
     """Return the metric that an objective asks: the catalog's or a journey file's own."""
     if objective.custom is None:
-        return CATALOG[objective.metric]
+        name = objective.metric
+        return observed_metric(name) if is_observed(name) else CATALOG[name]
     asks_extreme = objective.aggregation in ("min", "max")
     if asks_extreme and objective.custom.kind is MetricKind.TREND:
         return _extreme(objective.custom)

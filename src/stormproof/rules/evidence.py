@@ -46,6 +46,24 @@ def samples_needed(
     return 1
 
 
+def readings_needed(
+    aggregation: Aggregation,
+    percentile: float,
+    operator: Operator,
+    bar: float,
+    *,
+    share: bool = False,
+) -> int:
+    """Return how many samples a threshold on a source's figure needs.
+
+    Percentiles and shares need as many observations of the source as they would of ours; what a
+    counter has grown by needs two readings, what a gauge is needs one.
+    """
+    if aggregation in ("p", "med") or share:
+        return samples_needed(aggregation, percentile, operator, bar)
+    return 2 if aggregation in ("count", "rate") else 1
+
+
 def _ceil(quotient: float) -> int:
     """Round up what is not already whole but for the last bits of a float."""
     return max(1, math.ceil(round(min(quotient, SAMPLES_MAX), 6)))
@@ -58,7 +76,9 @@ def expected_samples(plan: Plan, objective: Objective) -> int | None:
     that is asked of stretches, it is what the poorest of them is promised.
     """
     known, spans = metric_of(objective), planned_spans(plan, objective.window)
-    if known.reading is Reading.MEASURED or objective.custom is not None or spans is None:
+    if known.reading is Reading.MEASURED or known.is_observed:
+        return None
+    if objective.custom is not None or spans is None:
         return None
     window_s = _asked_s(objective, spans)
     if known.base == PROBES:

@@ -1,7 +1,8 @@
 r"""The grammar of thresholds, as in k6, with windows.
 
     objective   = metric ":" threshold
-    metric      = name [ "{" tag { "," tag } "}" ]
+    metric      = [ source ":" ] name [ "{" tag { "," tag } "}" ]
+    source      = "target" | "process" | "log" | "postgres" | "valkey"
     tag         = key ":" value
     value       = bare | quoted             # trimmed
     bare        = any text; braces balanced, commas only inside braces
@@ -44,7 +45,7 @@ from stormproof.model.objective import (
 )
 from stormproof.rules.bar import holds
 from stormproof.rules.catalog import Reading, metric_of, unit_of
-from stormproof.rules.evidence import samples_needed
+from stormproof.rules.evidence import readings_needed, samples_needed
 from stormproof.rules.questions import (
     NOTHING_DECLARED,
     Declared,
@@ -170,6 +171,8 @@ def objective(
     if measured and (asked not in (None, "run") or stretch is not None):
         spelt = f"window:{asked}" if stretch is None else f"{stretch.kind}:..."
         problems.append(f"{name} is measured over the whole run: leave out {spelt}")
+    if metric is not None and metric.is_observed and stretch is not None:
+        problems.append(f"{name} is asked over a whole window: leave out {stretch.kind}:...")
     if metric is not None and metric.is_share and threshold.aggregation == "rate":
         problems += _idle_bar(threshold, threshold_text)
     if problems or metric is None:
@@ -184,7 +187,9 @@ def objective(
         operator=threshold.operator,
         bar=threshold.bar,
         unit=unit_of(metric, threshold.aggregation),
-        samples_min=samples_needed(*threshold, share=metric.is_share),
+        samples_min=readings_needed(*threshold, share=metric.is_share)
+        if metric.is_observed
+        else samples_needed(*threshold, share=metric.is_share),
         exact=exact or metric.exact,
         stretch=stretch,
         custom=declared.metrics.get(name),

@@ -14,9 +14,18 @@ from typing import Final
 
 from stormproof.model.metric import CustomMetric
 from stormproof.model.objective import Aggregation, Objective
+from stormproof.model.observed import SOURCES, is_observed
 from stormproof.model.plan import Plan
 from stormproof.model.tag import GROUP
-from stormproof.rules.catalog import CATALOG, PROBES, Metric, Reading, custom_metric, metric_of
+from stormproof.rules.catalog import (
+    CATALOG,
+    PROBES,
+    Metric,
+    Reading,
+    custom_metric,
+    metric_of,
+    observed_metric,
+)
 from stormproof.rules.fold import STATUS
 
 PSEUDO_TAGS: Final = ("window", "over", "every", "for")  # they pick seconds, and are no tags
@@ -45,6 +54,8 @@ class Declared:
         """Return a metric by its name, the catalog's or the plan's; None when there is none."""
         if name in CATALOG:
             return CATALOG[name]
+        if is_observed(name):
+            return observed_metric(name)
         return custom_metric(self.metrics[name]) if name in self.metrics else None
 
 
@@ -84,7 +95,7 @@ def question_problems(
     problems = [
         f"{metric} has no tag {tag!r}: {_instead(tag, askable)}"
         for tag in given
-        if tag not in askable
+        if tag not in askable and not known.is_observed
     ]
     problems += [
         f"{metric} needs its tag {tag!r}: write it as {metric}{{{tag}:name}}"
@@ -104,6 +115,9 @@ def _unknown(metric: str, declared: Declared) -> str:
     for beginning, why in NOT_MEASURED.items():
         if metric.startswith(beginning):
             return f"there is no metric {metric!r}: {why}"
+    source, colon, _ = metric.partition(":")
+    if colon:
+        return f"there is no source {source!r} of {metric!r}: {suggestion(source, SOURCES)}"
     names = {*CATALOG, *declared.metrics}
     return f"there is no metric {metric!r}: {suggestion(metric, names)}"
 
@@ -117,11 +131,14 @@ def problems_of(objective: Objective, plan: Plan) -> list[str]:
         *_unknown_values(objective, plan),
         *_status_problems(objective),
         *_unmeasured(objective, plan),
+        *_unread(objective, plan),
         *_abort_problems(objective),
     ]
 
 
 def _unknown_values(objective: Objective, plan: Plan) -> Iterator[str]:
+    if metric_of(objective).is_observed:
+        return  # its tags are the source's own, whatever they are called
     there = {
         "scenario": {one.name for one in plan.scenarios},
         "fault": {one.name for one in plan.faults},
@@ -140,7 +157,9 @@ def _unknown_values(objective: Objective, plan: Plan) -> Iterator[str]:
 
 def _status_problems(objective: Objective) -> Iterator[str]:
     status = objective.tags.get(STATUS)
-    if status is not None and status != "0" and not (len(status) == 3 and status.isdecimal()):
+    if status is None or status == "0" or metric_of(objective).is_observed:
+        return
+    if not (len(status) == 3 and status.isdecimal()):
         right = "three digits, or 0 for no answer at all"
         yield f"{objective.name}: {status!r} is no status: {right}"
 
@@ -153,13 +172,25 @@ def _unmeasured(objective: Objective, plan: Plan) -> Iterator[str]:
         yield f"{objective.name}: the trial has no checker 'delivery' to measure it"
 
 
+def _unread(objective: Objective, plan: Plan) -> Iterator[str]:
+    """Find figures of sources that the plan does not read, or that the gate cannot see."""
+    if not metric_of(objective).is_observed:
+        return
+    source, known = objective.metric.partition(":")[0], {one.name for one in plan.sources}
+    if source not in known:
+        what = f"the plan reads no figures of {source!r}"
+        yield f"{objective.name}: {what}: {suggestion(source, known)}"
+    if objective in plan.gate:
+        yield f"{objective.name}: the gate sees the load alone, not the figures of {source}"
+
+
 def _abort_problems(objective: Objective) -> Iterator[str]:
     """Find what abortOnFail cannot decide while the run goes on, from the frames alone."""
     if objective.abort is None:
         return
     name = f"{objective.name}: abortOnFail"
     metric = metric_of(objective)
-    if metric.reading is Reading.MEASURED or metric.base == PROBES:
+    if metric.reading is Reading.MEASURED or metric.base == PROBES or metric.is_observed:
         yield f"{name} sees the load alone, and {objective.metric} is no metric of it"
     elif objective.window not in LIVE_WINDOWS:
         yield f"{name} cannot know window:{objective.window} beforehand: use window:load or steady"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+METRIC = re.compile(rf"{NAME.pattern}(?::[A-Za-z_:][A-Za-z0-9_:]*)?")  # a source before its figure
 
 
 def parse_metric(text: str) -> tuple[str, dict[str, str]]:
@@ -18,7 +19,7 @@ def parse_metric(text: str) -> tuple[str, dict[str, str]]:
         ValueError: it is no metric; the message says what would be right.
     """
     text = text.strip()
-    match = NAME.match(text)
+    match = METRIC.match(text)
     if match is None:
         raise ValueError(f"{text!r} does not start with a metric's name, like http_req_duration")
     rest = text[match.end() :].strip()
