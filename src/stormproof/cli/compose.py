@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stormproof.cli.live import LiveState
+from stormproof.cli.observing import Observing, Watch
 from stormproof.faults import keeper
 from stormproof.faults.index import default_index_dir
 from stormproof.kernel.clock import SystemClock
@@ -24,7 +25,7 @@ from stormproof.rules.gate import decide
 from stormproof.run.control import ControlDesk
 from stormproof.run.decisions import Decisions, Frames
 from stormproof.run.lifecycle import Ports, Run
-from stormproof.seams import Recorder, Stack
+from stormproof.seams import ReadingSink, Recorder, Stack
 from stormproof.stack.embedded import plan_embedded
 from stormproof.stack.kept import KEEPER_DIED, KeptStack
 from stormproof.stack.running import RunningTarget
@@ -54,6 +55,7 @@ def compose_run(
     state: LiveState,
     *,
     run_id: str,
+    observer: ReadingSink,
     headers: Mapping[str, str],
     on_trace: Callable[[str], None] | None,
 ) -> Run:
@@ -84,33 +86,45 @@ def compose_run(
     )
 
     state.prepared = lambda: (fleet.users_done, fleet.users)
+    observing = Observing(plan, observer, clock, state, on_worker_event, headers)
 
     def on_stack_event(event: Event) -> None:
-        state.on_event(event)
+        observing.on_event(event)
         note_stack_event(event, recorder, run.give_up)
 
     probes = Probes(
         plan.probes, recorder, clock, state.on_sample, tls=plan.tls, network=plan.network
     )
+    desk = ControlDesk(fleet, directory.control, on_worker_event)
     ports = Ports(
         stack=_stack(plan, directory, run_id, stack_cores, on_stack_event),
         fleet=fleet,
         steering=fleet,
-        watch=_watching(probes, ControlDesk(fleet, directory.control, on_worker_event)),
+        watch=_watching(probes, desk, observing.watch),
         recorder=recorder,
         clock=clock,
         decisions=Decisions(plan, frames, decide, AbortRules(plan), clock),
-        on_event=state.on_event,
+        on_event=observing.on_event,
     )
     run = Run(plan, ports)
     return run
 
 
-def _watching(probes: Probes, desk: ControlDesk) -> Callable[[str], Awaitable[None]]:
-    """Ask the probes and take orders, until cancelled."""
+def _watching(probes: Probes, desk: ControlDesk, read_sources: Watch) -> Watch:
+    """Ask the probes, read the sources and take orders, until cancelled.
+
+    All of it ends together: the sources are read once more at the end, while the record is open.
+    """
 
     async def watch(base_url: str) -> None:
-        await asyncio.gather(probes.watch(base_url), desk.serve())
+        parts = (probes.watch(base_url), read_sources(base_url), desk.serve())
+        watching = [asyncio.ensure_future(one) for one in parts]
+        try:
+            await asyncio.gather(*watching)
+        finally:
+            for one in watching:
+                one.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
 
     return watch
 

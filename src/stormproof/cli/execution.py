@@ -29,8 +29,10 @@ from stormproof.model.plan import Plan
 from stormproof.model.record import Manifest
 from stormproof.model.verdict import Verdict
 from stormproof.planning.trials import LoadedTrial
+from stormproof.report.sources import source_lines
 from stormproof.run.lifecycle import Run
 from stormproof.store.directory import RunDirectory, new_run_id
+from stormproof.store.reader import load_record
 from stormproof.store.segment import SegmentRecorder
 
 REDRAW_S = 0.25
@@ -87,8 +89,11 @@ def carry_out(plan: Plan, loaded: LoadedTrial, out: Path, manner: Manner) -> Out
     )
     click.echo(f"record {directory.path}", err=True)
     error = _run(plan, directory, run_id, manner)
-    verdict = judge_run(directory)
+    record = load_record(directory)
+    verdict = judge_run(directory, record)
     print_verdict(directory, verdict)
+    for line in source_lines(record):
+        click.echo(line)
     sys.stdout.flush()
     return Outcome(directory=directory, verdict=verdict, error=error)
 
@@ -98,6 +103,7 @@ def _run(
 ) -> StormproofError | None:
     """Carry out the run and seal its record; return what stopped it early."""
     recorder = SegmentRecorder(directory.record / "controller.seg", writer="controller")
+    observer = SegmentRecorder(directory.record / "observer.seg", writer="observer")
     view = open_view()
     state = LiveState(plan=plan, now_ns=clock.monotonic_ns, tell=view.tell)
     error: StormproofError | None = None
@@ -108,6 +114,7 @@ def _run(
             recorder,
             state,
             run_id=run_id,
+            observer=observer,
             headers=manner.headers,
             on_trace=view.tell if manner.verbose else None,
         )
@@ -118,6 +125,7 @@ def _run(
         view.close()
     directory.release_reserve()
     how = "completed" if error is None else type(error).__name__
+    observer.close(how)
     recorder.close(how)
     directory.seal(run_id=run_id, how=how)
     return error

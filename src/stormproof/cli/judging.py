@@ -33,9 +33,8 @@ from stormproof.store.reader import load_record
 EXIT_CODES = {Status.PASS: 0, Status.FAIL: 1, Status.INCONCLUSIVE: 2}
 
 
-def judge_run(directory: RunDirectory) -> Verdict:
+def judge_run(directory: RunDirectory, record: Record) -> Verdict:
     """Judge a run by its own plan, write the verdict and its renderings, and return it."""
-    record = load_record(directory)
     verdict = judge(record, version=__version__)
     directory.save(directory.verdict, readable_json(verdict))
     write_reports(directory, verdict, record)

@@ -25,9 +25,13 @@ from stormproof.model.event import (
 )
 from stormproof.model.histogram import Histogram
 from stormproof.model.plan import Plan
+from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.model.series import Counts, Frame, Series, SeriesKind
+from stormproof.rules.figures import Figures, Instant, figures_of
+from stormproof.rules.target_now import LOG_QUEUE, LOG_QUEUE_ALARM, NAMES, TargetNow, target_now
 
 KEPT_SECONDS = 120  # of the history that a sparkline shows
+TARGET = "target"  # the source of the target's own figures
 
 _STATUS_WORDS = {0: "no answer", -1: "failed"}
 _FAULT_WORDS = {
@@ -73,6 +77,9 @@ class LiveState:
     errors: Counter[str] = field(default_factory=Counter)  # since the start of the load
     delivered: bool = False  # whether any message was seen to arrive
     seconds: dict[int, Second] = field(default_factory=dict)
+    target: TargetNow = field(default_factory=TargetNow)
+    _said: list[Instant] = field(default_factory=list)  # by the target: first, last but one, last
+    _is_alarmed: bool = False
 
     def on_frame(self, frame: Frame, series: Mapping[int, Series]) -> None:
         """Add one second of one worker."""
@@ -126,6 +133,18 @@ class LiveState:
         if self.ready is not None and sample.ok != self.ready and self.origin_ns:
             self.tell("target says ready" if sample.ok else "target says not ready")
         self.ready = sample.ok
+
+    def on_reading(self, reading: SourceReading, series: Mapping[int, ObservedSeries]) -> None:
+        """Note what the target says of itself; a queue that is nearly full is told."""
+        if reading.source != TARGET or reading.error:
+            return
+        read = figures_of(TARGET, series, [reading], NAMES)
+        self._said = [*self._said[:1], *self._said[1:][-1:], *read.instants]
+        self.target = target_now(Figures(series=read.series, instants=self._said))
+        is_alarming = (self.target.log_queue or 0) >= LOG_QUEUE_ALARM
+        if is_alarming and not self._is_alarmed:
+            self.tell(f"ALARM: {LOG_QUEUE} of the target is {self.target.log_queue:,}")
+        self._is_alarmed = is_alarming
 
     def on_event(self, event: Event) -> None:
         """Note an event and tell it where a person wants to know."""
@@ -188,3 +207,15 @@ def _line(event: WarningEvent | ControlEvent) -> str:
     if isinstance(event, ControlEvent):
         return f"load steered: {event.order}"
     return f"warning: {event.text}"
+
+
+def target_text(now: TargetNow) -> str:
+    """Say in a line what the target says of itself; empty where it says nothing of it."""
+    told = {
+        "": None if now.requests_per_s is None else f"{now.requests_per_s:,.0f}/s",
+        "errors ": None if now.failed_share is None else f"{now.failed_share:.1%}",
+        "p95 ": None if now.p95_ms is None else f"{now.p95_ms:.3g} ms",
+        "limited ": None if now.limited is None else f"{now.limited:,}",
+        "log queue ": None if now.log_queue is None else f"{now.log_queue:,}",
+    }
+    return "  ".join(name + value for name, value in told.items() if value is not None)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stormproof.cli.live import LiveState, Second
+from stormproof.cli.live import LiveState, Second, target_text
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import Phase
 from stormproof.report.printable import shortened
@@ -132,7 +132,7 @@ def _rows(state: LiveState, width: int) -> list[Text]:
 
     rows = _figures(state)
     names = max(len(row.name) for row in rows)
-    values = max(len(row.value) for row in rows)
+    values = max(len(row.value) for row in rows if row.history is not None)
     room = width - names - values - 4
     history = state.whole_seconds()[-room:] if room > 0 else []
     lines = []
@@ -173,6 +173,8 @@ def _figures(state: LiveState) -> list[_Row]:
     if state.delivered:
         value = milliseconds(second.delivery.percentile_us(95))
         rows.append(_Row(name="delivery p95", value=value, history=_delivery_us))
+    if said := target_text(state.target):
+        rows.append(_Row(name="target says", value=said))
     if state.ready is not None:
         value, style = ("ready", "green") if state.ready else ("NOT READY", "bold red")
         rows.append(_Row(name="target", value=value, style=style))

@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, TextIO
 
-from stormproof.cli.live import LiveState
+from stormproof.cli.live import LiveState, target_text
 from stormproof.cli.panel import WIDTH_MIN, clock_text, milliseconds, panel, rate_text
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ def numbers_text(state: LiveState) -> str:
     ]
     if state.delivered:
         parts.append(f"delivery p95 {milliseconds(second.delivery.percentile_us(95))}")
+    if said := target_text(state.target):
+        parts.append(f"target says {said}")
     if state.faults:
         parts.append(f"faults in force: {', '.join(state.faults)}")
     return "  ".join(part for part in parts if part)

@@ -13,6 +13,7 @@ import msgspec
 
 from stormproof.cli.dry_run import dry_run
 from stormproof.cli.execution import Manner, Outcome, carry_out
+from stormproof.cli.first_look import with_served
 from stormproof.cli.jobs import Job, compile_job
 from stormproof.cli.locations import profile_folders
 from stormproof.cli.variables import read_variables
@@ -61,6 +62,7 @@ def quick(
         plan = _without_memory(plan)
     if dry:
         return dry_run(plan, loaded, headers)
+    plan = with_served(plan, headers, lambda text: click.echo(text, err=True))
     variables = read_variables(os.environ, flags={})
     manner = Manner(variables=variables, headers=headers, verbose=verbose)
     outcome = carry_out(plan, loaded, out, manner)

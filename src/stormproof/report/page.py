@@ -19,6 +19,7 @@ from stormproof.report.number import clock, counted, wall_text
 from stormproof.report.operations import OperationRow, operation_rows
 from stormproof.report.recovery import InstantRow, instant_rows
 from stormproof.report.settings import SettingGroup, settings_of
+from stormproof.report.sources import SourceTable, source_tables
 from stormproof.report.standing import finding_status, headline_tail, ordered
 from stormproof.report.tally import Tally, tally_of
 from stormproof.report.timeline import Timeline, letter_of, timeline_of
@@ -123,6 +124,7 @@ class Page:
     findings: Sequence[FindingView]
     failures: Failures
     operations: Sequence[OperationRow]
+    sources: Sequence[SourceTable]
     generator: Generator
     settings: Sequence[SettingGroup]
     not_judged: Sequence[NotJudged]
@@ -156,6 +158,7 @@ def page_of(verdict: Verdict, record: Record) -> Page:
         ],
         failures=failures_of(record, windows, tally),
         operations=operation_rows(tally),
+        sources=source_tables(record),
         generator=verdict.generator,
         settings=settings_of(record, verdict),
         not_judged=verdict.not_judged,

@@ -49,6 +49,9 @@ PROFILE: dict[str, Any] = {
 }
 
 
+_COUNTING = threading.Lock()
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answer every path with 200, or `/items` with what the test wants."""
 
@@ -56,11 +59,19 @@ class Handler(BaseHTTPRequestHandler):
     item_status = 200
     seen_headers: Mapping[str, str] = {}
     seen_path = ""
+    metrics: Callable[[], str] | None = None  # what `/metrics` answers; it is not counted
+    answered = 0
 
     def do_GET(self) -> None:
         type(self).seen_headers, type(self).seen_path = dict(self.headers.items()), self.path
         status = self.item_status if self.path.startswith("/items") else 200
         body = b'{"ok": true}'
+        metrics = type(self).metrics
+        if self.path == "/metrics" and metrics is not None:
+            body = metrics().encode()
+        else:
+            with _COUNTING:
+                type(self).answered += 1
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
