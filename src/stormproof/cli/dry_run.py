@@ -11,10 +11,10 @@ import click
 from stormproof.cli.outlook import outlook_lines
 from stormproof.cli.plans import describe
 from stormproof.cli.rehearsal import rehearse
-from stormproof.clients.masking import MASK
 from stormproof.journeys.declared import Declared, declared_in
 from stormproof.journeys.journey import Journey
 from stormproof.journeys.loader import load_journey
+from stormproof.kernel.masking import MASK
 from stormproof.load.once import once_scenario
 from stormproof.model.plan import Plan, Scenario
 from stormproof.planning.trials import LoadedTrial

@@ -17,9 +17,9 @@ from stormproof.cli.first_look import with_served
 from stormproof.cli.jobs import Job, compile_job
 from stormproof.cli.locations import profile_folders
 from stormproof.cli.variables import read_variables
-from stormproof.clients.masking import mask_secrets
 from stormproof.kernel.canonical import readable_json
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
+from stormproof.kernel.masking import mask_secrets
 from stormproof.model.plan import NotJudged, Plan
 from stormproof.planning.documents import Amendments
 from stormproof.planning.profiles import find_profile, read_profile

@@ -15,11 +15,11 @@ from typing import Any, Self
 
 import msgspec
 
-from stormproof.clients.masking import MASK, mask_secrets
 from stormproof.clients.options import NAMES
 from stormproof.clients.tracing import shown_header
 from stormproof.journeys.fake import Fake
 from stormproof.journeys.journey import Journey
+from stormproof.kernel.masking import MASK, mask_secrets
 from stormproof.kernel.seeds import derive
 
 STEPS_MAX = 100

@@ -10,31 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
 from stormproof.kernel.limits import SECRET_CHARACTERS_MIN
+from stormproof.kernel.masking import MASK, TELLING_NAMES, mask_secrets
 
-MASK = "***"
 PREFIX_CHARACTERS_MIN = 4  # of a secret that was cut off; less tells nothing
 _BASE64_CHARACTERS_MIN = 6
-_NAMES = (
-    r"[\w-]*(?:pass(?:word|wd)?|secret|token|ticket|credential|api[_-]?key|cookie|session)[\w-]*"
-)
-_SECRET_HEADER = re.compile(rf"^(?:{_NAMES}|(?:proxy-)?authorization)$", re.IGNORECASE)
-_PATTERNS = (
-    # "name": "value" and name=value, where the name says that the value is a secret
-    re.compile(rf'("(?:{_NAMES})"\s*:\s*")(?:[^"\\]|\\.)*', re.IGNORECASE),
-    re.compile(rf"(\b(?:{_NAMES})=)[^\s&;,\"]+", re.IGNORECASE),
-    re.compile(r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]+", re.IGNORECASE),
-    # a line of a message's head
-    re.compile(r"^((?:Set-Cookie|Cookie|Authorization):\s*)[^\r\n]+", re.IGNORECASE | re.MULTILINE),
-    # a JSON web token gives itself away
-    re.compile(r"()\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"),
-)
-
-
-def mask_secrets(text: str) -> str:
-    """Replace the values of what is called a secret by `***`; their names stay readable."""
-    for pattern in _PATTERNS:
-        text = pattern.sub(rf"\1{MASK}", text)
-    return text
+_SECRET_HEADER = re.compile(rf"^(?:{TELLING_NAMES}|(?:proxy-)?authorization)$", re.IGNORECASE)
 
 
 def secrets_among(headers: Mapping[str, str]) -> list[str]:

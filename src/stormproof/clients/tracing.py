@@ -11,9 +11,10 @@ from collections.abc import Callable
 from functools import partial
 
 from stormproof.clients.connection import HttpConnection
-from stormproof.clients.masking import MASK, Masking
+from stormproof.clients.masking import Masking
 from stormproof.clients.response import Response
 from stormproof.kernel.limits import TRACE_BODY_BYTES_MAX, TRACED_EXCHANGES_MAX
+from stormproof.kernel.masking import MASK
 
 _END = b"\r\n\r\n"
 _SECRET_HEADER = re.compile(

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stormproof.clients.masking import MASK, Masking, mask_secrets, secrets_among
+from stormproof.clients.masking import Masking, secrets_among
+from stormproof.kernel.masking import MASK, mask_secrets
 
 VALUE = 'a/b+c "d" é&=%'
 

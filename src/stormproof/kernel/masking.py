@@ -1,0 +1,30 @@
+"""Take secrets out of what is kept, by what gives them away: their names and their looks."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MASK: Final = "***"
+TELLING_NAMES: Final = (
+    r"[\w-]*(?:pass(?:word|wd)?|secret|token|ticket|credential|api[_-]?key|cookie|session)[\w-]*"
+)
+_PATTERNS = (
+    # "name": "value" and name=value, where the name says that the value is a secret
+    re.compile(rf'("(?:{TELLING_NAMES})"\s*:\s*")(?:[^"\\]|\\.)*', re.IGNORECASE),
+    re.compile(rf"(\b(?:{TELLING_NAMES})=)[^\s&;,\"]+", re.IGNORECASE),
+    re.compile(r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]+", re.IGNORECASE),
+    # a line of a message's head
+    re.compile(r"^((?:Set-Cookie|Cookie|Authorization):\s*)[^\r\n]+", re.IGNORECASE | re.MULTILINE),
+    # a JSON web token gives itself away
+    re.compile(r"()\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"),
+    # the password of a URL
+    re.compile(r"(://[^:/@\s]*:)[^@/\s]+(?=@)"),
+)
+
+
+def mask_secrets(text: str) -> str:
+    """Replace the values of what is called a secret by `***`; their names stay readable."""
+    for pattern in _PATTERNS:
+        text = pattern.sub(rf"\1{MASK}", text)
+    return text
