@@ -171,8 +171,18 @@ async def test_a_reading_that_is_given_up_leaves_no_connection(
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
     assert await read_value(source, "connections_max") == 100
+    async with session(server) as holder:
+        await holder.execute("BEGIN")
+        await holder.execute("LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE")
+        reading = asyncio.ensure_future(source.read())
+        async with asyncio.timeout(DEADLINE_S):
+            while not await holder.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await holder.execute("ROLLBACK")
     async with asyncio.timeout(DEADLINE_S):
-        while len(await server.fetch(OURS)) > 1:
+        while await server.fetch(OURS):
             await asyncio.sleep(0.01)
 
 

@@ -48,7 +48,6 @@ def source(parts: PartsInSight) -> ProcessSource:
 
 async def test_memory_that_a_part_takes_is_seen(source: ProcessSource, api: Obedient) -> None:
     """Thirty megabytes that a part fills show in its anonymous memory and in what is resident."""
-    api.do("grow", 0)
     before = await source.read()
     api.do("grow", 30)
     after = await source.read()

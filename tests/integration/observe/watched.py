@@ -28,6 +28,7 @@ class Obedient:
             text=True,
             start_new_session=True,
         )
+        self.do("open", 0)  # it has started up
 
     @property
     def pid(self) -> int:
