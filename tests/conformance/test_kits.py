@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from stormproof.kernel.clock import SystemClock
+from stormproof.model.observed import Observed, ObservedKind
 from stormproof.model.plan import Stage
-from stormproof.seams import Clock, Recorder, Schedule
+from stormproof.seams import Clock, Recorder, Schedule, Source
 from stormproof.store.segment import SegmentRecorder, read_segment
 from stormproof.testing import (
     ManualClock,
@@ -18,6 +19,7 @@ from stormproof.testing import (
     check_clock,
     check_recorder,
     check_schedule,
+    check_source,
 )
 from stormproof.workload.constant_arrival_rate import ConstantArrivalRate
 from stormproof.workload.ramping_arrival_rate import RampingArrivalRate
@@ -140,3 +142,40 @@ def test_manual_clock_moves_when_told() -> None:
     assert (clock.now_ns(), clock.wall_ns()) == (8, 43)
     with pytest.raises(ValueError, match="does not go back"):
         clock.advance(-1)
+
+
+class _Saying:
+    """A source that says what it was given, one answer after the other."""
+
+    def __init__(self, *answers: Sequence[Observed], name: str = "process") -> None:
+        self.name = name
+        self._answers = iter(answers)
+
+    async def read(self) -> Sequence[Observed]:
+        return next(self._answers)
+
+
+def _figure(name: str = "a", kind: ObservedKind = ObservedKind.GAUGE, value: float = 1) -> Observed:
+    return Observed(name, {}, kind, value)
+
+
+async def test_kit_takes_a_source_that_keeps_its_promises() -> None:
+    """Figures may come and go, and change their values."""
+    await check_source(_Saying([_figure(), _figure("b")], [_figure(value=2)]))
+
+
+@pytest.mark.parametrize(
+    ("source", "promise"),
+    [
+        (_Saying(name="somewhere"), "no name of a source"),
+        (_Saying([]), "says nothing"),
+        (_Saying([_figure(), _figure(value=2)]), "there twice"),
+        (_Saying([_figure("cpu share")]), "no name of a figure"),
+        (_Saying([_figure(value=float("nan"))]), "is nan"),
+        (_Saying([_figure()], [_figure(kind=ObservedKind.COUNTER)]), "changes its kind"),
+    ],
+)
+async def test_kit_sees_a_broken_source(source: Source, promise: str) -> None:
+    """A source with figures that nobody can ask for, or judge, is caught."""
+    with pytest.raises(AssertionError, match=promise):
+        await check_source(source)

@@ -100,6 +100,10 @@ def test_fresh_key_lets_quick_read_the_feed(sanctum: Sanctum, folder: Path) -> N
     with_key = quick(sanctum, folder, "--api-key", key)
     assert with_key["total_requests"] >= 10
     assert (with_key["error_rate"], with_key["rate_limited"]) == (0, 0)
+    (verdict,) = (folder / "runs").glob("*/verdict.json")
+    asked = {one["name"]: one for one in json.loads(verdict.read_bytes())["objectives"]}
+    assert asked["target:rate_limit_hits_total: count<=5"]["value"] == 0
+    assert asked["target:async_logger_queue_size: max<500"]["value"] < 500
     assert quick(sanctum, folder)["error_rate"] == 1
     recorded = [path.read_bytes() for path in (folder / "runs").rglob("*") if path.is_file()]
     assert not any(key.encode() in data for data in recorded)

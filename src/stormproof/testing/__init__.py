@@ -4,7 +4,7 @@ Shipped, so that whoever writes a clock, a schedule or a recorder can test it as
 """
 
 from stormproof.testing.clock import ManualClock
-from stormproof.testing.kits import check_clock, check_recorder, check_schedule
+from stormproof.testing.kits import check_clock, check_recorder, check_schedule, check_source
 from stormproof.testing.recorder import Recorded, ScriptedRecorder
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "check_clock",
     "check_recorder",
     "check_schedule",
+    "check_source",
 ]

@@ -5,17 +5,21 @@ Each raises AssertionError with the broken promise as its text.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from itertools import pairwise
 
 from stormproof.kernel.errors import OwnFault
 from stormproof.model.event import EndEvent, Failure, ProbeSample
 from stormproof.model.ledger import ENTRY, EntryKind, make_key
+from stormproof.model.observed import SOURCES, ObservedKind
 from stormproof.model.series import Counts, Frame, GeneratorHealth, Series, SeriesKind
-from stormproof.seams import Clock, Recorder, Schedule
+from stormproof.seams import Clock, Recorder, Schedule, Source
 from stormproof.testing.recorder import Recorded
 
 _READINGS = 100
+METRIC_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")  # as objectives can spell it
 _SEGMENTS = (1, 2, 3, 7)
 _HEALTH = GeneratorHealth(
     cpu_ns=1,
@@ -106,3 +110,22 @@ def _frame(second: int) -> Frame:
 def _entry(sequence: int) -> bytes:
     key = make_key(3, 1, sequence)
     return ENTRY.pack(EntryKind.INVOKE, 0, 3, 1, 2, 0, key, 4, 5, 6, 7)
+
+
+async def check_source(source: Source) -> None:
+    """Hold a source to its promises: a known name, finite figures, each once and of one kind.
+
+    Args:
+        source: one that has something to say; it is read twice.
+    """
+    assert source.name in SOURCES, f"{source.name!r} is no name of a source"
+    kinds: dict[str, ObservedKind] = {}
+    for _ in range(2):
+        given = await source.read()
+        assert given, "it says nothing"
+        keys = {(one.name, frozenset(one.tags.items())) for one in given}
+        assert len(keys) == len(given), "a figure is there twice"
+        for one in given:
+            assert METRIC_NAME.fullmatch(one.name), f"{one.name!r} is no name of a figure"
+            assert math.isfinite(one.value), f"{one.name} is {one.value}"
+            assert kinds.setdefault(one.name, one.kind) is one.kind, f"{one.name} changes its kind"

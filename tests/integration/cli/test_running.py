@@ -221,7 +221,7 @@ def test_every_mode_of_quick_is_a_valid_plan(
     assert run_commands(["quick", project.target, "--mode", mode, "--dry-run"]) == 0
     out = capsys.readouterr().out
     wanted = {
-        "normal": ["load for 1m", "users 10;", "2 objectives"],
+        "normal": ["load for 1m", "users 10;", "7 objectives"],
         "burst": [
             "load for 10s",
             "1,000 starts a second",

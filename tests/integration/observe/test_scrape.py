@@ -18,6 +18,7 @@ from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.observe.readings import Readings
 from stormproof.observe.scrape import Scrape
 from stormproof.observe.sources import Sources, Watched
+from stormproof.testing import check_source
 
 PLANNED = PlannedSource(
     name="target", path="/metrics", interval_ns=10 * SECOND_NS, timeout_ns=5 * SECOND_NS
@@ -67,6 +68,13 @@ async def test_what_is_no_exposition_is_a_silence_with_its_reason(
         await scraped(replying(answer))
     assert why in silence.value.why
     assert silence.value.is_absent is is_absent
+
+
+async def test_a_scrape_keeps_the_promises_of_a_source() -> None:
+    """What comes out of an untidy exposition can be asked for and judged."""
+    answer = PLAIN + b'\r\n# TYPE a counter\na{x="1"} 1\na{x="1"} 2\nb NaN\nc -1\nodd\n'
+    async with server(replying(answer)) as (host, port):
+        await check_source(Scrape(PLANNED, f"http://{host}:{port}"))
 
 
 async def test_an_endless_answer_is_given_up_at_its_bound() -> None:
