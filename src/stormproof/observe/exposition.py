@@ -42,6 +42,7 @@ _COUNTED: Final[Mapping[str, frozenset[str]]] = {  # suffix -> types of which it
 }
 _UNTYPED: Final = ("unknown", "untyped")
 _CREATED: Final = "_created"
+_WITH_CREATED: Final = ("counter", "histogram", "summary")
 _END: Final = "# EOF"
 
 
@@ -160,13 +161,13 @@ class _Kinds:
         return self._known[name]
 
     def _find(self, name: str) -> ObservedKind | None:
+        if self._is_created(name):
+            return None
         own = self._types.get(name)
         if own == "counter":
             return ObservedKind.COUNTER
         if own is not None and own not in _UNTYPED:
             return ObservedKind.GAUGE
-        if self._is_created(name):
-            return None
         for suffix, types in _COUNTED.items():
             family = self._types.get(name.removesuffix(suffix), _UNTYPED[0])
             if name.endswith(suffix) and family not in _UNTYPED:
@@ -175,5 +176,8 @@ class _Kinds:
         return ObservedKind.COUNTER if is_named_so else ObservedKind.GAUGE
 
     def _is_created(self, name: str) -> bool:
-        family = self._types.get(name.removesuffix(_CREATED), "")
-        return name.endswith(_CREATED) and family in ("counter", "histogram", "summary")
+        """Say whether a figure is the instant at which another began, which the text format types
+        as a gauge of its own."""
+        family = name.removesuffix(_CREATED)
+        typed = {self._types.get(family), self._types.get(f"{family}_total")}
+        return name.endswith(_CREATED) and not typed.isdisjoint(_WITH_CREATED)

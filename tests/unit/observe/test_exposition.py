@@ -79,6 +79,17 @@ def test_open_metrics_is_read_with_its_suffixes_and_exemplars() -> None:
     ]
 
 
+def test_when_a_series_began_is_no_figure() -> None:
+    """What prometheus_client adds as gauges of its own is left out; a gauge that is merely called
+    so stays."""
+    text = (
+        "# TYPE a_total counter\na_total 1\n# TYPE a_created gauge\na_created 1.7e9\n"
+        "# TYPE b summary\nb_count 1\nb_sum 1\n# TYPE b_created gauge\nb_created 1.7e9\n"
+        "# TYPE users_created gauge\nusers_created 3\n"
+    )
+    assert set(kinds(text)) == {"a_total", "b_count", "b_sum", "users_created"}
+
+
 def test_open_metrics_without_its_end_was_cut_off() -> None:
     """A missing end mark counts as a line that could not be read, and what follows one too."""
     assert read_exposition("a 1\n", is_open_metrics=True).unread == 1
