@@ -19,6 +19,7 @@ from stormproof.checks.bench import (
     judged_of,
     length_s,
 )
+from stormproof.checks.drift import judge_drift
 from stormproof.checks.observed import judge_observed
 from stormproof.checks.outcome import Measurement
 from stormproof.checks.stretches import judge_stretches
@@ -45,6 +46,8 @@ def judge_objective(objective: Objective, bench: Bench) -> Judged:
     """
     if metric_of(objective).reading is Reading.MEASURED:
         return _judge_measured(objective, bench)
+    if objective.aggregation == "slope":
+        return judge_drift(objective, bench)
     if metric_of(objective).is_observed:
         return judge_observed(objective, bench)
     if objective.stretch is not None:

@@ -10,7 +10,7 @@ import msgspec
 from stormproof.model.metric import CustomMetric
 
 Operator = Literal["<", "<=", ">", ">=", "==", "!="]
-Aggregation = Literal["avg", "min", "med", "max", "p", "count", "rate", "value"]
+Aggregation = Literal["avg", "min", "med", "max", "p", "count", "rate", "value", "slope"]
 Window = Literal["warmup", "load", "steady", "calm", "fault", "recovery", "disturbed", "run"]
 StretchKind = Literal["over", "every", "for"]
 

@@ -95,7 +95,9 @@ def _references(objectives: Sequence[Judged], metric: str) -> list[Reference]:
     levels: dict[float, str] = {}
     for judged in objectives:
         asked = read_name(judged.name)
-        if asked is not None and asked.metric == metric and judged.bar > 0:
+        if asked is None or asked.threshold.aggregation == "slope":
+            continue  # its bar is no level
+        if asked.metric == metric and judged.bar > 0:
             threshold = asked.threshold
             percentile = f"p{figure(threshold.percentile)}"
             spelt = percentile if threshold.aggregation == "p" else threshold.aggregation

@@ -21,7 +21,13 @@ _WINDOWS = {
     "disturbed": "during faults and recovery",
     "run": "over the whole run",
 }
-_AGGREGATIONS = {"avg": "mean", "min": "shortest", "med": "median", "max": "longest"}
+_AGGREGATIONS = {
+    "avg": "mean",
+    "min": "shortest",
+    "med": "median",
+    "max": "longest",
+    "slope": "hourly growth of the median",
+}
 _TIMES = {
     "message_delivery": "delivery time of messages",
     "iteration_duration": "length of an iteration",
@@ -105,7 +111,8 @@ def _title(asked: Asked, metric: Metric) -> str:
         case Reading.SERVICE:
             return f"{aggregation} service time of {subject}"
         case Reading.FAILED_SHARE:
-            return f"share of {subject} that failed"
+            growth = "hourly growth of the " if asked.threshold.aggregation == "slope" else ""
+            return f"{growth}share of {subject} that failed"
         case Reading.PASSED_SHARE:
             return "share of checks that held" + _where(asked.tags)
         case _:

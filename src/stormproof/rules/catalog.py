@@ -18,6 +18,7 @@ from stormproof.rules.metric import (
     ANYTHING_ASKED,
     COUNT_ASKED,
     COUNTER_ASKED,
+    FAILED_ASKED,
     GAUGE_ASKED,
     GENERATOR,
     PROBES,
@@ -61,7 +62,7 @@ def _operations(
             doc=f"Share of {what} that failed, 0 to 1.",
             reading=Reading.FAILED_SHARE,
             unit="",
-            aggregations=RATE_ASKED,
+            aggregations=FAILED_ASKED,
             tags=_OF_OPERATIONS,
             base=base,
         ),
@@ -356,6 +357,8 @@ def _extreme(custom: CustomMetric) -> Metric:
 
 
 def unit_of(metric: Metric, aggregation: Aggregation) -> str:
-    """Return the unit of a metric's value; the rate of a counter is per second."""
+    """Return the unit of a metric's value: a counter's rate is per second, a slope by the hour."""
+    if aggregation == "slope":
+        return f"{metric.unit}/h"
     per_second = aggregation == "rate" and not metric.is_share
     return f"{metric.unit}/s" if per_second else metric.unit

@@ -17,6 +17,9 @@ RULE_OF_THREE: Final = 3.0  # n trials without an event bound its rate by 3/n at
 MEAN_SAMPLES: Final = 30
 SAMPLES_MAX: Final = 10**15  # more than any run gives, for bars next to nothing
 HEADROOM: Final = 1.2  # a plan must promise this much more than is needed
+SLOPE_STEP_S: Final = 10  # a point of a slope says what these seconds were together
+SLOPE_SAMPLES: Final = 30
+SLOPE_SPAN_S: Final = 600  # a slope by the hour from less would be a guess
 
 
 def samples_needed(
@@ -40,6 +43,8 @@ def samples_needed(
         return _ceil(TAIL_SAMPLES / beyond) if beyond > 0 else 1
     if aggregation == "avg":
         return MEAN_SAMPLES
+    if aggregation == "slope":
+        return SLOPE_SAMPLES
     if aggregation == "rate" and share:
         room = 1 - bar if operator in (">", ">=") else bar
         return _ceil(RULE_OF_THREE / room) if 0 < room < 1 else 1
@@ -81,6 +86,8 @@ def expected_samples(plan: Plan, objective: Objective) -> int | None:
     if objective.custom is not None or spans is None:
         return None
     window_s = _asked_s(objective, spans)
+    if objective.aggregation == "slope":
+        return int(window_s / SLOPE_STEP_S)
     if known.base == PROBES:
         return _expected_answers(plan, objective.tags.get("probe", ""), window_s)
     if known.base == GENERATOR:
@@ -175,6 +182,10 @@ def _why_not(plan: Plan, objective: Objective) -> str:
 
 def _why_too_short(plan: Plan, objective: Objective) -> str:
     spans = planned_spans(plan, objective.window)
+    if objective.aggregation == "slope" and spans is not None:
+        total_s, needed_s = _asked_s(objective, spans), SLOPE_SPAN_S * HEADROOM
+        lasts = f"window {objective.window} lasts about {total_s:.3g} s"
+        return "" if total_s >= needed_s else f"{lasts}, a slope needs {needed_s:.0f} s"
     if objective.stretch is None or spans is None:
         return ""
     longest_s = max((end_s - start_s for start_s, end_s in spans), default=0.0)

@@ -9,6 +9,7 @@ r"""The grammar of thresholds, as in k6, with windows.
     quoted      = '"' text '"'              # \" and \\ stand for " and \
     threshold   = aggregation operator number
     aggregation = "avg" | "min" | "med" | "max" | "p(" 0..100 ")" | "count" | "rate" | "value"
+                | "slope"
     operator    = "<" | "<=" | ">" | ">=" | "==" | "===" | "!="
 
 Pseudo tags pick the seconds. The first says which part of the run, the other three ask about
@@ -18,6 +19,8 @@ stretches of it instead of its whole, and stand alone; T is whole seconds, like 
     over:T      the bar must hold over every T in a row: over the last T, at any time
     every:T     the bar must hold over each T, side by side; the last ends where the window ends
     for:T       the bar must not stay broken for T, second by second; shorter breaks are borne
+
+A slope is how much a metric grows an hour, faults and warm-up left out; it has no stretches.
 
 The value of an objective with stretches is that of its worst one. Stricter than k6: repeated tags,
 unknown names and unclosed braces are errors.
@@ -71,6 +74,7 @@ _OPERATORS: Final[Mapping[str, Operator]] = {
 WINDOWS: Final[tuple[Window, ...]] = get_args(Window)
 AGGREGATIONS: Final[tuple[Aggregation, ...]] = get_args(Aggregation)
 STRETCHES: Final[tuple[StretchKind, ...]] = get_args(StretchKind)
+SLOPE_WINDOWS: Final[tuple[Window, ...]] = ("load", "steady", "calm")
 STRETCH_S_MAX: Final = 24 * 3_600
 
 
@@ -175,6 +179,8 @@ def objective(
         problems.append(f"{name} is asked over a whole window: leave out {stretch.kind}:...")
     if metric is not None and metric.is_share and threshold.aggregation == "rate":
         problems += _idle_bar(threshold, threshold_text)
+    if threshold.aggregation == "slope":
+        problems += _slope_problems(threshold.operator, asked, stretch)
     if problems or metric is None:
         raise ValueError("; ".join(problems))
     made = Objective(
@@ -205,6 +211,18 @@ def _idle_bar(threshold: Threshold, text: str) -> list[str]:
         return []
     shares = "every share meets" if of_none else "no share meets"
     return [f"{shares} {text.strip()!r}: a share lies between 0 and 1, 5 % is 0.05"]
+
+
+def _slope_problems(operator: Operator, window: str | None, stretch: Stretch | None) -> list[str]:
+    """Say what a slope cannot be asked: it needs all of the fault-free time, and a bar above it."""
+    problems = []
+    if operator not in ("<", "<="):
+        problems.append("a slope has a bar above it: write it like slope<5, by the hour")
+    if window not in (None, *SLOPE_WINDOWS):
+        problems.append(f"a slope is of time without faults: use window:{', '.join(SLOPE_WINDOWS)}")
+    if stretch is not None:
+        problems.append(f"a slope is of the whole window: leave out `{stretch.kind}`")
+    return problems
 
 
 def _take_stretch(tags: dict[str, str], problems: list[str]) -> Stretch | None:

@@ -24,13 +24,14 @@ class Reading(Enum):
     OBSERVED_SHARE = "observed share"
 
 
-TREND_ASKED: Final[frozenset[Aggregation]] = frozenset({"avg", "min", "med", "max", "p"})
+TREND_ASKED: Final[frozenset[Aggregation]] = frozenset({"avg", "min", "med", "max", "p", "slope"})
 COUNTER_ASKED: Final[frozenset[Aggregation]] = frozenset({"count", "rate"})
 RATE_ASKED: Final[frozenset[Aggregation]] = frozenset({"rate"})
+FAILED_ASKED: Final[frozenset[Aggregation]] = frozenset({"rate", "slope"})
 COUNT_ASKED: Final[frozenset[Aggregation]] = frozenset({"count"})
 SECONDS_ASKED: Final[frozenset[Aggregation]] = frozenset({"max", "value"})
-GAUGE_ASKED: Final[frozenset[Aggregation]] = frozenset({"value", "min", "max"})
-ANYTHING_ASKED: Final[frozenset[Aggregation]] = frozenset(get_args(Aggregation))
+GAUGE_ASKED: Final[frozenset[Aggregation]] = frozenset({"value", "min", "max", "slope"})
+ANYTHING_ASKED: Final[frozenset[Aggregation]] = frozenset(get_args(Aggregation)) - {"slope"}
 
 PROBES: Final = "probe"  # the base of what the plan's probes saw: no series, but their answers
 GENERATOR: Final = "generator"  # the base of what the workers say of themselves in each frame

@@ -166,6 +166,8 @@ def _status_problems(objective: Objective) -> Iterator[str]:
 
 def _unmeasured(objective: Objective, plan: Plan) -> Iterator[str]:
     known = CATALOG.get(objective.metric)
+    if objective.aggregation == "slope" and objective in plan.gate:
+        yield f"{objective.name}: the gate sees too little time for a slope"
     if known is not None and known.base == PROBES and objective in plan.gate:
         yield f"{objective.name}: the gate sees the load alone, not the probes"
     if objective.metric.startswith(("delivery_", "messages_")) and "delivery" not in plan.checkers:
@@ -192,6 +194,8 @@ def _abort_problems(objective: Objective) -> Iterator[str]:
     metric = metric_of(objective)
     if metric.reading is Reading.MEASURED or metric.base == PROBES or metric.is_observed:
         yield f"{name} sees the load alone, and {objective.metric} is no metric of it"
+    elif objective.aggregation == "slope":
+        yield f"{name} cannot decide a slope before its time is over: use p(95) or avg"
     elif objective.window not in LIVE_WINDOWS:
         yield f"{name} cannot know window:{objective.window} beforehand: use window:load or steady"
     if (

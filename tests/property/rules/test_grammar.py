@@ -10,6 +10,7 @@ from stormproof.model.objective import Aggregation, Objective
 from stormproof.rules.catalog import CATALOG, Reading
 from stormproof.rules.grammar import (
     AGGREGATIONS,
+    SLOPE_WINDOWS,
     STRETCH_S_MAX,
     STRETCHES,
     WINDOWS,
@@ -39,14 +40,16 @@ def objectives(draw: st.DrawFn) -> Objective:
     keys = draw(st.lists(st.sampled_from(sorted(known.tags)), unique=True)) if known.tags else []
     tags = {key: draw(VALUES) for key in [*keys, *sorted(known.needed - set(keys))]}
     pieces = [f"{key}:{_quoted(value)}" for key, value in tags.items()]
+    aggregation = draw(st.sampled_from(sorted(known.aggregations)))
+    is_slope = aggregation == "slope"
     if known.reading is not Reading.MEASURED and draw(st.booleans()):
-        pieces.append(f"window:{draw(st.sampled_from(WINDOWS))}")
-    if known.reading is not Reading.MEASURED and draw(st.booleans()):
+        pieces.append(f"window:{draw(st.sampled_from(SLOPE_WINDOWS if is_slope else WINDOWS))}")
+    if not is_slope and known.reading is not Reading.MEASURED and draw(st.booleans()):
         seconds = draw(st.integers(1, STRETCH_S_MAX))
         pieces.append(f"{draw(st.sampled_from(STRETCHES))}:{seconds}s")
-    aggregation = draw(st.sampled_from(sorted(known.aggregations)))
     spelt = f"p({draw(st.floats(0, 100))!r})" if aggregation == "p" else aggregation
-    operator = draw(st.sampled_from(["<", "<=", ">", ">=", "==", "===", "!="]))
+    operators = ["<", "<="] if is_slope else ["<", "<=", ">", ">=", "==", "===", "!="]
+    operator = draw(st.sampled_from(operators))
     text = f"{metric}{{{','.join(pieces)}}}" if pieces else metric
     bars = BETWEEN if known.is_share and aggregation == "rate" else NUMBERS
     made = objective(text, f"{spelt} {operator} {draw(bars)!r}")

@@ -186,7 +186,7 @@ def test_what_a_plan_declares_can_be_asked() -> None:
         ("browser_web_vital_lcp", "p(95)<5", "renders no pages"),
         ("grpc_req_duration", "p(95)<5", "HTTP and WebSockets only"),
         ("vus{scenario:feed}", "max<5", "has no tag 'scenario'"),
-        ("vus", "avg<5", "use max, min, value"),
+        ("vus", "avg<5", "use max, min, slope, value"),
     ],
 )
 def test_what_nothing_declares_is_refused(asked: str, threshold: str, hint: str) -> None:
