@@ -110,6 +110,20 @@ def report(run: Path) -> int:
 
 @commands.command()
 @click.argument("run", type=click.Path(path_type=Path))
+@click.argument("finding")
+def explain(run: Path, finding: str) -> int:
+    """Tell the life of one FINDING of a run, with the faults, probes and failures around it.
+
+    FINDING is its kind (lost), the key of a message that a witness names, or an objective: its
+    name, or a part that only one has.
+    """
+    from stormproof.cli.explaining import explain_run
+
+    return explain_run(run, finding)
+
+
+@commands.command()
+@click.argument("run", type=click.Path(path_type=Path))
 @click.option("--format", "kind", type=click.Choice(["json", "csv", "hdr"]), default="json",
               show_default=True, help="Lines of JSON, a table, or a HdrHistogram log.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE",

@@ -68,3 +68,6 @@ RESP_BULK_BYTES_MAX = 1 << 20
 RESP_ITEMS_MAX = 10_000
 RESP_NESTING_MAX = 8
 STREAMS_WATCHED_MAX = 50
+EXPLAINED_MOMENTS_MAX = 60  # of one finding, besides those of its own messages
+EXPLAINED_WITNESSES_MAX = 3  # of one finding, each with its whole life
+EXPLAINED_USERS_MAX = 6  # named one by one

@@ -44,10 +44,11 @@ def write_run(path: Path, record: Record | None = None, **changes: Any) -> Path:
     for worker, series in given.series.items():
         segment = SegmentRecorder(run.record / f"worker-{worker}.seg", writer=f"worker-{worker}")
         known = list(series.values())
+        failures = [one for one in given.failures if one.worker == worker]
         for frame in given.frames:
             if frame.worker == worker:
-                segment.frame(frame, known, given.failures)
-                known = []
+                segment.frame(frame, known, failures)
+                known, failures = [], []
         if worker == 0:
             for entries in given.ledger:
                 segment.ledger(entries.tobytes())

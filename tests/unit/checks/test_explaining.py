@@ -1,0 +1,268 @@
+"""Stories of findings and objectives, from records with a planted loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from tests.builders import (
+    FEED_OPERATION,
+    LedgerWriter,
+    at,
+    frame,
+    frames,
+    healthy_record,
+    operations,
+    plan,
+    story,
+)
+
+from stormproof.checks.explaining import Unknown, explain, names_in
+from stormproof.checks.judge import judge
+from stormproof.kernel.limits import EXPLAINED_MOMENTS_MAX, EXPLAINED_WITNESSES_MAX
+from stormproof.model.event import DrainEvent, EndEvent, Failure
+from stormproof.model.ledger import ENTRY, EntryKind
+from stormproof.model.record import Record
+from stormproof.model.story import Story
+from stormproof.rules.grammar import objective
+
+
+def _room(members: int = 3) -> LedgerWriter:
+    writer = LedgerWriter(now_ns=at(11.0))
+    for user in range(members):
+        writer.join(user, 7)
+    return writer
+
+
+def _say(writer: LedgerWriter, at_s: float, number: int, heard_by: Sequence[int]) -> int:
+    """Send a message of user 0 at an instant, and have some users receive it."""
+    writer.now_ns = at(at_s)
+    key = writer.send(0, 7, number, number)
+    for user in heard_by:
+        writer.receive(user, 7, key, number)
+    return key
+
+
+def _failure(at_s: float, kind: str = "http 503") -> Failure:
+    return Failure(
+        worker=0,
+        user=1,
+        series=FEED_OPERATION,
+        kind=kind,
+        intended_ns=at(at_s - 0.1),
+        start_ns=at(at_s - 0.1),
+        end_ns=at(at_s),
+        status=503,
+    )
+
+
+def _losing() -> tuple[Record, int]:
+    """Return a record in which user 2 never gets what was acknowledged in the cut; and its key."""
+    writer = _room()
+    _say(writer, 11.5, 1, [0, 1, 2])
+    key = _say(writer, 13.0, 2, [0, 1])
+    _say(writer, 14.0, 3, [0, 1, 2])
+    failures = (_failure(13.2), _failure(13.4), _failure(13.3, "timeout"))
+    return healthy_record(ledger=(writer.array,), failures=failures), key
+
+
+def _explain(record: Record, name: str) -> list[Story]:
+    return explain(record, judge(record, version="0"), name)
+
+
+def _whats(told: Story) -> list[str]:
+    return [one.what for one in told.moments]
+
+
+def test_a_lost_message_is_told_from_its_sending_to_what_its_member_got_instead() -> None:
+    """Sent, acknowledged, got by two; the third's session and numbers; the fault and failures."""
+    record, key = _losing()
+    finding, told = _explain(record, "lost")
+    assert finding.title.startswith("lost: 1 acknowledged message lost")
+    assert f"key {key:x}: message 2 of user 0 (worker 0)" in told.facts
+    assert "owed to 3 users: 2 got it, 1 did not" in told.facts
+    assert "never got it: user 2" in told.facts
+    assert "in force when it was acknowledged: cache-cut" in told.facts
+    assert "the drain ended at 41.000 s with everything there" in told.facts
+    whats = _whats(told)
+    order = [
+        "user 2 joins scope 7: owed what is above number 0",
+        "user 2 gets number 1 of scope 7",
+        "user 0 sends it into scope 7",
+        "acknowledged as number 2 of scope 7, 1 ms after it was sent",
+        "user 0 gets it, as number 2 of scope 7",
+        "user 1 gets it, as number 2 of scope 7",
+        "GET /feed failed: http 503 (2 times, the last at 13.400 s)",
+        "GET /feed failed: timeout (1 time)",
+        "user 2 gets number 3 of scope 7, and never 2",
+    ]
+    assert [what for what in whats if what in order] == order
+    assert "cache-cut is in force" in whats
+    assert "probe ready: not ok (status 503)" in whats
+    assert [one.at_s for one in told.moments] == sorted(one.at_s for one in told.moments)
+
+
+def test_what_to_look_at_follows_from_the_session() -> None:
+    """A member that was connected points at the fan-out, one that was away at the resume."""
+    record, _ = _losing()
+    told = _explain(record, "lost")[1]
+    assert told.advice[0] == "what becomes of an acknowledged message while cache-cut is in force"
+    assert told.advice[1].startswith("user 2 was connected when it was acknowledged (13.002 s)")
+    writer = _room()
+    _say(writer, 11.5, 1, [0, 1, 2])
+    writer.leave(2, 7)
+    _say(writer, 20.0, 2, [0, 1])
+    writer.join(2, 7, after=1)
+    _say(writer, 21.0, 3, [0, 1, 2])
+    (_, away) = _explain(healthy_record(ledger=(writer.array,)), "lost")
+    assert (
+        away.advice[0] == "user 2 was not connected for all of that time: what a resume sends again"
+    )
+    assert away.advice[1].startswith("follow a key")
+    assert "in force when it was acknowledged: no fault" in away.facts
+    assert "user 2 loses its connection to scope 7" in _whats(away)
+
+
+def test_a_message_is_told_by_its_key() -> None:
+    """The key of a witness tells that message alone, without the finding around it."""
+    record, key = _losing()
+    (told,) = _explain(record, f"{key:X}")
+    assert told == _explain(record, "lost")[1]
+
+
+def test_when_a_message_was_due_is_told() -> None:
+    """The intended instant comes from its acknowledgement, before the sending that was late."""
+    writer = _room()
+    writer.now_ns = at(20.0)
+    key = writer.send(0, 7, 1, None)
+    row = (int(EntryKind.OK), 0, 0, 0, 7, 1, key, 0, at(20.5), 499_000, 700_000)
+    writer.entries.append(ENTRY.pack(*row))
+    told = _explain(healthy_record(ledger=(writer.array,)), "lost")[1]
+    (due,) = [one for one in told.moments if one.what == "due to be sent"]
+    assert due.at_s == pytest.approx(19.8)
+
+
+def test_a_duplicate_is_told_with_both_receipts() -> None:
+    """Who got it again is said among the facts, and when among the moments."""
+    writer = _room()
+    key = _say(writer, 20.0, 1, [0, 1, 2])
+    writer.receive(1, 7, key, 1)
+    told = _explain(healthy_record(ledger=(writer.array,)), "duplicated")[1]
+    assert "got it more than once: user 1" in told.facts
+    assert "user 1 gets it AGAIN, as number 1 of scope 7" in _whats(told)
+
+
+def test_many_receivers_are_told_together() -> None:
+    """Thirty users that got it are one moment, the one that did not is named."""
+    writer = _room(31)
+    _say(writer, 20.0, 1, range(30))
+    _say(writer, 21.0, 2, range(31))
+    told = _explain(healthy_record(ledger=(writer.array,)), "lost")[1]
+    assert "never got it: user 30" in told.facts
+    (together,) = [what for what in _whats(told) if "30 users get it" in what]
+    assert together.endswith("users 0, 1, 2, 3, 4, 5 and 24 more")
+
+
+def test_of_many_witnesses_the_first_are_told_and_the_others_named() -> None:
+    """Ten lost messages: three lives, seven keys."""
+    writer = _room()
+    keys = [_say(writer, 20.0 + number, number, [0, 1]) for number in range(1, 11)]
+    told = _explain(healthy_record(ledger=(writer.array,)), "lost")
+    assert len(told) == 1 + EXPLAINED_WITNESSES_MAX
+    named = [fact for fact in told[0].facts if fact.startswith(f"{keys[9]:x}: message 10")]
+    assert len(named) == 1
+
+
+def test_a_record_that_was_cut_tells_what_it_has() -> None:
+    """Without a drain the gap is proven by the number above it, and the story says so."""
+    record, _ = _losing()
+    events = tuple(one for one in story() if not isinstance(one, DrainEvent | EndEvent))
+    cut = replace(record, events=events, sealed=False)
+    told = _explain(cut, "lost")[1]
+    assert "owed to 3 users: 2 got it, 1 did not" in told.facts
+    assert any("the run was not drained" in fact for fact in told.facts)
+
+
+def test_what_is_around_is_bounded() -> None:
+    """A thousand kinds of failures leave a story that can be read, and say how many more."""
+    record, _ = _losing()
+    many = tuple(_failure(13.0 + one / 1_000, f"kind {one}") for one in range(500))
+    told = _explain(replace(record, failures=many), "lost")[1]
+    assert len(told.moments) == EXPLAINED_MOMENTS_MAX
+    assert told.left_out > 400
+    assert "acknowledged as number 2 of scope 7, 1 ms after it was sent" in _whats(told)
+
+
+def _slow() -> Record:
+    """Return a record whose second 20 is slow, with failures in it."""
+    every = [one for one in frames() if (one.worker, one.second) != (0, 20)]
+    every.append(frame(0, 20, [operations([900.0] * 60, failed=3)]))
+    every.sort(key=lambda one: (one.second, one.worker))
+    asked = objective("http_req_duration{scenario:feed,window:calm}", "max<300")
+    return healthy_record(
+        plan(objectives=(asked,)), frames=tuple(every), failures=(_failure(20.5), _failure(20.6))
+    )
+
+
+def test_an_objective_is_told_with_its_worst_second() -> None:
+    """Its answer, its window, the second and operation that broke it, failures and faults."""
+    (told,) = _explain(_slow(), "http_req_duration")
+    assert told.title == "objective http_req_duration{scenario:feed,window:calm}: max<300"
+    facts = "\n".join(told.facts)
+    assert "FAIL: 900" in facts
+    assert "window calm: 4 to 12 s, " in facts
+    assert "worst second: 20, with 900" in facts
+    assert "in second 20: GET /feed, 110 times, 3 failed, slowest 900" in facts
+    assert "GET /feed failed: http 503, 2 times, 20.500 to 20.600 s" in facts
+    assert "fault cache-cut: 12.000 to 16.000 s, ready again at 16.400 s" in facts
+    assert "GET /feed failed: http 503 (2 times, the last at 20.600 s)" in _whats(told)
+
+
+def test_an_objective_on_delivery_brings_its_finding() -> None:
+    """Whoever asks for delivery_lost is told of the lost messages."""
+    record, _ = _losing()
+    told = _explain(record, "delivery_lost")
+    assert [one.title.partition(":")[0] for one in told] == [
+        "objective delivery_lost",
+        "lost",
+        "lost",
+    ]
+
+
+def test_an_objective_on_recovery_is_told_around_its_faults() -> None:
+    """What a checker measured has no worst second; the steps of the faults are told instead."""
+    (told,) = _explain(healthy_record(), "recovery_ready_s")
+    whats = _whats(told)
+    assert "cache-cut is over" in whats
+    assert "cache-restart left nothing behind" in whats
+    assert len(whats) == len({(one.at_s, one.what) for one in told.moments})
+
+
+def test_a_gate_is_told_by_its_name() -> None:
+    """The steady state's objectives can be asked for as the verdict spells them."""
+    (told,) = _explain(healthy_record(), "steady state: http_req_failed{scenario:feed")
+    assert told.facts[0].startswith("PASS: 0")
+
+
+def test_unknown_and_ambiguous_names_are_refused() -> None:
+    """No name, and a part that several objectives have, name what there is."""
+    record, _ = _losing()
+    verdict = judge(record, version="0")
+    with pytest.raises(Unknown) as nothing:
+        explain(record, verdict, "duplicated")
+    assert nothing.value.near == []
+    with pytest.raises(Unknown) as several:
+        explain(record, verdict, "health_")
+    assert len(several.value.near) == 2
+    with pytest.raises(Unknown):
+        explain(record, verdict, "")
+    assert names_in(verdict)[0] == "lost"
+
+
+def test_a_finding_without_a_key_is_told_around_its_instant() -> None:
+    """A record whose load never started still tells what it can."""
+    record = healthy_record()
+    verdict = judge(replace(record, events=(), frames=(), sealed=False), version="0")
+    for name in {one.kind for one in verdict.findings}:
+        assert explain(replace(record, events=(), frames=(), sealed=False), verdict, name)
