@@ -1,4 +1,4 @@
-"""Answer objectives on slopes: what the load saw, step by step, before the judge of leaks."""
+"""Answer objectives on slopes: what the load saw or a source said, before the judge of leaks."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from stormproof.checks.bench import (
     evidence_of,
     judged_of,
 )
+from stormproof.checks.gauges import Sampled, gauge_readings
 from stormproof.checks.leaks import LONGER_S_MAX, Answer, Leak, Readings, judge_leak
 from stormproof.kernel.units import SECOND_NS, duration_text
 from stormproof.model.objective import Objective, Status
 from stormproof.model.series import Frame
 from stormproof.model.verdict import Judged
 from stormproof.rules.aggregate import DROPPED, NO_VALUE, Value, value_of_cell
+from stormproof.rules.catalog import metric_of
 from stormproof.rules.evidence import SLOPE_STEP_S
 from stormproof.rules.fold import Cell, merge_cells
 from stormproof.rules.measure import measure_record
@@ -35,16 +37,17 @@ def judge_drift(objective: Objective, bench: Bench) -> Judged:
     """Answer how much a metric grows by the hour, against the bar.
 
     A step of ten seconds is worth its median (times), its share (failures) or its last value
-    (gauges). Warm-up, faults and their recovery, and seconds in which the generator was not itself
-    are left out. The whole 95 % interval must lie below the bar to pass and above it to fail.
+    (gauges of the load); of a source's gauge each reading counts. Left out are warm-up, faults and
+    their recovery, and, of the load, seconds in which the generator was not itself. The whole 95 %
+    interval must lie below the bar to pass and above it to fail.
     """
-    seconds = bench.windows.seconds(objective.window)
-    calm = seconds & bench.windows.seconds("calm")
-    valid = calm - bench.validity.invalid(calm)
-    measured = measure_record(objective, bench.record, bench.windows.origin_ns, valid)
-    steps = steps_of(measured.cells, valid)
-    values = {second: _value(objective, steps[second]) for second in sorted(steps)}
-    leak = _judge(objective, bench, values)
+    calm = bench.windows.seconds(objective.window) & bench.windows.seconds("calm")
+    sampled = (
+        gauge_readings(objective, bench, calm)
+        if metric_of(objective).is_observed
+        else _load_readings(objective, bench, calm - bench.validity.invalid(calm))
+    )
+    leak = _judge(objective, bench, sampled)
     slope = leak.per_hour
     is_bounded = slope is not None and math.isfinite(slope.reach)
     value = Value(
@@ -56,8 +59,7 @@ def judge_drift(objective: Objective, bench: Bench) -> Judged:
     doubt = (
         doubt_record(objective, bench, calm)
         or doubt_validity(bench, calm, answered_twice=True)
-        or doubt_seen(objective, bench, measured)
-        or _doubt_dropped(values)
+        or sampled.doubt
         or _doubt_leak(leak)
     )
     judged = judged_of(objective, value, doubt, evidence_of(objective, leak.samples, calm))
@@ -80,15 +82,27 @@ def _value(objective: Objective, step: Cell) -> Value:
     return value_of_cell(msgspec.structs.replace(objective, aggregation="med"), step, SLOPE_STEP_S)
 
 
-def _judge(objective: Objective, bench: Bench, values: Mapping[int, Value]) -> Leak:
+def _load_readings(objective: Objective, bench: Bench, seconds: set[int]) -> Sampled:
+    """Return what the load saw, step by step."""
+    measured = measure_record(objective, bench.record, bench.windows.origin_ns, seconds)
+    steps = steps_of(measured.cells, seconds)
+    values = {second: _value(objective, steps[second]) for second in sorted(steps)}
+    origin_ns = bench.windows.origin_ns or 0
+    return Sampled(
+        at_ns=[origin_ns + second * SECOND_NS + HALF_SECOND_NS for second in values],
+        values=[math.nan if one.value is None else one.value for one in values.values()],
+        doubt=doubt_seen(objective, bench, measured) or _doubt_dropped(values),
+    )
+
+
+def _judge(objective: Objective, bench: Bench, sampled: Sampled) -> Leak:
     origin_ns = bench.windows.origin_ns or 0
     done = operations_by_second(bench.record.frames)
-    at_ns = [origin_ns + second * SECOND_NS + HALF_SECOND_NS for second in values]
-    numbers = [math.nan if one.value is None else one.value for one in values.values()]
+    seconds = [bench.windows.second_of(at_ns) for at_ns in sampled.at_ns]
     readings = Readings(
-        instants_ns=np.array(at_ns, np.int64),
-        values=np.array(numbers, np.float64),
-        operations=np.array([done.get(second, 0) for second in values], np.int64),
+        instants_ns=np.array(sampled.at_ns, np.int64),
+        values=np.array(sampled.values, np.float64),
+        operations=np.array([done.get(second, 0) for second in seconds], np.int64),
     )
     spans = bench.windows.spans("disturbed")
     return judge_leak(

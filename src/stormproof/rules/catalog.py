@@ -356,9 +356,14 @@ def _extreme(custom: CustomMetric) -> Metric:
     return replace(custom_metric(custom), reading=Reading.LEVEL)
 
 
+def is_size(metric: Metric) -> bool:
+    """Return whether a metric counts bytes."""
+    return metric.unit == "B" or (metric.is_observed and metric.name.endswith("_bytes"))
+
+
 def unit_of(metric: Metric, aggregation: Aggregation) -> str:
     """Return the unit of a metric's value: a counter's rate is per second, a slope by the hour."""
     if aggregation == "slope":
-        return f"{metric.unit}/h"
+        return f"{'B' if is_size(metric) else metric.unit}/h"
     per_second = aggregation == "rate" and not metric.is_share
     return f"{metric.unit}/s" if per_second else metric.unit

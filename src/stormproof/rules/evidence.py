@@ -64,6 +64,8 @@ def readings_needed(
     Percentiles and shares need as many observations of the source as they would of ours; what a
     counter has grown by needs two readings, what a gauge is needs one.
     """
+    if aggregation == "slope":
+        return SLOPE_SAMPLES
     if aggregation in ("p", "med") or share:
         return samples_needed(aggregation, percentile, operator, bar)
     return 2 if aggregation in ("count", "rate") else 1

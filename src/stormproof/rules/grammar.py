@@ -10,6 +10,7 @@ r"""The grammar of thresholds, as in k6, with windows.
     threshold   = aggregation operator number
     aggregation = "avg" | "min" | "med" | "max" | "p(" 0..100 ")" | "count" | "rate" | "value"
                 | "slope"
+    number      = decimal [ "kB" | "MB" | "GB" | "KiB" | "MiB" | "GiB" ]    # of bytes
     operator    = "<" | "<=" | ">" | ">=" | "==" | "===" | "!="
 
 Pseudo tags pick the seconds. The first says which part of the run, the other three ask about
@@ -47,7 +48,7 @@ from stormproof.model.objective import (
     Window,
 )
 from stormproof.rules.bar import holds
-from stormproof.rules.catalog import Reading, metric_of, unit_of
+from stormproof.rules.catalog import Reading, is_size, metric_of, unit_of
 from stormproof.rules.evidence import readings_needed, samples_needed
 from stormproof.rules.questions import (
     NOTHING_DECLARED,
@@ -62,6 +63,15 @@ _THRESHOLD = re.compile(
     r"\s*(?P<operator>[<>=!]+)\s*(?P<bar>\S+)\s*"
 )
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_SIZES: Final[Mapping[str, int]] = {
+    "kB": 1_000,
+    "MB": 1_000**2,
+    "GB": 1_000**3,
+    "KiB": 1 << 10,
+    "MiB": 1 << 20,
+    "GiB": 1 << 30,
+}
+_SIZE = re.compile(rf"(?P<number>{_NUMBER.pattern})(?P<unit>{'|'.join(_SIZES)})")
 _OPERATORS: Final[Mapping[str, Operator]] = {
     "<": "<",
     "<=": "<=",
@@ -130,6 +140,8 @@ def _read_percentile(aggregation: str, argument: str | None, text: str) -> float
 
 
 def _read_number(number: str, text: str) -> float:
+    if size := _SIZE.fullmatch(number):
+        return float(size["number"]) * _SIZES[size["unit"]]
     if not _NUMBER.fullmatch(number) or not math.isfinite(float(number)):
         raise ValueError(f"{text!r}: {number!r} is no number; bars have no unit, like 300 or 0.01")
     return float(number)
@@ -181,6 +193,12 @@ def objective(
         problems += _idle_bar(threshold, threshold_text)
     if threshold.aggregation == "slope":
         problems += _slope_problems(threshold.operator, asked, stretch)
+    if (
+        metric is not None
+        and threshold_text.strip().endswith(tuple(_SIZES))
+        and not is_size(metric)
+    ):
+        problems.append(f"{name} is no size: its bar is a number without a unit, like 300 or 0.01")
     if problems or metric is None:
         raise ValueError("; ".join(problems))
     made = Objective(

@@ -31,7 +31,7 @@ FAILED_ASKED: Final[frozenset[Aggregation]] = frozenset({"rate", "slope"})
 COUNT_ASKED: Final[frozenset[Aggregation]] = frozenset({"count"})
 SECONDS_ASKED: Final[frozenset[Aggregation]] = frozenset({"max", "value"})
 GAUGE_ASKED: Final[frozenset[Aggregation]] = frozenset({"value", "min", "max", "slope"})
-ANYTHING_ASKED: Final[frozenset[Aggregation]] = frozenset(get_args(Aggregation)) - {"slope"}
+ANYTHING_ASKED: Final[frozenset[Aggregation]] = frozenset(get_args(Aggregation))
 
 PROBES: Final = "probe"  # the base of what the plan's probes saw: no series, but their answers
 GENERATOR: Final = "generator"  # the base of what the workers say of themselves in each frame

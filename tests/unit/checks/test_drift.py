@@ -20,10 +20,13 @@ from tests.builders import (
     probe,
 )
 from tests.unit.checks.judging import judge_one
+from tests.unit.checks.observed import TARGET
 
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import DrainEvent, EndEvent, OriginEvent, Phase, PhaseEvent, WorkerEvent
 from stormproof.model.objective import Abort, Status
+from stormproof.model.observed import ObservedKind
+from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.model.record import Record
 from stormproof.rules.evidence import decide_not_judged
 from stormproof.rules.grammar import objective
@@ -179,3 +182,85 @@ def test_a_plan_of_seconds_does_not_judge_slopes() -> None:
     long = plan(duration_ns=1_800 * SECOND_NS, faults=())
     assert decide_not_judged(long, [made]) == ([made], [])
     assert DURATION_S < 600
+
+
+def _said(grows: float) -> Record:
+    """Return a run of 20 minutes whose target's two processes grow by megabytes an hour each."""
+    seconds = range(0, MINUTES * 60, 5)
+    figures = [
+        ObservedSeries(
+            id=key,
+            source="target",
+            name="anonymous_bytes",
+            tags={"part": part},
+            kind=ObservedKind.GAUGE,
+        )
+        for key, part in enumerate(("app", "job"))
+    ]
+    readings = [
+        SourceReading(
+            source="target",
+            start_ns=at(second),
+            end_ns=at(second) + 1_000,
+            ids=[one.id for one in figures],
+            values=[2e8 + grows * 1e6 * second / 3_600 + second * 7_919 % 100_003] * len(figures),
+        )
+        for second in seconds
+    ]
+    return replace(
+        LEVEL,
+        plan=msgspec.structs.replace(LEVEL.plan, sources=(TARGET,)),
+        observed={one.id: one for one in figures},
+        readings=tuple(readings),
+    )
+
+
+def test_memory_that_a_source_tells_of_is_judged_by_its_slope() -> None:
+    """One process that grows by 30 MB an hour breaks 20MB, one that stays level does not."""
+    asked = "target:anonymous_bytes{part:app}"
+    leaking = judge_one(asked, "slope<20MB", _said(30))
+    assert leaking.status is Status.FAIL
+    assert (leaking.unit, leaking.bar) == ("B/h", 20e6)
+    assert leaking.value == pytest.approx(30e6, rel=0.05)
+    assert judge_one(asked, "slope<20MB", _said(0)).status is Status.PASS
+
+
+def test_processes_that_fit_are_added_up() -> None:
+    """Two that grow by 15 MB an hour each are 30 together."""
+    judged = judge_one("target:anonymous_bytes", "slope<20MB", _said(15))
+    assert judged.status is Status.FAIL
+    assert judge_one("target:anonymous_bytes", "slope<40MiB", _said(15)).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ("target:anonymous_byte", "was never seen"),
+        ("target:anonymous_bytes{part:web}", "with these tags"),
+        ("process:anonymous_bytes", "read no figures of process"),
+    ],
+)
+def test_a_gauge_that_nobody_told_of_is_undecided(asked: str, hint: str) -> None:
+    """A name, tags or a source that are not there prove nothing about memory."""
+    judged = judge_one(asked, "slope<20", _said(0))
+    assert judged.status is Status.INCONCLUSIVE
+    assert hint in judged.why
+
+
+def test_a_counter_has_no_slope() -> None:
+    """What only ever grows is asked for its rate."""
+    record = _said(0)
+    figures = {
+        key: msgspec.structs.replace(one, kind=ObservedKind.COUNTER)
+        for key, one in record.observed.items()
+    }
+    judged = judge_one("target:anonymous_bytes", "slope<20MB", replace(record, observed=figures))
+    assert judged.status is Status.INCONCLUSIVE
+    assert judged.why.endswith("is a counter")
+
+
+@pytest.mark.parametrize("threshold", ["p(95)<300MB", "slope<5kB"])
+def test_only_sizes_have_bars_of_bytes(threshold: str) -> None:
+    """A time has no megabytes."""
+    with pytest.raises(ValueError, match="is no size"):
+        objective(FEED, threshold)

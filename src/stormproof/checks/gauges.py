@@ -1,0 +1,64 @@
+"""What a source's gauge said over the calm of a run: memory, descriptors, threads, connections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stormproof.checks.bench import Bench, Doubt
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.objective import Objective
+from stormproof.model.observed import ObservedKind
+from stormproof.rules.figures import Figures, figures_of
+from stormproof.rules.observed import matching
+from stormproof.rules.windows import spans_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """Values by instant (nanoseconds, rising), and what speaks against them."""
+
+    at_ns: Sequence[int]
+    values: Sequence[float]
+    doubt: Doubt | None
+
+
+def gauge_readings(objective: Objective, bench: Bench, seconds: set[int]) -> Sampled:
+    """Return the readings of a source's gauge within `seconds`: the sum of all series that fit.
+
+    A reading that lacks one of them is left out: a process that is away has no memory, and what
+    the others have is not the sum.
+    """
+    source, _, name = objective.metric.partition(":")
+    if all(one.name != source for one in bench.record.plan.sources):
+        why = f"this run read no figures of {source}"
+        return _nothing(why, "name it under `sources` of the profile")
+    figures = figures_of(source, bench.record.observed, bench.record.readings, {name})
+    ids = matching(figures, name, objective.tags, ObservedKind.GAUGE)
+    if not ids:
+        return _nothing(*_unseen(objective, figures, name))
+    origin_ns = bench.windows.origin_ns or 0
+    spans = [
+        (origin_ns + start * SECOND_NS, origin_ns + stop * SECOND_NS)
+        for start, stop in spans_of(seconds)
+    ]
+    rows = [one for one in figures.within(spans) if all(key in one.values for key in ids)]
+    return Sampled(
+        at_ns=[one.at_ns for one in rows],
+        values=[sum(one.values[key] for key in ids) for one in rows],
+        doubt=None,
+    )
+
+
+def _nothing(why: str, remedy: str) -> Sampled:
+    return Sampled(at_ns=(), values=(), doubt=Doubt(why=why, remedy=remedy))
+
+
+def _unseen(objective: Objective, figures: Figures, name: str) -> tuple[str, str]:
+    """Say that there is no such gauge, and what there is under its name."""
+    kinds = {one.kind for one in figures.series.values() if one.name == name}
+    if ObservedKind.COUNTER in kinds:
+        return f"{objective.metric} is a counter", "a slope is of a gauge; ask for its rate"
+    if kinds:
+        return f"{objective.metric} was never seen with these tags", "check the tags"
+    return f"{objective.metric} was never seen", "check its name against the source's answer"
