@@ -17,6 +17,7 @@ from stormproof.kernel.errors import EnvironmentFailure, StormproofError
 from stormproof.load import worker
 from stormproof.load.fleet import LocalFleet
 from stormproof.model.event import ControlEvent, Event, WarningEvent
+from stormproof.model.part import StackPlan
 from stormproof.model.plan import Plan
 from stormproof.model.series import Frame, Series
 from stormproof.observe.probes import Probes
@@ -86,18 +87,17 @@ def compose_run(
     )
 
     state.prepared = lambda: (fleet.users_done, fleet.users)
-    observing = Observing(plan, observer, clock, state, on_worker_event, headers)
+    stack_plan = _stack_plan(plan, directory, run_id, stack_cores)
+    observing = Observing(plan, observer, clock, state, on_worker_event, headers, stack_plan)
 
     def on_stack_event(event: Event) -> None:
         observing.on_event(event)
         note_stack_event(event, recorder, run.give_up)
 
-    probes = Probes(
-        plan.probes, recorder, clock, state.on_sample, tls=plan.tls, network=plan.network
-    )
+    probes = _probes(plan, recorder, clock, state)
     desk = ControlDesk(fleet, directory.control, on_worker_event)
     ports = Ports(
-        stack=_stack(plan, directory, run_id, stack_cores, on_stack_event),
+        stack=_stack(plan, stack_plan, on_stack_event),
         fleet=fleet,
         steering=fleet,
         watch=_watching(probes, desk, observing.watch),
@@ -108,6 +108,10 @@ def compose_run(
     )
     run = Run(plan, ports)
     return run
+
+
+def _probes(plan: Plan, recorder: Recorder, clock: SystemClock, state: LiveState) -> Probes:
+    return Probes(plan.probes, recorder, clock, state.on_sample, tls=plan.tls, network=plan.network)
 
 
 def _watching(probes: Probes, desk: ControlDesk, read_sources: Watch) -> Watch:
@@ -143,16 +147,15 @@ def note_stack_event(
         give_up(EnvironmentFailure("the keeper died", "run: stormproof heal"))
 
 
-def _stack(
-    plan: Plan,
-    directory: RunDirectory,
-    run_id: str,
-    cores: list[int],
-    on_event: Callable[[Event], None],
-) -> Stack:
-    if plan.stack == "none":
+def _stack_plan(
+    plan: Plan, directory: RunDirectory, run_id: str, cores: list[int]
+) -> StackPlan | None:
+    return None if plan.stack == "none" else plan_embedded(plan, run_id, directory.path, cores)
+
+
+def _stack(plan: Plan, stack_plan: StackPlan | None, on_event: Callable[[Event], None]) -> Stack:
+    if stack_plan is None:
         return RunningTarget(plan.target, plan.network)
-    stack_plan = plan_embedded(plan, run_id, directory.path, cores)
     return KeptStack([*_SELF, "_keeper"], stack_plan, plan.faults, on_event, default_index_dir())
 
 

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from stormproof.cli.live import TARGET, LiveState
-from stormproof.kernel.errors import OwnFault
+from stormproof.cli.stack_sources import StackSources
 from stormproof.model.event import Event, FaultEvent, FaultStep, Phase, PhaseEvent
 from stormproof.model.observed import is_observed
+from stormproof.model.part import StackPlan
 from stormproof.model.plan import Plan, PlannedSource
 from stormproof.observe.readings import Readings
 from stormproof.observe.scrape import Scrape
@@ -30,6 +31,7 @@ class Observing:
         state: of the live view.
         on_warning: records what was left out, and tells it.
         headers: values of those that every request to the target carries.
+        stack: of the run, where it is ours.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Observing:
         state: LiveState,
         on_warning: Callable[[Event], None],
         headers: Mapping[str, str],
+        stack: StackPlan | None,
     ) -> None:
         self._plan = plan
+        self._stack = StackSources(stack, on_warning)
         self._state = state
         self._headers = headers
         needed = {
@@ -56,13 +60,26 @@ class Observing:
         Raises:
             EnvironmentFailure: the record cannot be written, or a file of TLS not be used.
         """
-        plan, headers = self._plan, self._headers
-        watched = [Watched(source_of(one, plan, base_url, headers), one) for one in plan.sources]
-        await self._sources.watch(watched)
+        watched = [
+            Watched(source, one)
+            for one in self._plan.sources
+            for source in self._named(one, base_url)
+        ]
+        try:
+            await self._sources.watch(watched)
+        finally:
+            await self._stack.close()
+
+    def _named(self, planned: PlannedSource, base_url: str) -> list[Source]:
+        """Return what reads the source that the plan names."""
+        if planned.name != TARGET:
+            return self._stack.named(planned.name)
+        return [source_of(planned, self._plan, base_url, self._headers)]
 
     def on_event(self, event: Event) -> None:
         """Show an event, and have the sources read at once where it is an edge."""
         self._state.on_event(event)
+        self._stack.note(event)
         if is_edge(event):
             self._sources.mark()
 
@@ -70,14 +87,12 @@ class Observing:
 def source_of(
     planned: PlannedSource, plan: Plan, base_url: str, headers: Mapping[str, str]
 ) -> Source:
-    """Make the source that a plan names.
+    """Make the source of the target's own figures.
 
     Raises:
         EnvironmentFailure: a file of the TLS settings cannot be used.
     """
-    if planned.name == TARGET:
-        return Scrape(planned, base_url, headers=headers, tls=plan.tls, network=plan.network)
-    raise OwnFault(f"nothing reads the source {planned.name!r}")
+    return Scrape(planned, base_url, headers=headers, tls=plan.tls, network=plan.network)
 
 
 def is_edge(event: Event) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-SOURCES: Final = ("target", "process", "log", "postgres", "valkey")
+SOURCES: Final = ("target", "process", "cgroup", "log", "postgres", "valkey")
 # A gauge that a source may add to its own figures: how many lines of its answer it could not read,
 # so that what is missing from the rest is not taken for a zero.
 UNREAD: Final = "lines_unread"

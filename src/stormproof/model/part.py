@@ -72,6 +72,15 @@ class File(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
 Step = Part | Task | Link | Copy | File
 
 
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """A part that keeps statistics of itself, and the URL at which they are asked for, by the way
+    that no fault breaks and as somebody who may see them all; it holds a password."""
+
+    part: str
+    kind: Literal["postgres", "valkey"]
+    url: str
+
+
 class StackPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What the keeper needs to run a stack: ordered steps and the private folder, which it makes
     before the first step and deletes after the last part has stopped."""
@@ -83,3 +92,4 @@ class StackPlan(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     cores: list[int] = []  # CPU affinity of the keeper and so of its links; empty: any
     steps: list[Step]
+    servers: list[Server] = []

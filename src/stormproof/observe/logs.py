@@ -45,7 +45,8 @@ class LogSource:
     Args:
         parts: whose logs.
         on_kind: called in the event loop with part, kind and one line as an example (secrets
-            masked) when a kind of error is met for the first time.
+            masked) when a kind of error is met for the first time. What a part had logged before
+            its first reading, while it started, is counted and not told.
     """
 
     name = "log"
@@ -104,17 +105,19 @@ class _Kinds:
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._told: set[tuple[str, str]] = set()
         self._kinds: set[str] = set()
         self._new: deque[tuple[str, str, str]] = deque()
 
-    def add(self, part: str, message: str) -> None:
+    def add(self, part: str, message: str, *, is_past: bool) -> None:
         shown = mask_secrets(message[: 2 * LOG_EXAMPLE_CHARACTERS_MAX])
         kind = fold(shown)
         if kind not in self._kinds and len(self._kinds) >= LOG_ERROR_KINDS_MAX:
             kind = OTHER_KINDS
         else:
             self._kinds.add(kind)
-        if not self._counts[part, kind]:
+        if not is_past and (part, kind) not in self._told:
+            self._told.add((part, kind))
             self._new.append((part, kind, shown[:LOG_EXAMPLE_CHARACTERS_MAX]))
         self._counts[part, kind] += 1
 
@@ -139,6 +142,7 @@ class _PartLog:
         self._kinds = kinds
         self.tail = LogTail(path)
         self.lines: Counter[Level] = Counter()
+        self._is_past = True  # of what is read for the first time
         self._in_traceback = False
         self._is_told = False  # what a traceback that begins now belongs to was counted
 
@@ -149,6 +153,7 @@ class _PartLog:
                 self._take(raw)
         except OSError as error:
             return f"{self._part}: its log cannot be read: {error}"
+        self._is_past = self._is_past and self.tail.is_behind
         if self.tail.is_behind:
             return f"{self._part}: its log grows faster than it is read"
         return f"{self._part}: {self.tail.lost}" if self.tail.lost else ""
@@ -171,7 +176,7 @@ class _PartLog:
     def _judge(self, line: Line) -> None:
         """Tell whether a line is an error, the beginning of one, or goes on with the one before."""
         if line.level in FAILING:
-            self._kinds.add(self._part, line.message)
+            self._kinds.add(self._part, line.message, is_past=self._is_past)
             self._is_told = True
         elif line.message.startswith(_TRACEBACK):
             self._in_traceback = True
@@ -182,7 +187,7 @@ class _PartLog:
 
     def _count_traceback(self, message: str) -> None:
         if not self._is_told:
-            self._kinds.add(self._part, message)
+            self._kinds.add(self._part, message, is_past=self._is_past)
         self._is_told = False
 
 

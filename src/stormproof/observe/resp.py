@@ -33,6 +33,11 @@ class RespConnection:
         """
         return cls(*await asyncio.open_connection(host, port))
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the server has ended the connection, as far as we have heard."""
+        return self._reader.at_eof() or self._reader.exception() is not None
+
     async def call(self, *words: str) -> Reply:
         """Send a command and return its reply, text decoded as UTF-8.
 

@@ -97,6 +97,8 @@ class ValkeySource:
             self._connection = None
 
     async def _connected(self) -> RespConnection:
+        if self._connection is not None and self._connection.is_lost:
+            self._drop()  # the server was started again between two readings
         if self._connection is None:
             self._connection = await RespConnection.open(self._host, self._port)
             if self._credentials:

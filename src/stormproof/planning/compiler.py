@@ -215,7 +215,7 @@ def _draft(
         metrics=authored.metrics,
         faults=() if choices.target else _faults(trial, profile, scaled),
         probes=_probes(trial, profile),
-        sources=planned_sources(profile),
+        sources=planned_sources(profile, "none" if choices.target else trial.stack),
         checkers=trial.checkers,
         gate=(),
         objectives=(),

@@ -15,7 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stormproof.kernel.units import SECOND_NS
-from stormproof.model.part import Copy, File, Link, Part, Readiness, StackPlan, Step, Task
+from stormproof.model.part import (
+    Copy,
+    File,
+    Link,
+    Part,
+    Readiness,
+    Server,
+    StackPlan,
+    Step,
+    Task,
+)
 from stormproof.model.plan import Plan
 from stormproof.stack.ports import HOST, choose_ports
 from stormproof.stack.servers import (
@@ -95,6 +105,7 @@ def plan_embedded(plan: Plan, run_id: str, run_dir: Path, stack_cores: Sequence[
         base_url=f"http://{HOST}:{embedded.ports[API]}",
         cores=list(stack_cores),
         steps=embedded.steps(),
+        servers=embedded.kept_statistics(),
     )
 
 
@@ -125,6 +136,16 @@ class _Embedded:
                 upstream_port=self.ports[CACHE],
             ),
             *self._sanctum(),
+        ]
+
+    def kept_statistics(self) -> list[Server]:
+        """Say how the servers are asked for their own statistics: past the link, and as owner."""
+        database = f"{HOST}:{self.ports[POSTGRES]}/{_DATABASE}"
+        postgres = f"postgresql://{_OWNER}:{self.secrets.owner}@{database}"
+        cache = f"valkey://:{self.secrets.cache}@{HOST}:{self.ports[CACHE]}"
+        return [
+            Server(part=POSTGRES, kind="postgres", url=postgres),
+            Server(part=CACHE, kind="valkey", url=cache),
         ]
 
     def _files(self) -> list[Step]:

@@ -51,7 +51,20 @@ class Watched:
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Watched]:
     watched = Watched(tmp_path)
+    await watched.source.read()
     yield watched
+    await watched.source.close()
+
+
+async def test_what_was_logged_at_the_start_is_counted_and_not_told(api: Watched) -> None:
+    """An error of the time before the first reading is no news; the next of its kind is."""
+    watched = Watched(api.log.parent)
+    watched.write("ERROR: starting up\n")
+    assert await watched.errors() == {"starting up": 1}
+    assert watched.kinds == []
+    watched.write("ERROR: starting up\n")
+    assert await watched.errors() == {"starting up": 2}
+    assert watched.kinds == [("api", "starting up", "starting up")]
     await watched.source.close()
 
 
@@ -251,9 +264,10 @@ async def test_many_lines_are_read_in_steps(api: Watched, monkeypatch: pytest.Mo
 
 async def test_a_log_that_is_missing_is_a_gap(api: Watched) -> None:
     """A part that runs without a log has no zeros."""
-    api.log.unlink()
+    fresh = Watched(api.log.parent)
+    fresh.log.unlink()
     with pytest.raises(SourceSilent, match=r"api\.log is not there"):
-        await api.source.read()
+        await fresh.source.read()
 
 
 async def test_a_pipe_in_the_place_of_a_log_holds_nobody_up(api: Watched) -> None:

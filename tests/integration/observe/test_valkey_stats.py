@@ -148,6 +148,15 @@ async def test_a_server_that_dies_and_comes_back(server: Valkey, source: ValkeyS
         assert await read_value(source, "memory_bytes") > 0
 
 
+async def test_a_restart_between_readings_is_no_gap(server: Valkey, source: ValkeySource) -> None:
+    """A server that was away while nobody asked is asked on a new connection."""
+    await source.read()
+    server.kill()
+    server.start()
+    async with client(server):
+        assert await read_value(source, "memory_bytes") > 0
+
+
 async def test_a_reading_that_is_given_up_does_not_answer_the_next(
     server: Valkey, source: ValkeySource
 ) -> None:

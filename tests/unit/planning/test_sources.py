@@ -24,17 +24,17 @@ def test_a_target_is_asked_for_its_figures_unless_the_profile_says_otherwise(
 ) -> None:
     """`/metrics` every five seconds is the default; an empty path asks for nothing."""
     default, _ = read(tmp_path)
-    assert planned_sources(default) == (
+    assert planned_sources(default, "none") == (
         PlannedSource(
             name="target", path="/metrics", interval_ns=5 * SECOND_NS, timeout_ns=3 * SECOND_NS
         ),
     )
     own, problems = read(tmp_path, sources={"target": {"path": "/admin/prom", "interval": "10s"}})
     assert problems == ""
-    assert [(one.path, one.interval_ns) for one in planned_sources(own)] == [
+    assert [(one.path, one.interval_ns) for one in planned_sources(own, "none")] == [
         ("/admin/prom", 10 * SECOND_NS)
     ]
-    assert planned_sources(read(tmp_path, sources={"target": {"path": ""}})[0]) == ()
+    assert planned_sources(read(tmp_path, sources={"target": {"path": ""}})[0], "none") == ()
 
 
 @pytest.mark.parametrize(

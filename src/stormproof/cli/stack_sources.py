@@ -1,0 +1,70 @@
+"""Wire what is read of a stack of our own: its processes, their logs, what its servers keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from stormproof.faults.part_logs import log_path
+from stormproof.kernel.clock import monotonic_ns
+from stormproof.model.event import Event, WarningEvent
+from stormproof.model.part import Part, Server, StackPlan
+from stormproof.observe.cgroups import CgroupSource
+from stormproof.observe.logs import OTHER_KINDS, LogSource
+from stormproof.observe.parts import PartsInSight
+from stormproof.observe.postgres_stats import PostgresSource
+from stormproof.observe.processes import ProcessSource
+from stormproof.observe.valkey_stats import ValkeySource
+from stormproof.seams import Source
+
+LOGGED: Final = "logged-error"  # the code of the warning that tells one of each kind
+
+
+class StackSources:
+    """The sources of one stack, fed by what its keeper tells; none where the target runs already.
+
+    Args:
+        plan: of the stack; None where it is not ours.
+        on_warning: records one line of each kind of error that a part logs, and tells it.
+    """
+
+    def __init__(self, plan: StackPlan | None, on_warning: Callable[[Event], None]) -> None:
+        self._on_warning = on_warning
+        self._parts = PartsInSight({} if plan is None else _logs(plan))
+        self._log = LogSource(self._parts, self._on_kind)
+        self._asked = [] if plan is None else [_asked(server) for server in plan.servers]
+        self._sources: list[Source] = [*self._asked]
+        if plan is not None:
+            self._sources += [ProcessSource(self._parts), CgroupSource(self._parts), self._log]
+
+    def note(self, event: Event) -> None:
+        """Take what the keeper tells."""
+        self._parts.note(event)
+
+    def named(self, name: str) -> list[Source]:
+        """Return the sources of that name: none, or one for each server of a kind."""
+        return [source for source in self._sources if source.name == name]
+
+    async def close(self) -> None:
+        """Let go of connections and files."""
+        for source in self._asked:
+            await source.close()
+        await self._log.close()
+
+    def _on_kind(self, part: str, kind: str, example: str) -> None:
+        more = "of a kind beyond the limit, " if kind == OTHER_KINDS else ""
+        text = f"{part} logged an error, {more}such as: {example}"
+        self._on_warning(WarningEvent(at_ns=monotonic_ns(), code=LOGGED, text=text))
+
+
+def _logs(plan: StackPlan) -> dict[str, Path]:
+    folder = Path(plan.run_dir) / "logs"
+    parts = [step.name for step in plan.steps if isinstance(step, Part)]
+    return {name: log_path(folder, name) for name in parts}
+
+
+def _asked(server: Server) -> PostgresSource | ValkeySource:
+    if server.kind == "postgres":
+        return PostgresSource(server.part, server.url)
+    return ValkeySource(server.part, server.url)

@@ -1,0 +1,83 @@
+"""What is read of the embedded stack for real: all its sources, over a restart of a part."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration.faults.small_stack import KEEPER_ARGV
+from tests.integration.observe.watched import value_of
+from tests.integration.stack.embedded_run import RESTART, EmbeddedRun
+
+from stormproof.cli.stack_sources import StackSources
+from stormproof.faults.processes import kill_tree, marked
+from stormproof.kernel.errors import SourceSilent
+from stormproof.model.event import Event, WarningEvent
+from stormproof.model.observed import SOURCES, Observed
+from stormproof.stack.kept import KeptStack
+
+PARTS = {"postgres", "cache", "api"}
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[EmbeddedRun]:
+    """Offer an embedded stack to a test, and end what the test has left of it."""
+    run = EmbeddedRun(root=tmp_path)
+    try:
+        yield run
+    finally:
+        left = marked(run.run_id)
+        for process in left:
+            kill_tree(process, deadline_ns=2**63)
+        shutil.rmtree(run.private_dir, ignore_errors=True)
+    assert not left, f"processes of the stack were left: {left}"
+
+
+async def read(sources: StackSources, name: str) -> list[Observed]:
+    (source,) = sources.named(name)
+    return list(await source.read())
+
+
+async def test_every_source_of_the_embedded_stack_gives_figures(embedded: EmbeddedRun) -> None:
+    """Processes, logs, database and cache are read while the stack runs, a restarted part goes on
+    with its counters, and an error that a part logs is told once."""
+    told: list[Event] = []
+    sources = StackSources(embedded.plan, told.append)
+    stack = KeptStack(KEEPER_ARGV, embedded.plan, [RESTART], sources.note, embedded.index_dir)
+    await stack.start()
+    try:
+        assert await read(sources, "log")
+        before = await read(sources, "process")
+        assert {one.tags["part"] for one in before} == PARTS
+        assert value_of(before, "processes", part="postgres") > 3
+        assert value_of(before, "tcp_connections", part="api") > 0
+        for part in PARTS:
+            assert value_of(before, "anonymous_bytes", part=part) > 1 << 20
+        assert value_of(await read(sources, "postgres"), "connections", state="idle") > 0
+        assert value_of(await read(sources, "valkey"), "connected_clients", part="cache") > 0
+        await stack.inject(RESTART)
+        await stack.undo(RESTART)
+        after = await read(sources, "process")
+        assert value_of(after, "starts_total", part="cache") == 2
+        assert value_of(after, "up", part="cache") == 1
+        assert await read(sources, "valkey")
+        log = embedded.run_dir / "logs" / "api.log"
+        with log.open("a") as stream:
+            stream.write('{"level": "error", "message": "order 7 lost"}\n')
+        given = await read(sources, "log")
+        assert value_of(given, "errors_total", part="api", kind="order <n> lost") == 1
+        text = "api logged an error, such as: order 7 lost"
+        assert text in [one.text for one in told if isinstance(one, WarningEvent)]
+    finally:
+        await sources.close()
+        await stack.stop()
+    with pytest.raises(SourceSilent, match="no part of the stack runs"):
+        await read(sources, "process")
+
+
+def test_a_target_that_runs_already_has_no_such_sources() -> None:
+    """Where the stack is not ours none of its sources is read."""
+    sources = StackSources(None, lambda event: None)
+    assert [name for name in SOURCES if sources.named(name)] == []
