@@ -49,6 +49,10 @@ TAKES_AWAY = {
         "the load generator ran into a limit of its own machine",
         "raise the limit it names, or lower the load",
     ),
+    "read-too-large": (
+        "a read of a set was too large to keep, so what it held is missing",
+        "have the journey read smaller sets, or a part of one",
+    ),
     "metric-refused": (
         "a custom metric was given what it cannot keep, and that is missing from it",
         "mend the journey, and run again",

@@ -2,7 +2,8 @@
 
 1. how did the run end, and is its record whole?
 2. the windows, and the seconds in which the generator's own work was not valid
-3. the checkers: processes, evidence, faults and their timeline, recovery, health, delivery
+3. the checkers: processes, evidence, faults and their timeline, recovery, health, delivery,
+   histories of any data
 4. the live decisions, computed again
 5. each objective: validity, then value against bar
 6. the worst of all that blocks
@@ -24,6 +25,7 @@ from stormproof.checks.delivery import check_delivery
 from stormproof.checks.evidence import check_evidence
 from stormproof.checks.faults import check_faults, stories_of
 from stormproof.checks.health import check_health
+from stormproof.checks.histories import history_checkers
 from stormproof.checks.ledger_order import check_ledger_order
 from stormproof.checks.objectives import judge_objective
 from stormproof.checks.outcome import Key, Measurement, Outcome
@@ -49,6 +51,9 @@ MEASURED_BY = {
     "faults": ("fault_",),
     "recovery": ("recovery_",),
     "health": ("health_",),
+    "sets": ("set_",),
+    "counters": ("counter_",),
+    "unique ids": ("ids_",),
 }
 Rounded = TypeVar("Rounded", bound=msgspec.Struct)
 
@@ -87,7 +92,7 @@ def _judge(
     profile: str,
     version: str,
 ) -> Verdict:
-    plan, inquiry = record.plan, _inquire(record)
+    plan, inquiry = record.plan, _inquire(record, asked)
     bench, completeness = inquiry.bench, inquiry.bench.completeness
     steady, irreproducible = replay_gate(record, completeness)
     aborts, unborne = replay_aborts(record)
@@ -180,7 +185,7 @@ class Inquiry:
     findings: list[Finding]
 
 
-def _inquire(record: Record) -> Inquiry:
+def _inquire(record: Record, asked: Sequence[Objective]) -> Inquiry:
     """Find windows, validity and outages, and run every checker."""
     windows, completeness = windows_of(record), completeness_of(record)
     stories = stories_of(record)
@@ -197,6 +202,7 @@ def _inquire(record: Record) -> Inquiry:
     }
     if "delivery" in record.plan.checkers:
         checkers["delivery"] = lambda: check_delivery(record, windows, completeness)
+    checkers |= history_checkers(record, windows, completeness, asked)
     findings, measured = _run_checkers(checkers)
     bench = Bench(
         record=record,

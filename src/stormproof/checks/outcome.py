@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from stormproof.model.finding import Finding
 
-Key = tuple[str, str]  # a metric and a fault's name, empty over all faults
+Key = tuple[str, str]  # a metric, and a fault or what was seen; empty over all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stormproof.clients.guard import UnexpectedAnswer
+from stormproof.clients.operations import OperationBook
 from stormproof.clients.tape import Actor
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.model.ledger import (
@@ -68,7 +69,7 @@ class Message:
 
     def _end(self, kind: EntryKind, number: int) -> None:
         at_ns = monotonic_ns()
-        self._book.write(
+        self._book.enter(
             kind,
             scope=self._scope,
             number=number,
@@ -79,13 +80,13 @@ class Message:
         )
 
 
-class LedgerBook:
+class LedgerBook(OperationBook):
     """The ledger as one user writes it (see `journeys.interface.Ledger`)."""
 
-    __slots__ = ("_actor", "_deliveries", "_sequence")
+    __slots__ = ("_deliveries", "_sequence")
 
     def __init__(self, actor: Actor, deliveries: Deliveries) -> None:
-        self._actor = actor
+        super().__init__(actor)
         self._deliveries = deliveries
         self._sequence = 0
 
@@ -96,7 +97,7 @@ class LedgerBook:
         key = make_key(actor.scope.tape.worker, actor.id, self._sequence)
         at_ns = monotonic_ns()
         intended_ns = actor.intended_ns
-        self.write(EntryKind.INVOKE, scope=scope, key=key, digest=digest_of(text), at_ns=at_ns)
+        self.enter(EntryKind.INVOKE, scope=scope, key=key, digest=digest_of(text), at_ns=at_ns)
         body = write_body(key, intended_ns, text)
         return Message(self, scope, key, body, intended_ns, at_ns)
 
@@ -118,13 +119,13 @@ class LedgerBook:
 
     def joined(self, scope: int, after: int) -> None:
         """Write down that this user is owed every message of `scope` above the number `after`."""
-        self.write(EntryKind.JOINED, scope=scope, number=after, at_ns=monotonic_ns())
+        self.enter(EntryKind.JOINED, scope=scope, number=after, at_ns=monotonic_ns())
         members = self._deliveries.received.setdefault(scope, {})
         members[self._actor.id] = max(members.get(self._actor.id, 0), after)
 
     def left(self, scope: int) -> None:
         """Write down that the membership's connection ended; the next `joined` resumes it."""
-        self.write(EntryKind.LEFT, scope=scope, at_ns=monotonic_ns())
+        self.enter(EntryKind.LEFT, scope=scope, at_ns=monotonic_ns())
 
     def warn_of_number(self) -> None:
         """Tell that a message is owed to members that its number would name."""
@@ -137,7 +138,7 @@ class LedgerBook:
         highest = self._deliveries.acknowledged
         highest[scope] = max(highest.get(scope, 0), number)
 
-    def write(
+    def enter(
         self,
         kind: EntryKind,
         *,
@@ -171,7 +172,7 @@ class LedgerBook:
         self, scope: int, number: int, key: int, digest: int, at_ns: int, *, whole: bool
     ) -> None:
         flags = 0 if whole else FLAG_CORRUPTED
-        self.write(
+        self.enter(
             EntryKind.RECEIVED,
             scope=scope,
             number=number,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from stormproof.clients.masking import Masking
+from stormproof.clients.spellings import Spellings
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.kernel.limits import (
     BODY_KEPT_BYTES_MAX,
@@ -73,6 +74,7 @@ class Tape:
         "rows",
         "series",
         "sockets",
+        "spellings",
         "tracer",
         "warnings",
         "worker",
@@ -85,6 +87,7 @@ class Tape:
         self.check_slots = array("H")  # series << 1 | passed
         self.check_ends = array("q")
         self.ledger = bytearray()
+        self.spellings = Spellings()  # of the ledger
         self.measures = bytearray()  # values of custom metrics, see `clients.measures`
         self.failures: list[Failure] = []
         self.warnings: list[WarningEvent] = []

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 from stormproof.journeys.fake import Fake
 from stormproof.journeys.feed import Feed, Row
+from stormproof.journeys.operations import Operations
 from stormproof.journeys.pause import Pause
 from stormproof.journeys.requests import Http
 from stormproof.journeys.sockets import WebSockets
@@ -50,7 +51,7 @@ class Message(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class Ledger(Operations, Protocol):
     """Writes down what must not be lost, doubled or leaked; `scope` is a channel's number."""
 
     def sent(self, scope: int, text: str) -> Message:

@@ -13,14 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormproof.clients.tape import Scope, Tape
+from stormproof.kernel.limits import SEGMENT_FRAME_BYTES_MAX
 from stormproof.kernel.units import SECOND_NS
 from stormproof.load.binning import Columns, Ints, SecondBins, as_ints, rows_of, seconds_of
 from stormproof.load.metric_bins import MetricBins, measures_of
 from stormproof.load.phases import PhaseTrends
 from stormproof.model.event import Failure
+from stormproof.model.ledger import ENTRY_BYTES
 from stormproof.model.series import Counts, Frame, GeneratorHealth, Series, SeriesKind
 from stormproof.seams import Recorder
 
+LEDGER_AT_ONCE_BYTES = SEGMENT_FRAME_BYTES_MAX // ENTRY_BYTES * ENTRY_BYTES
 SLACK_NS = 50_000_000  # after a second's end, before its frame is written
 HealthOf = Callable[[int], Sequence[GeneratorHealth]]  # for that many seconds at once
 OnFrame = Callable[[Frame, Sequence[Series]], None]
@@ -105,10 +108,11 @@ class Recording:
                 self._metrics.add(second, values[mine], tape.series)
 
     def write_ledger(self) -> None:
-        """Hand over the ledger entries so far."""
+        """Hand over the ledger entries so far, no more at once than a frame holds."""
         if self._tape.ledger:
-            entries, self._tape.ledger = self._tape.ledger, bytearray()
-            self._recorder.ledger(bytes(entries))
+            entries, self._tape.ledger = bytes(self._tape.ledger), bytearray()
+            for start in range(0, len(entries), LEDGER_AT_ONCE_BYTES):
+                self._recorder.ledger(entries[start : start + LEDGER_AT_ONCE_BYTES])
 
     def write_frames(self, now_ns: int) -> None:
         """Write the frame of every second that is over."""

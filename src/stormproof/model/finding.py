@@ -18,6 +18,13 @@ ACCUSING: Final = frozenset(
         "misnumbered",
         "reordered",
         "refused-delivered",
+        "set-lost",
+        "set-stale",
+        "set-unexpected",
+        "set-repeated",
+        "set-refused-seen",
+        "counter-off",
+        "id-duplicated",
         "not-undone",
         "residue",
         "part-died",
@@ -38,8 +45,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     Kinds: those of `ACCUSING`, not-witnessed, too-short, not-searched, worker-died,
     irreproducible-decision, checker-failed, frames-missing, never-joined, joined-above,
-    owed-to-nobody, never-announced, ledger-out-of-order, fault-unpunctual, steered, and the codes
-    of warnings that take evidence away (`checks.evidence`).
+    owed-to-nobody, set-unread, counter-unread, never-announced, ledger-out-of-order,
+    fault-unpunctual, steered, and the codes of warnings that take evidence away
+    (`checks.evidence`).
     """
 
     kind: str

@@ -14,6 +14,7 @@ from typing import Final
 from stormproof.model.metric import CustomMetric, MetricKind
 from stormproof.model.objective import Aggregation, Objective
 from stormproof.model.observed import is_observed
+from stormproof.rules.history_metrics import COUNTED, LASTED, SEEN, SEEN_DOC, WHAT
 from stormproof.rules.metric import (
     ANYTHING_ASKED,
     COUNT_ASKED,
@@ -133,6 +134,7 @@ def _exact(
     *,
     aggregations: frozenset[Aggregation] = COUNT_ASKED,
     tags: frozenset[str] = _NONE,
+    needed: frozenset[str] = _NONE,
 ) -> Metric:
     return Metric(
         name=name,
@@ -141,12 +143,15 @@ def _exact(
         unit="",
         aggregations=aggregations,
         tags=tags,
+        needed=needed,
         timed=False,
         exact=True,
     )
 
 
-def _measured(name: str, doc: str, *, unit: str, tags: frozenset[str]) -> Metric:
+def _measured(
+    name: str, doc: str, *, unit: str, tags: frozenset[str], timed: bool = True
+) -> Metric:
     return Metric(
         name=name,
         doc=doc,
@@ -154,6 +159,7 @@ def _measured(name: str, doc: str, *, unit: str, tags: frozenset[str]) -> Metric
         unit=unit,
         aggregations=SECONDS_ASKED if unit == "s" else COUNT_ASKED,
         tags=tags,
+        timed=timed,
     )
 
 
@@ -250,6 +256,9 @@ _ALL: Final = [
         "messages_acknowledged", "Messages that the target acknowledged.", unit="", tags=_NONE
     ),
     _measured("messages_delivered", "Messages received, each once a user.", unit="", tags=_NONE),
+    *(_exact(name, doc) for name, doc in COUNTED.items()),
+    *(_measured(name, doc, unit="s", tags=_NONE, timed=False) for name, doc in LASTED.items()),
+    _exact(SEEN, SEEN_DOC, tags=frozenset({WHAT}), needed=frozenset({WHAT})),
     _exact(
         "fault_effective",
         "Share of planned faults that were seen to bite.",

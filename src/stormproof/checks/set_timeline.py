@@ -1,0 +1,233 @@
+"""When each element of each set was known, last seen and last missed, over all reads.
+
+Theory of operation. Elements are numbered by (key, value), reads by (key, begin). Reads are gone
+through from the newest of each key to the oldest, many at once. While every read so far held an
+element, the read expected next is one lower; the first that is not the expected one shows that the
+expected one missed the element, and nothing older can change that. So one number an element is
+all that is kept, however many reads there are.
+
+Source: Jepsen, `checker.clj`, set-full: known, last present, last absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from stormproof.checks.history import History, Ints, Mask, Reads, Table
+from stormproof.checks.ledger import FOREVER_NS, Words
+from stormproof.model.history import Function, Step
+
+TOGETHER: Final = 1 << 20  # sightings looked at together
+SHOWN_MAX: Final = 100
+_HALF: Final = np.uint64(32)
+NEVER: Final = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elements:
+    """Every element that was ever added, by (key, value): a row an element.
+
+    `known_ns` is the earlier of the first acknowledgement and the end of the first read that held
+    it, FOREVER_NS for never; `present` and `absent` are the ranks of the reads begun last that held
+    and that missed it, NEVER for none.
+    """
+
+    key: Words
+    value: Words
+    added_ns: Ints  # when the first add of it was acknowledged
+    known_ns: Ints
+    present: Ints
+    absent: Ints
+    refused: Mask  # every add of it was refused
+    removed: Mask  # somebody may have removed it
+
+    def __len__(self) -> int:
+        """Return the number of elements."""
+        return len(self.key)
+
+
+@dataclass(slots=True, kw_only=True)
+class Sightings:
+    """What reads held that they should not: how often, and the first few as (element, read)."""
+
+    count: int = 0
+    shown: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, elements: Words | Ints, ranks: Ints) -> None:
+        """Count sightings."""
+        self.count += len(elements)
+        room = SHOWN_MAX - len(self.shown)
+        few = zip(elements[:room].tolist(), ranks[:room].tolist(), strict=True)
+        self.shown += few
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """All elements, the reads of their keys by rank, and sightings that are odd.
+
+    `strange` are (value, read) of what nobody added; `repeated` (element, read) of what one read
+    held more than once.
+    """
+
+    elements: Elements
+    reads: Reads
+    strange: Sightings
+    repeated: Sightings
+
+
+def timeline_of(history: History) -> Timeline:
+    """Follow every added element through every read of its key."""
+    adds = history.changes.of(Function.ADD)
+    keys = np.unique(adds.key)
+    values = np.unique(adds.value)
+    pairs, first = np.unique(_pairs(adds, keys, values), return_index=True)
+    reads = _ranked(history.reads.of(Function.READ_SET), keys)
+    newest = _newest(reads, keys)[(pairs >> _HALF).astype(np.int64)]
+    scan = _Scan(
+        history=history,
+        reads=reads,
+        read_keys=np.searchsorted(keys, reads.key).astype(np.uint64),
+        values=values,
+        pairs=pairs,
+        is_direct=len(keys) == 1,
+        expected=newest.copy(),
+        present=np.full(len(pairs), NEVER, np.int64),
+        seen_ns=np.full(len(pairs), FOREVER_NS, np.int64),
+    )
+    for low, high in _portions(reads.count):
+        scan.take(low, high)
+    oldest = newest - _reads_per_key(reads, keys)[(pairs >> _HALF).astype(np.int64)]
+    added_ns, refused = _outcomes(adds, pairs, keys, values)
+    elements = Elements(
+        key=adds.key[first],
+        value=adds.value[first],
+        added_ns=added_ns,
+        known_ns=np.minimum(added_ns, scan.seen_ns),
+        present=scan.present,
+        absent=np.where(scan.expected > oldest, scan.expected, NEVER),
+        refused=refused,
+        removed=_removed(history.changes.of(Function.REMOVE), pairs, keys, values),
+    )
+    return Timeline(elements=elements, reads=reads, strange=scan.strange, repeated=scan.repeated)
+
+
+def _pairs(table: Table, keys: Words, values: Words) -> Words:
+    """Return index of the key << 32 | index of the value; both must be known."""
+    high = np.searchsorted(keys, table.key).astype(np.uint64)
+    return high << _HALF | np.searchsorted(values, table.value).astype(np.uint64)
+
+
+def _ranked(reads: Reads, keys: Words) -> Reads:
+    """Return the reads of known keys, by key and then by when they began."""
+    mine = reads.where(np.isin(reads.key, keys))
+    return mine.where(np.lexsort((mine.began_ns, mine.key)))
+
+
+def _newest(reads: Reads, keys: Words) -> Ints:
+    """Return, a key, the rank of its newest read; one below its oldest where there is none."""
+    return np.searchsorted(reads.key, keys, side="right").astype(np.int64) - 1
+
+
+def _reads_per_key(reads: Reads, keys: Words) -> Ints:
+    right = np.searchsorted(reads.key, keys, side="right")
+    return (right - np.searchsorted(reads.key, keys, side="left")).astype(np.int64)
+
+
+def _portions(count: Ints) -> Iterator[tuple[int, int]]:
+    """Yield ranges of ranks from the newest on, of about `TOGETHER` sightings each."""
+    upto = np.concatenate([[0], np.cumsum(count)])
+    high = len(count)
+    while high > 0:
+        low = int(np.searchsorted(upto, upto[high] - TOGETHER, side="left"))
+        low = min(low, high - 1)
+        yield low, high
+        high = low
+
+
+def _outcomes(adds: Table, pairs: Words, keys: Words, values: Words) -> tuple[Ints, Mask]:
+    """Return when each element was acknowledged first, and whether all its adds were refused."""
+    at = np.searchsorted(pairs, _pairs(adds, keys, values))
+    added_ns = np.full(len(pairs), FOREVER_NS, np.int64)
+    made = adds.step == Step.OK
+    np.minimum.at(added_ns, at[made], adds.ended_ns[made])
+    refused = np.ones(len(pairs), np.bool_)
+    refused[at[adds.step != Step.REFUSED]] = False
+    return added_ns, refused
+
+
+def _removed(removes: Table, pairs: Words, keys: Words, values: Words) -> Mask:
+    maybe = removes.where(removes.step != Step.REFUSED)
+    known = maybe.where(np.isin(maybe.key, keys) & np.isin(maybe.value, values))
+    return np.isin(pairs, _pairs(known, keys, values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scan:
+    """What is known of all elements from the reads newer than those taken next."""
+
+    history: History
+    reads: Reads
+    read_keys: Words  # the index of each read's key
+    values: Words
+    pairs: Words
+    is_direct: bool  # an element's number is that of its value: there is one key
+    expected: Ints
+    present: Ints
+    seen_ns: Ints
+    strange: Sightings = field(default_factory=Sightings)
+    repeated: Sightings = field(default_factory=Sightings)
+
+    def take(self, low: int, high: int) -> None:
+        """Take the reads of the ranks [low, high), which are the next older ones."""
+        sightings = self._sightings(low, high)
+        if not len(sightings):
+            return
+        sightings.sort()
+        again = np.zeros(len(sightings), np.bool_)
+        np.equal(sightings[1:], sightings[:-1], out=again[1:])
+        if again.any():
+            element, rank = self._split(np.unique(sightings[again]), high)
+            self.repeated.add(element, rank)
+            sightings = sightings[~again]
+        element, rank = self._split(sightings, high)
+        starts = np.flatnonzero(np.concatenate([[True], element[1:] != element[:-1]]))
+        mine = element[starts]
+        lengths = np.diff(np.append(starts, len(element)))
+        place = np.arange(len(element)) - np.repeat(starts, lengths)
+        missed = rank != np.repeat(self.expected[mine], lengths) - place
+        run = np.minimum.reduceat(np.where(missed, place, len(element)), starts)
+        self.expected[mine] -= np.minimum(run, lengths)
+        self.present[mine] = np.maximum(self.present[mine], rank[starts])
+        seen_ns = np.minimum.reduceat(self.reads.ended_ns[rank], starts)
+        self.seen_ns[mine] = np.minimum(self.seen_ns[mine], seen_ns)
+
+    def _sightings(self, low: int, high: int) -> Words:
+        """Return element << 32 | how much older than rank `high` each read is that held it."""
+        count, first = self.reads.count[low:high], self.reads.first[low:high]
+        rank = np.repeat(np.arange(low, high), count)
+        before = np.repeat(np.cumsum(count) - count, count)
+        found = self.history.elements[np.repeat(first, count) + np.arange(len(rank)) - before]
+        element, is_known = _find(self.values, found)
+        if not self.is_direct:
+            pair = self.read_keys[rank] << _HALF | element.astype(np.uint64)
+            element, is_pair = _find(self.pairs, pair)
+            is_known &= is_pair
+        if not is_known.all():
+            self.strange.add(found[~is_known], rank[~is_known])
+            element, rank = element[is_known], rank[is_known]
+        older: Words = (high - rank).astype(np.uint64)
+        return element.astype(np.uint64) << _HALF | older
+
+    def _split(self, sightings: Words, high: int) -> tuple[Ints, Ints]:
+        older = (sightings & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+        return (sightings >> _HALF).astype(np.int64), high - older
+
+
+def _find(known: Words, words: Words) -> tuple[Ints, Mask]:
+    """Return where each word is among rising ones, and whether it is there."""
+    places = np.minimum(np.searchsorted(known, words), len(known) - 1)
+    return places, known[places] == words

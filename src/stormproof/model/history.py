@@ -1,0 +1,104 @@
+"""The history: operations on any data, in the same ledger and as long as its entries.
+
+A change (add, increment, ...) has two entries, BEGAN before its bytes leave and one that says what
+became of it; what has only the first is unknown. A read has one, when its answer is known, which
+says when it began; the elements of a set lie directly before it, three an entry. Keys and texts are
+64-bit words; the first ones are spelt out by NAME entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from enum import IntEnum
+from typing import Final
+
+from stormproof.model.ledger import ENTRY_BYTES
+
+OPERATION: Final = struct.Struct("<BBHIIIQQQQ")
+assert OPERATION.size == ENTRY_BYTES
+OPERATION_FIELDS: Final = [
+    ("kind", "<u1"),
+    ("flags", "<u1"),  # a Function, and what `value` is
+    ("worker", "<u2"),
+    ("user", "<u4"),
+    ("more", "<u4"),  # how many elements a read has, an entry holds, or bytes a name has
+    ("number", "<u4"),  # of the change, within its worker, from 1
+    ("key", "<u8"),
+    ("value", "<u8"),
+    ("at_ns", "<u8"),
+    ("other", "<u8"),  # of a read: when it began
+]
+FUNCTION_MASK: Final = 0x0F
+FLAG_TEXT: Final = 0x10  # the value is the digest of a text
+FLAG_ABSENT: Final = 0x20  # there was no value
+ELEMENTS_PER_ENTRY: Final = 3
+NAME_BYTES_PER_ENTRY: Final = 16
+FIRST_KIND: Final = 16  # entries of smaller kinds are about messages
+WORD_MASK: Final = 2**64 - 1
+_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+
+
+class Step(IntEnum):
+    """What an entry says of an operation.
+
+    BEGAN     a change is about to be made
+    OK        it was made; or something was read or seen
+    REFUSED   it certainly was not made
+    UNKNOWN   it may have been made
+    ELEMENTS  up to three elements of the set whose entry follows: in key, value, other
+    NAME      how a word is spelt: 16 bytes of the text in value and other, in order
+    """
+
+    BEGAN = 16
+    OK = 17
+    REFUSED = 18
+    UNKNOWN = 19
+    ELEMENTS = 20
+    NAME = 21
+
+
+class Function(IntEnum):
+    """What an operation does to its key."""
+
+    ADD = 1
+    REMOVE = 2
+    INCREMENT = 3
+    READ = 5  # one value
+    READ_SET = 6  # elements
+    ISSUED = 8  # the service gave out an id
+    SEEN = 9  # something that a run must see
+
+
+CHANGES: Final = (Function.ADD, Function.REMOVE, Function.INCREMENT)
+READS: Final = (Function.READ, Function.READ_SET)
+
+
+def digest_word(text: str) -> int:
+    """Return the 64-bit word of a text: `printf %s TEXT | b2sum -l 64`."""
+    data = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+
+
+def word_of(value: object) -> tuple[int, int, str]:
+    """Return a value's word, its flags, and its text where the word is the digest of one.
+
+    Whole numbers of 64 bits are their own words, 1.0 that of 1; whatever else is a text, or the
+    JSON of it.
+    """
+    if isinstance(value, str):
+        return digest_word(value), FLAG_TEXT, value
+    if value is None:
+        return 0, FLAG_ABSENT, ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is int and _INT_MIN <= value <= _INT_MAX:
+        return value & WORD_MASK, 0, ""
+    text = json.dumps(value, sort_keys=True, default=repr)
+    return digest_word(text), FLAG_TEXT, text
+
+
+def number_of(word: int) -> int:
+    """Return the whole number that a word without FLAG_TEXT is."""
+    return word - (1 << 64) if word >> 63 else word
