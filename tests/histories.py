@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,11 @@ from tests.builders import ORIGIN_NS, healthy_record
 from stormproof.checks.history import Told, read_history
 from stormproof.checks.outcome import Outcome
 from stormproof.model.history import (
+    CHANGES,
     ELEMENTS_PER_ENTRY,
+    FLAG_EXPECTS_ABSENT,
     OPERATION,
+    READS,
     Function,
     Step,
     digest_word,
@@ -26,7 +30,7 @@ from stormproof.model.history import (
 )
 from stormproof.model.ledger import NUMPY_FIELDS
 from stormproof.rules.grammar import objective, split_objective
-from stormproof.rules.windows import windows_of
+from stormproof.rules.windows import Windows, windows_of
 
 
 @dataclass(kw_only=True)
@@ -40,6 +44,7 @@ class Op:
     ended: int = 0
     step: Step = Step.OK
     user: int = 1
+    other: Any = 0  # what a compare-and-set expects, the id of an effect
 
 
 @dataclass
@@ -110,7 +115,9 @@ class HistoryWriter:
     def _entry(
         self, step: Step, op: Op, at: int, flags: int, more: int, number: int, key: int, word: int
     ) -> bytes:
-        other = 0 if _is_change(op) else ORIGIN_NS + op.began
+        other = ORIGIN_NS + op.began if op.function in READS else word_of(op.other)[0]
+        if op.function is Function.CAS and step is Step.BEGAN and op.other is None:
+            flags |= FLAG_EXPECTS_ABSENT
         at_ns = ORIGIN_NS + at
         return OPERATION.pack(
             step, flags, self.worker, op.user, more, number, key, word, at_ns, other
@@ -118,7 +125,7 @@ class HistoryWriter:
 
 
 def _is_change(op: Op) -> bool:
-    return op.function in (Function.ADD, Function.REMOVE, Function.INCREMENT)
+    return op.function in CHANGES
 
 
 def segments_of(ops: Iterable[Op], workers: int = 2) -> tuple[NDArray[np.void], ...]:
@@ -129,14 +136,18 @@ def segments_of(ops: Iterable[Op], workers: int = 2) -> tuple[NDArray[np.void], 
     return tuple(writer.array for writer in writers if writer.ops)
 
 
+@cache
+def _windows() -> Windows:
+    return windows_of(healthy_record())
+
+
 def run_check(
     check: Callable[[Told], Outcome], ops: Iterable[Op], *asked: str, whole: bool = True
 ) -> Outcome:
     """Run a checker over operations; `asked` are objectives like `set_stale: count==0`."""
     objectives = [objective(*split_objective(text)) for text in asked]
     history = read_history(segments_of(ops), whole=whole)
-    windows = windows_of(healthy_record())
-    return check(Told(history=history, windows=windows, asked=tuple(objectives)))
+    return check(Told(history=history, windows=_windows(), asked=tuple(objectives)))
 
 
 def value_of(outcome: Outcome, metric: str, what: str = "") -> float | None:

@@ -53,10 +53,15 @@ def check_counters(told: Told) -> Outcome:
     What a failure looks like: "3 reads of counters are off", each with what was read and what
     could have been. Limits: what a counter starts with is what the first read before all its
     changes says, and without one the run is undecided; so it is when no read came after the last
-    change, or the record was cut off. Texts and nothing at all are no numbers, and left out.
+    change, or the record was cut off. Texts and nothing at all are no numbers, and left out;
+    so are keys that are written as well, which are registers.
     Source: Jepsen's counter.
     """
+    written = told.history.changes.of(Function.WRITE, Function.CAS).key
     changes = told.history.changes.of(Function.INCREMENT)
+    changes = changes.where(~np.isin(changes.key, written)) if len(written) else changes
+    if not len(changes):
+        return _written_as_well()
     keys = np.unique(changes.key)
     reads = told.history.reads.of(Function.READ)
     reads = reads.where(
@@ -79,6 +84,17 @@ def check_counters(told: Told) -> Outcome:
         remedy=remedy if is_doubtful else "",
     )
     return Outcome(findings=findings, measured={("counter_off", ""): measured})
+
+
+def _written_as_well() -> Outcome:
+    """Say that every counter was written as well, so that it is a register."""
+    measured = Measurement(
+        value=None,
+        samples=0,
+        why="every counter was written as well as raised",
+        remedy="ask for register_nonlinearizable",
+    )
+    return Outcome(measured={("counter_off", ""): measured})
 
 
 def _bounds(changes: Table, reads: Reads, keys: Words) -> _Bounds:

@@ -13,10 +13,16 @@ from typing import Final
 
 from stormproof.checks.completeness import Completeness
 from stormproof.checks.counters import check_counters
+from stormproof.checks.effects import check_effects
 from stormproof.checks.history import Told, has_history, read_history
+from stormproof.checks.isolation import check_isolation
 from stormproof.checks.outcome import Key, Measurement, Outcome
+from stormproof.checks.reconcile import check_final_reads
+from stormproof.checks.registers import check_registers
+from stormproof.checks.sessions import check_monotonic, check_own_writes, check_staleness
 from stormproof.checks.sets import check_sets
 from stormproof.checks.sometimes import check_sometimes
+from stormproof.checks.totals import check_totals
 from stormproof.checks.unique_ids import check_unique_ids
 from stormproof.model.history import Function
 from stormproof.model.objective import Objective
@@ -30,6 +36,7 @@ class HistoryChecker:
     """A pure function from what journeys told to what is wrong, and when it is asked.
 
     `needs`: one of these functions must be in the record. `written` is how a journey tells it.
+    `only_asked`: what it finds is wrong only where an objective says so.
     """
 
     name: str
@@ -68,6 +75,67 @@ CHECKERS: Final = (
         needs=frozenset({Function.ISSUED}),
         metrics=("ids_duplicated",),
         written="user.ledger.issued(kind, id)",
+    ),
+    HistoryChecker(
+        name="registers",
+        check=check_registers,
+        needs=frozenset({Function.WRITE, Function.CAS}),
+        metrics=("register_nonlinearizable",),
+        written="user.ledger.write(key, value)",
+        only_asked=True,
+    ),
+    HistoryChecker(
+        name="own writes",
+        check=check_own_writes,
+        needs=frozenset({Function.WRITE, Function.CAS, Function.ADD}),
+        metrics=("reads_not_own_writes",),
+        written="user.ledger.write(key, value)",
+        only_asked=True,
+    ),
+    HistoryChecker(
+        name="monotonic reads",
+        check=check_monotonic,
+        needs=frozenset({Function.WRITE, Function.CAS, Function.READ_SET}),
+        metrics=("reads_not_monotonic",),
+        written="user.ledger.read(key)",
+        only_asked=True,
+    ),
+    HistoryChecker(
+        name="staleness",
+        check=check_staleness,
+        needs=frozenset({Function.WRITE, Function.CAS}),
+        metrics=("reads_stale", "reads_stale_s"),
+        written="user.ledger.write(key, value)",
+        only_asked=True,
+    ),
+    HistoryChecker(
+        name="isolation",
+        check=check_isolation,
+        needs=frozenset({Function.SAW}),
+        metrics=("isolation_foreign",),
+        written="user.ledger.saw(value)",
+    ),
+    HistoryChecker(
+        name="effects",
+        check=check_effects,
+        needs=frozenset({Function.EFFECT}),
+        metrics=("effects_duplicated",),
+        written="user.ledger.effect(kind, idempotency_key, id)",
+    ),
+    HistoryChecker(
+        name="totals",
+        check=check_totals,
+        needs=frozenset({Function.TOTAL}),
+        metrics=("totals_off",),
+        written="user.ledger.total(key)",
+    ),
+    HistoryChecker(
+        name="final reads",
+        check=check_final_reads,
+        needs=frozenset({Function.ADD, Function.REMOVE, Function.WRITE, Function.CAS}),
+        metrics=("final_off",),
+        written="user.ledger.write(key, value)",
+        only_asked=True,
     ),
     HistoryChecker(
         name="sometimes",

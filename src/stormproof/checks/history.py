@@ -23,6 +23,7 @@ from stormproof.model.history import (
     NAME_BYTES_PER_ENTRY,
     OPERATION_FIELDS,
     READS,
+    WITH_OTHER,
     Function,
     Step,
     number_of,
@@ -48,6 +49,7 @@ class Table:
     user: NDArray[np.uint32]
     key: Words
     value: Words
+    other: Words
     began_ns: Ints
     ended_ns: Ints
 
@@ -169,6 +171,7 @@ _EMPTY: Final[dict[str, NDArray[Any]]] = {
     "user": np.empty(0, np.uint32),
     "key": np.empty(0, np.uint64),
     "value": np.empty(0, np.uint64),
+    "other": np.empty(0, np.uint64),
     "began_ns": np.empty(0, np.int64),
     "ended_ns": np.empty(0, np.int64),
     "first": np.empty(0, np.int64),
@@ -217,9 +220,18 @@ def _table(rows: Entries, at: Ints, step: Bytes, began_ns: Ints, ended_ns: Ints)
         user=rows["user"][at],
         key=rows["key"][at],
         value=rows["value"][at],
+        other=_others(rows, at, flags),
         began_ns=began_ns,
         ended_ns=ended_ns,
     )
+
+
+def _others(rows: Entries, at: Ints, flags: Bytes) -> Words:
+    """Return what else operations hold; where none does, zeros that take no room."""
+    if np.isin(flags & np.uint8(FUNCTION_MASK), WITH_OTHER).any():
+        others: Words = rows["other"][at]
+        return others
+    return np.broadcast_to(np.uint64(0), len(at))
 
 
 def _over_at(rows: Entries, functions: Sequence[Function]) -> Ints:

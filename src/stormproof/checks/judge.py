@@ -54,6 +54,14 @@ MEASURED_BY = {
     "sets": ("set_",),
     "counters": ("counter_",),
     "unique ids": ("ids_",),
+    "registers": ("register_",),
+    "own writes": ("reads_not_own",),
+    "monotonic reads": ("reads_not_mono",),
+    "staleness": ("reads_stale",),
+    "isolation": ("isolation_",),
+    "effects": ("effects_",),
+    "totals": ("totals_",),
+    "final reads": ("final_",),
 }
 Rounded = TypeVar("Rounded", bound=msgspec.Struct)
 

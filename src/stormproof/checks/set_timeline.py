@@ -81,7 +81,7 @@ class Timeline:
 
 def timeline_of(history: History) -> Timeline:
     """Follow every added element through every read of its key."""
-    adds = history.changes.of(Function.ADD)
+    adds = _followed(history)
     keys = np.unique(adds.key)
     values = np.unique(adds.value)
     pairs, first = np.unique(_pairs(adds, keys, values), return_index=True)
@@ -113,6 +113,13 @@ def timeline_of(history: History) -> Timeline:
         removed=_removed(history.changes.of(Function.REMOVE), pairs, keys, values),
     )
     return Timeline(elements=elements, reads=reads, strange=scan.strange, repeated=scan.repeated)
+
+
+def _followed(history: History) -> Table:
+    """Return all adds but those to sets of which only totals were asked."""
+    adds, reads = history.changes.of(Function.ADD), history.reads
+    only_counted = np.setdiff1d(reads.of(Function.TOTAL).key, reads.of(Function.READ_SET).key)
+    return adds.where(~np.isin(adds.key, only_counted)) if len(only_counted) else adds
 
 
 def _pairs(table: Table, keys: Words, values: Words) -> Words:

@@ -15,6 +15,8 @@ from stormproof.kernel.limits import (
 )
 from stormproof.model.history import (
     ELEMENTS_PER_ENTRY,
+    FLAG_ABSENT,
+    FLAG_EXPECTS_ABSENT,
     NAME_BYTES_PER_ENTRY,
     OPERATION,
     Function,
@@ -25,6 +27,7 @@ from stormproof.model.history import (
 
 _NEVER_SENT: Final = ("connect", "dns")  # `tls` may be a failure in the middle of an answer
 _REQUEST_TIMEOUT: Final = 408
+LISTS: Final = (list, tuple, set, frozenset)
 
 
 class Answer(Protocol):
@@ -92,19 +95,20 @@ def outcome_of(answer: Answer) -> Step:
 class Reading:
     """A read that is under way; one without an answer says nothing."""
 
-    __slots__ = ("_began_ns", "_book", "_key")
+    __slots__ = ("_began_ns", "_book", "_function", "_key")
 
-    def __init__(self, book: OperationBook, key: int, began_ns: int) -> None:
+    def __init__(self, book: OperationBook, function: Function, key: int, began_ns: int) -> None:
+        self._function = function
         self._book = book
         self._key = key
         self._began_ns = began_ns
 
     def ok(self, value: object) -> None:
         """Write down what was read: a list of elements, or one value."""
-        if isinstance(value, list | tuple | set | frozenset):
+        if self._function is Function.READ and isinstance(value, LISTS):
             self._book.write_elements(self._key, value, self._began_ns)
         else:
-            self._book.write_value(Function.READ, self._key, value, self._began_ns)
+            self._book.write_value(self._function, self._key, value, self._began_ns)
 
 
 class OperationBook:
@@ -129,9 +133,23 @@ class OperationBook:
             raise TypeError(f"a counter is raised by whole numbers, not by {by!r}")
         return self._begin(Function.INCREMENT, key, by)
 
+    def write(self, key: str, value: object) -> Change:
+        """Announce that a key is set to a value."""
+        return self._begin(Function.WRITE, key, value)
+
+    def compare_and_set(self, key: str, expected: object, value: object) -> Change:
+        """Announce that a key is set to a value if it is what is expected."""
+        word, flags = self._value(expected)
+        absent = FLAG_EXPECTS_ABSENT if flags & FLAG_ABSENT else 0
+        return self._begin(Function.CAS, key, value, other=word, flags=absent)
+
     def read(self, key: str) -> Reading:
         """Begin to read; say what was read with `ok`."""
-        return Reading(self, self._key(key), monotonic_ns())
+        return Reading(self, Function.READ, self._key(key), monotonic_ns())
+
+    def total(self, key: str) -> Reading:
+        """Begin to ask how many elements a set has."""
+        return Reading(self, Function.TOTAL, self._key(key), monotonic_ns())
 
     def issued(self, kind: str, id_: object) -> None:
         """Write down an id that the service gave to something new."""
@@ -140,6 +158,24 @@ class OperationBook:
     def seen(self, what: str) -> None:
         """Write down that something came about which a run must have seen."""
         self.write_value(Function.SEEN, self._key(what), None, 0)
+
+    def effect(self, kind: str, idempotency_key: object, id_: object) -> None:
+        """Write down an effect that was seen, and the key that asked for it."""
+        word, _ = self._value(id_)
+        self.write_value(Function.EFFECT, self._key(kind), idempotency_key, word)
+
+    def owns(self, owner: str, value: object) -> None:
+        """Write down whose a value is."""
+        self.write_value(Function.OWNS, self._key(owner), value, 0)
+
+    def may_see(self, owner: str) -> None:
+        """Write down that this user may see what is an owner's."""
+        self.write_value(Function.MAY_SEE, self._key(owner), None, 0)
+
+    def saw(self, value: object) -> None:
+        """Write down that this user saw a value, or each of a list."""
+        for one in value if isinstance(value, LISTS) else (value,):
+            self.write_value(Function.SAW, 0, one, 0)
 
     def append(
         self,
@@ -179,13 +215,22 @@ class OperationBook:
             first, second, third = (*few, 0, 0)[:ELEMENTS_PER_ENTRY]
             self.append(step, more=len(few), key=first, value=second, other=third)
 
-    def _begin(self, function: Function, key: str, value: object) -> Change:
-        word, flags = self._value(value)
+    def _begin(
+        self, function: Function, key: str, value: object, *, other: int = 0, flags: int = 0
+    ) -> Change:
+        word, own_flags = self._value(value)
         key_word = self._key(key)
         spellings = self._actor.scope.tape.spellings
         spellings.changes += 1
         number = spellings.changes
-        self.append(Step.BEGAN, flags=function | flags, number=number, key=key_word, value=word)
+        self.append(
+            Step.BEGAN,
+            flags=function | own_flags | flags,
+            number=number,
+            key=key_word,
+            value=word,
+            other=other,
+        )
         return Change(self, number)
 
     def _key(self, text: str) -> int:

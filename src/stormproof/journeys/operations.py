@@ -8,7 +8,7 @@
     if cart.ok:
         look.ok(cart.json()["items"])
 
-A key is any text, and names one set or one counter of the target. An element, value or id is a
+A key is any text, and names one set, counter or value of the target. An element, value or id is a
 number or a text.
 """
 
@@ -69,12 +69,46 @@ class Operations(Protocol):
         """
         ...
 
+    def write(self, key: str, value: object) -> Change:
+        """Announce that `key` is set to a value; one of its own tells the most."""
+        ...
+
+    def compare_and_set(self, key: str, expected: object, value: object) -> Change:
+        """Announce that `key` is set to a value if it is what is expected (None: not there).
+
+        Where it is something else, the change is `refused`.
+        """
+        ...
+
     def read(self, key: str) -> Reading:
         """Begin to read a key, before it is asked for."""
         ...
 
+    def total(self, key: str) -> Reading:
+        """Begin to ask how many elements the set `key` has, such as an unread count."""
+        ...
+
     def issued(self, kind: str, id_: object) -> None:
         """Say that the target gave an id to something new; no two of a kind may be equal."""
+        ...
+
+    def effect(self, kind: str, idempotency_key: object, id_: object) -> None:
+        """Say that an effect was seen, and the key that asked for it; again as often as one likes.
+
+        Two effects of one key are one too many: two payments, two mails.
+        """
+        ...
+
+    def owns(self, owner: str, value: object) -> None:
+        """Say whose a value is, where it is made: a tenant's, a person's."""
+        ...
+
+    def may_see(self, owner: str) -> None:
+        """Say that this user may see what is an owner's, before it sees any of it."""
+        ...
+
+    def saw(self, value: object) -> None:
+        """Say that this user saw a value, or each of a list."""
         ...
 
     def seen(self, what: str) -> None:

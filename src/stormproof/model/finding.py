@@ -25,6 +25,14 @@ ACCUSING: Final = frozenset(
         "set-refused-seen",
         "counter-off",
         "id-duplicated",
+        "register-nonlinearizable",
+        "read-not-own-write",
+        "read-stepped-back",
+        "read-stale",
+        "isolation-foreign",
+        "effect-duplicated",
+        "total-off",
+        "final-off",
         "not-undone",
         "residue",
         "part-died",
@@ -45,9 +53,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     Kinds: those of `ACCUSING`, not-witnessed, too-short, not-searched, worker-died,
     irreproducible-decision, checker-failed, frames-missing, never-joined, joined-above,
-    owed-to-nobody, set-unread, counter-unread, never-announced, ledger-out-of-order,
-    fault-unpunctual, steered, and the codes of warnings that take evidence away
-    (`checks.evidence`).
+    owed-to-nobody, set-unread, counter-unread, total-unread, never-announced,
+    ledger-out-of-order, fault-unpunctual, steered, and the codes of warnings that take evidence
+    away (`checks.evidence`).
     """
 
     kind: str

@@ -28,11 +28,12 @@ OPERATION_FIELDS: Final = [
     ("key", "<u8"),
     ("value", "<u8"),
     ("at_ns", "<u8"),
-    ("other", "<u8"),  # of a read: when it began
+    ("other", "<u8"),  # of a read: when it began; else see Function
 ]
 FUNCTION_MASK: Final = 0x0F
 FLAG_TEXT: Final = 0x10  # the value is the digest of a text
 FLAG_ABSENT: Final = 0x20  # there was no value
+FLAG_EXPECTS_ABSENT: Final = 0x40  # of a CAS: there should be no value
 ELEMENTS_PER_ENTRY: Final = 3
 NAME_BYTES_PER_ENTRY: Final = 16
 FIRST_KIND: Final = 16  # entries of smaller kinds are about messages
@@ -65,14 +66,28 @@ class Function(IntEnum):
     ADD = 1
     REMOVE = 2
     INCREMENT = 3
+    WRITE = 4
     READ = 5  # one value
     READ_SET = 6  # elements
+    CAS = 7  # a write, if the value is what is expected, which is in `other`
     ISSUED = 8  # the service gave out an id
     SEEN = 9  # something that a run must see
+    EFFECT = 10  # something was done, `other`, because of the idempotency key `value`
+    OWNS = 11  # the value is the owner's whom the key names
+    MAY_SEE = 12  # the user may see what is the owner's
+    SAW = 13  # the user saw the value
+    TOTAL = 14  # how many elements a set is said to have
 
 
-CHANGES: Final = (Function.ADD, Function.REMOVE, Function.INCREMENT)
-READS: Final = (Function.READ, Function.READ_SET)
+CHANGES: Final = (
+    Function.ADD,
+    Function.REMOVE,
+    Function.INCREMENT,
+    Function.WRITE,
+    Function.CAS,
+)
+READS: Final = (Function.READ, Function.READ_SET, Function.TOTAL)
+WITH_OTHER: Final = (Function.CAS, Function.EFFECT)
 
 
 def digest_word(text: str) -> int:

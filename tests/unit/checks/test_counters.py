@@ -84,3 +84,11 @@ def test_a_record_that_was_cut_off_accuses_nobody() -> None:
     outcome = run_check(check_counters, [FIRST, _by(1, 3, 4), _read(15, 5, 6)], whole=False)
     assert outcome.findings == []
     assert "cut off" in outcome.measured["counter_off", ""].why
+
+
+def test_a_counter_that_is_written_as_well_is_a_register() -> None:
+    """Its sums say nothing; it is left to another checker, and holds no run up."""
+    write = Op(function=Function.WRITE, key="c", value=0, began=1, ended=2)
+    outcome = run_check(check_counters, [write, _by(1, 3, 4), _read(99, 5, 6)])
+    assert outcome.findings == []
+    assert outcome.measured["counter_off", ""].why == "every counter was written as well as raised"

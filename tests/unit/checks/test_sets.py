@@ -127,3 +127,10 @@ def test_what_only_an_objective_makes_wrong_is_told_when_it_asks() -> None:
     assert [one.kind for one in outcome.findings] == ["set-unexpected", "set-repeated"]
     assert outcome.findings[0].witnesses[0].what.startswith("9 of ")
     assert outcome.findings[1].witnesses[0].what.startswith("1 of ")
+
+
+def test_a_set_that_is_only_counted_is_not_followed() -> None:
+    """Whoever asks for totals alone need not read the set."""
+    total = Op(function=Function.TOTAL, key="s", value=1, began=3, ended=4)
+    assert _kinds(_add(1, 1, 2), total) == []
+    assert _kinds(_add(1, 1, 2), total, _read([], 5, 6)) == ["set-lost"]

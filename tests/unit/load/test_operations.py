@@ -14,7 +14,13 @@ from stormproof.clients.masking import Masking
 from stormproof.clients.operations import outcome_of
 from stormproof.clients.tape import Actor, Scope, Tape
 from stormproof.kernel.limits import KEYS_NAMED_MAX, SET_ELEMENTS_MAX
-from stormproof.model.history import Function, Step, digest_word
+from stormproof.model.history import (
+    FLAG_ABSENT,
+    FLAG_EXPECTS_ABSENT,
+    Function,
+    Step,
+    digest_word,
+)
 from stormproof.model.ledger import ENTRY_BYTES, NUMPY_FIELDS, EntryKind
 
 
@@ -148,3 +154,28 @@ def test_messages_and_operations_share_a_ledger() -> None:
     assert set(kinds.tolist()) <= {int(one) for one in known}
     assert not {int(one) for one in EntryKind} & {int(one) for one in Step}
     assert len(desk.read().changes) == 1
+
+
+def test_values_sights_effects_and_totals_come_back() -> None:
+    """What a compare-and-set expects, an absent value, each sight and an effect's id are kept."""
+    desk = Desk()
+    desk.book.write("title", None).ok()
+    desk.book.compare_and_set("title", None, 5).ok()
+    desk.book.compare_and_set("title", 5, "x").refused()
+    desk.book.total("inbox").ok(3)
+    desk.book.owns("red", 1)
+    desk.book.may_see("red")
+    desk.book.saw([1, 2])
+    desk.book.saw(3)
+    desk.book.effect("payment", "key", 77)
+    history = desk.read()
+    changes, facts = history.changes, history.facts
+    assert changes.function.tolist() == [Function.WRITE, Function.CAS, Function.CAS]
+    absent, expects_absent = (changes.flags & FLAG_ABSENT) > 0, changes.flags & FLAG_EXPECTS_ABSENT
+    assert absent.tolist() == [True, False, False]
+    assert (expects_absent > 0).tolist() == [False, True, False]
+    assert changes.other.tolist() == [0, 0, 5]
+    assert history.reads.of(Function.TOTAL).value.tolist() == [3]
+    assert facts.of(Function.SAW).value.tolist() == [1, 2, 3]
+    assert facts.of(Function.EFFECT).other.tolist() == [77]
+    assert facts.of(Function.MAY_SEE).key.tolist() == facts.of(Function.OWNS).key.tolist()

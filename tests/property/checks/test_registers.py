@@ -1,0 +1,85 @@
+"""The register checker against trying every order."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.histories import Op, run_check, value_of
+from tests.property.checks.services import OUTCOMES, effects, happen
+
+from stormproof.checks.registers import check_registers
+from stormproof.model.history import Function, Step
+
+ASKED = "register_nonlinearizable: count==0"
+VALUES = st.sampled_from([0, 1, 2])
+WRITES = st.tuples(st.just(Function.WRITE), st.just("r"), VALUES, st.sampled_from(OUTCOMES))
+SWAPS = st.tuples(st.just(Function.CAS), st.just("r"), VALUES, st.sampled_from(OUTCOMES))
+READS = st.tuples(st.just(Function.READ), st.just("r"), VALUES, st.just(Step.OK))
+
+
+def _apply(state: Any, op: Op) -> tuple[bool, Any]:
+    """Return whether an operation may happen in a state (None: any), and what it leaves."""
+    if op.function is Function.WRITE:
+        return True, op.value
+    wanted = op.value if op.function is Function.READ else op.other
+    return state is None or state == wanted, op.value
+
+
+def _has_order(ops: list[Op]) -> bool:
+    """Try every order of every choice of the unknown operations, however long it takes."""
+    ops = [op for op in ops if op.step is not Step.REFUSED]
+    for order in permutations(ops):
+        for length in range(len(order) + 1):
+            taken, left = order[:length], order[length:]
+            if all(op.step is Step.UNKNOWN for op in left) and _is_order(taken):
+                return True
+    return False
+
+
+def _is_order(order: tuple[Op, ...]) -> bool:
+    state = None
+    for place, op in enumerate(order):
+        if any(one.step is Step.OK and one.ended < op.began for one in order[place + 1 :]):
+            return False
+        fits, state = _apply(state, op)
+        if not fits:
+            return False
+    return True
+
+
+@given(effects(st.one_of(WRITES, SWAPS, READS, READS), 5), st.lists(VALUES, min_size=5))
+def test_keys_without_an_order_are_found_and_no_others(made: Any, expected: list[int]) -> None:
+    """Whatever was read and written, the answer is that of trying all orders."""
+    ops = [op for _, op in made]
+    for op, value in zip(ops, expected, strict=False):
+        op.other = value
+    if not any(op.function in (Function.WRITE, Function.CAS) for op in ops):
+        return
+    writers = [op for op in ops if op.function is not Function.READ]
+    if all(op.step is Step.REFUSED for op in writers):
+        return
+    off = value_of(run_check(check_registers, ops, ASKED), "register_nonlinearizable")
+    assert off == (not _has_order(ops))
+
+
+@given(effects(st.one_of(WRITES, SWAPS, READS, READS), 40), st.lists(VALUES, min_size=40))
+def test_a_sound_register_is_never_accused(made: Any, expected: list[int]) -> None:
+    """With many at once, late answers and lost ones, a register that is one is not accused."""
+    state = [0]
+
+    def apply(op: Op) -> None:
+        if op.function is Function.READ:
+            op.value = state[0]
+        elif op.function is Function.WRITE or op.other == state[0]:
+            state[0] = op.value
+        elif op.step is Step.OK:
+            op.step = Step.REFUSED
+
+    for (_, op), value in zip(made, expected, strict=False):
+        op.other = value
+    ops = happen(made, apply)
+    outcome = run_check(check_registers, ops, ASKED)
+    assert outcome.findings == []

@@ -1,0 +1,179 @@
+"""What findings about values, sights, effects and last reads tell, and when they stay silent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.histories import Op, run_check, value_of
+
+from stormproof.checks import set_sessions
+from stormproof.checks.effects import check_effects
+from stormproof.checks.isolation import check_isolation
+from stormproof.checks.reconcile import check_final_reads
+from stormproof.checks.sessions import check_monotonic, check_own_writes, check_staleness
+from stormproof.checks.totals import check_totals
+from stormproof.model.history import Function, Step
+
+SECOND = 1_000_000_000
+
+
+def _op(function: Function, value: Any, *span: int, key: str = "k", **more: Any) -> Op:
+    return Op(function=function, key=key, value=value, began=span[0], ended=span[-1], **more)
+
+
+WRITES = [_op(Function.WRITE, 1, 1, 2), _op(Function.WRITE, 2, 3, SECOND)]
+OLD_READ = _op(Function.READ, 1, 3 * SECOND, 3 * SECOND + 1)
+
+
+def _told(outcome: Any) -> str:
+    (finding,) = outcome.findings
+    told: str = finding.witnesses[0].what
+    return told.partition(" ")[2]
+
+
+def test_a_read_of_what_was_overwritten_is_told_with_its_age() -> None:
+    """The age runs from the acknowledgement that overwrote it; a wide bar bears it in silence."""
+    ops = [*WRITES, OLD_READ]
+    outcome = run_check(check_staleness, ops, "reads_stale_s: max<1")
+    assert value_of(outcome, "reads_stale_s") == 2.0
+    assert value_of(outcome, "reads_stale") == 1.0
+    assert "2.000 s after user 1 had set it to 2" in _told(outcome)
+    assert run_check(check_staleness, ops, "reads_stale_s: max<3").findings == []
+
+
+def test_own_writes_and_steps_back_are_told() -> None:
+    """Who wrote 2 and reads 1 is let down; so is who had read 2 before."""
+    own = run_check(check_own_writes, [*WRITES, OLD_READ], "reads_not_own_writes: count==0")
+    assert "although user 1 had set it to 2" in _told(own)
+    newer = _op(Function.READ, 2, 2 * SECOND, user=4)
+    older = _op(Function.READ, 1, 3 * SECOND, user=4)
+    back = run_check(check_monotonic, [*WRITES, newer, older], "reads_not_monotonic: count==0")
+    assert "read as 1 by user 4" in _told(back)
+
+
+def test_users_miss_in_sets_what_they_added_or_found() -> None:
+    """An own element that a later read lacks, and one that an earlier read held."""
+    add = _op(Function.ADD, 7, 1, 2)
+    found = _op(Function.READ_SET, [7], 3, 4, user=2)
+    lacking = [_op(Function.READ_SET, [], 5, 6), _op(Function.READ_SET, [], 5, 6, user=2)]
+    own = run_check(check_own_writes, [add, found, *lacking], "reads_not_own_writes: count==0")
+    assert "without 7, which its user had added by" in _told(own)
+    back = run_check(check_monotonic, [add, found, *lacking], "reads_not_monotonic: count==0")
+    assert "read by user 2 between" in _told(back)
+
+
+def test_sets_too_large_to_be_compared_are_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work is bounded; what would take more is no pass."""
+    monkeypatch.setattr(set_sessions, "SET_COMPARISONS_MAX", 2)
+    ops = [_op(Function.ADD, 1, 1, 2), _op(Function.READ_SET, [1, 2, 3], 3, 4)]
+    for check, metric in (
+        (check_own_writes, "reads_not_own_writes"),
+        (check_monotonic, "reads_not_monotonic"),
+    ):
+        assert "too large" in run_check(check, ops).measured[metric, ""].why
+
+
+@pytest.mark.parametrize(
+    ("check", "metric"),
+    [
+        (check_own_writes, "reads_not_own_writes"),
+        (check_monotonic, "reads_not_monotonic"),
+        (check_staleness, "reads_stale_s"),
+        (check_final_reads, "final_off"),
+    ],
+)
+def test_cut_or_unread_histories_are_undecided(check: Any, metric: str) -> None:
+    """Neither a record that was cut off nor one without reads clears or accuses anybody."""
+    cut = run_check(check, [*WRITES, OLD_READ], whole=False)
+    assert "cut off" in cut.measured[metric, ""].why
+    unread = run_check(check, WRITES)
+    assert unread.measured[metric, ""].why
+    assert unread.measured[metric, ""].remedy
+    assert cut.findings == unread.findings == []
+
+
+def test_a_value_that_was_written_twice_says_nothing() -> None:
+    """Nobody can tell which of the two writes was read."""
+    again = _op(Function.WRITE, 1, 2 * SECOND, 2 * SECOND + 1)
+    outcome = run_check(check_staleness, [*WRITES, again, OLD_READ])
+    assert outcome.measured["reads_stale_s", ""].why
+
+
+def test_a_foreign_sight_and_a_second_effect_are_told() -> None:
+    """Whose it is, who saw it; which effects a key had."""
+    ops = [
+        _op(Function.OWNS, "secret plan", 1, key="tenant:9"),
+        _op(Function.MAY_SEE, None, 2, key="tenant:7", user=3),
+        _op(Function.SAW, "secret plan", 3, key="", user=3),
+    ]
+    outcome = run_check(check_isolation, ops)
+    assert outcome.findings[0].kind == "isolation-foreign"
+    assert "seen by user 3 at 0.000 s" in _told(outcome)
+    ops[1].key = "tenant:9"
+    assert run_check(check_isolation, ops).findings == []
+    paid = [_op(Function.EFFECT, "key-1", at, key="payment", other=at) for at in (1, 1, 2)]
+    outcome = run_check(check_effects, paid)
+    assert outcome.findings[0].title == "1 key acted on more than once"
+    assert "1 (seen by user 1 at 0.000 s) and 2 (seen by" in _told(outcome)
+    assert run_check(check_effects, paid[:2]).findings == []
+
+
+@pytest.mark.parametrize(
+    ("ops", "why"),
+    [
+        (
+            [_op(Function.ADD, 1, 1, 2), _op(Function.TOTAL, 1, 3, 4)],
+            "how many there were at first",
+        ),
+        ([_op(Function.TOTAL, 0, 1, 2), _op(Function.ADD, 1, 3, 4)], "no total after the last"),
+        ([_op(Function.TOTAL, 0, 1, 2)], "no change of it was acknowledged"),
+        ([_op(Function.TOTAL, "many", 1, 2), _op(Function.ADD, 1, 3, 4)], "as a number"),
+    ],
+)
+def test_totals_with_too_little_to_go_by_are_undecided(ops: list[Op], why: str) -> None:
+    """Without a first total, a last one, or anything that changed, nothing off proves nothing."""
+    outcome = run_check(check_totals, ops)
+    assert why in outcome.measured["totals_off", ""].why
+    assert [one.kind for one in outcome.findings] == ["total-unread"]
+
+
+def test_a_total_that_is_off_is_told_with_what_was_due() -> None:
+    """The finding names what was reported, to whom, and the bounds."""
+    ops = [_op(Function.TOTAL, 3, 1, 2), _op(Function.ADD, 1, 3, 4), _op(Function.TOTAL, 3, 5, 6)]
+    outcome = run_check(check_totals, ops)
+    assert "reported as 3 to user 1" in _told(outcome)
+    assert _told(outcome).endswith("when 4 was due")
+
+
+@pytest.mark.parametrize(
+    ("ops", "how"),
+    [
+        ([_op(Function.READ_SET, [1], 9, 10)], ""),
+        ([_op(Function.READ_SET, [], 9, 10)], "without 1"),
+        ([_op(Function.READ_SET, [1, 2], 9, 10)], "with 2"),
+        ([_op(Function.READ_SET, [3], 9, 10)], "without 1, with 3"),
+        ([_op(Function.READ_SET, [], 3, 4), _op(Function.READ_SET, [1], 9, 10)], ""),
+    ],
+)
+def test_the_last_read_of_a_set_is_what_the_changes_make(ops: list[Op], how: str) -> None:
+    """What was added for sure is there; what was refused or removed is not."""
+    changes = [
+        _op(Function.ADD, 1, 1, 2),
+        _op(Function.ADD, 2, 1, 2, step=Step.REFUSED),
+        _op(Function.ADD, 3, 1, 2),
+        _op(Function.REMOVE, 3, 3, 4),
+    ]
+    outcome = run_check(check_final_reads, [*changes, *ops], "final_off: count==0")
+    assert value_of(outcome, "final_off") == bool(how)
+    assert [one.witnesses[0].what.partition(" ")[2] for one in outcome.findings] == (
+        [f"{how}, by user 1 in the read begun at 0.000 s"] if how else []
+    )
+
+
+def test_the_last_read_of_a_value_is_one_that_was_not_overwritten() -> None:
+    """Of two writes one after the other only the later may be left."""
+    outcome = run_check(check_final_reads, [*WRITES, OLD_READ], "final_off: count==0")
+    assert "read as 1, which had been overwritten" in _told(outcome)
+    fine = _op(Function.READ, 2, 3 * SECOND)
+    assert value_of(run_check(check_final_reads, [*WRITES, fine]), "final_off") == 0.0
