@@ -17,6 +17,7 @@ from bench.pairs import PAIRS
 from bench.processes import BenchFailure
 from bench.requests import measure_peers, measure_requests, measure_workers
 from bench.results import Section, page
+from bench.soak import measure_soak
 from bench.startup import measure_help
 from bench.truth import measure_stalls, measure_stamps
 from bench.websocket_echo import measure_held, measure_websockets
@@ -37,6 +38,7 @@ MEASUREMENTS: dict[str, Callable[[int], Section]] = {
     "link": measure_link,
     "delivery": measure_delivery,
 }
+LONG: dict[str, Callable[[int], Section]] = {"soak": measure_soak}  # only when named
 
 
 def main() -> int:
@@ -55,7 +57,9 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=list(MEASUREMENTS), help="print only these")
+    parser.add_argument(
+        "--only", nargs="+", choices=[*MEASUREMENTS, *LONG], help="print only these"
+    )
     parser.add_argument("--pairs", type=int, default=PAIRS, help="runs of each (default 7)")
     return parser.parse_args()
 
@@ -63,7 +67,7 @@ def _options() -> argparse.Namespace:
 def _measured(name: str, pairs: int) -> Section:
     sys.stderr.write(f"bench: {name}\n")
     try:
-        return MEASUREMENTS[name](pairs)
+        return (MEASUREMENTS | LONG)[name](pairs)
     except BenchFailure as failure:
         return Section(title=name, failure=str(failure))
 

@@ -64,24 +64,35 @@ def run_record(
     Raises:
         BenchFailure: the run was not carried out.
     """
+    with tempfile.TemporaryDirectory(prefix="stormproof-bench-") as folder:
+        out = Path(folder)
+        profile = profile_of(function, scenario, out)
+        _carry_out(["taskset", "-c", str(core), *argv_of(profile, url, out, workers=workers)])
+        runs = [path for path in out.iterdir() if path.is_dir()]
+        return load_record(RunDirectory(runs[0]))
+
+
+def profile_of(function: str, scenario: dict[str, object], folder: Path) -> Path:
+    """Write a profile that runs one journey under a scenario (k6's options)."""
     numbers = dict(scenario)
     length = numbers["duration"]
     if "stages" in numbers:
         del numbers["duration"]
-    with tempfile.TemporaryDirectory(prefix="stormproof-bench-") as folder:
-        profile = Path(folder) / "bench.json"
-        options = {
-            "warmup": "1s",
-            "duration": length,
-            "scenarios": {"bench": {**numbers, "exec": function}},
-            "thresholds": {"checks": ["rate==1"]},
-        }
-        profile.write_text(json.dumps(options), encoding="utf-8")
-        argv = ["taskset", "-c", str(core), sys.executable, "-m", "stormproof", "run"]
-        argv += [str(JOURNEYS), "--profile", str(profile), "--target", url]
-        _carry_out([*argv, "--workers", str(workers), "--out", folder])
-        runs = [path for path in Path(folder).iterdir() if path.is_dir()]
-        return load_record(RunDirectory(runs[0]))
+    options = {
+        "warmup": "1s",
+        "duration": length,
+        "scenarios": {"bench": {**numbers, "exec": function}},
+        "thresholds": {"checks": ["rate==1"]},
+    }
+    profile = folder / "bench.json"
+    profile.write_text(json.dumps(options), encoding="utf-8")
+    return profile
+
+
+def argv_of(profile: Path, url: str, out: Path, *, workers: int) -> list[str]:
+    """Return the command of a run."""
+    argv = [sys.executable, "-m", "stormproof", "run", str(JOURNEYS), "--profile", str(profile)]
+    return [*argv, "--target", url, "--workers", str(workers), "--out", str(out)]
 
 
 def _carry_out(argv: list[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import select
+from collections.abc import Callable
 from typing import Protocol, cast
 
 import httptools
@@ -54,6 +55,7 @@ class HttpConnection(asyncio.Protocol):
     __slots__ = (
         "_actor",
         "_body",
+        "_create_future",
         "_deadlines",
         "_expected",
         "_first_us",
@@ -73,6 +75,7 @@ class HttpConnection(asyncio.Protocol):
         "_tape",
         "_transport",
         "_waiter",
+        "_write",
         "_writing",
         "_written_us",
         "armed_tick",
@@ -82,12 +85,15 @@ class HttpConnection(asyncio.Protocol):
         "idle_since_ns",
     )
 
+    _write: Callable[[bytes], None]  # once it is adopted
+
     def __init__(self, owner: Owner, actor: Actor, deadlines: Deadlines) -> None:
         self._owner = owner
         self._actor = actor
         self._tape: Tape = actor.scope.tape
         self._deadlines = deadlines
         self._parser = httptools.HttpResponseParser(self)
+        self._create_future: Callable[[], asyncio.Future[Response]] = deadlines.loop.create_future
         self._transport: asyncio.WriteTransport | None = None
         self._waiter: asyncio.Future[Response] | None = None
         self._parts: list[bytes] = []
@@ -111,6 +117,7 @@ class HttpConnection(asyncio.Protocol):
         """
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError(errno.ECONNRESET, "closed as soon as it was open")
+        self._write = self._transport.write
         self.closed = False
 
     def send(
@@ -133,9 +140,8 @@ class HttpConnection(asyncio.Protocol):
         self.deadline_ns = deadline_ns
         if self.armed_tick == NEVER or deadline_ns < self.armed_tick * TICK_NS - TICK_NS:
             self._deadlines.arm(self)
-        self._waiter = waiter = self._deadlines.loop.create_future()
-        assert self._transport is not None
-        self._transport.write(data)
+        self._waiter = waiter = self._create_future()
+        self._write(data)
         return waiter
 
     def written(self, now_ns: int) -> None:

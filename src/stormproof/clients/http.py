@@ -15,13 +15,12 @@ from stormproof.clients.errands import BODYLESS, Content, Errand
 from stormproof.clients.failures import REDIRECT_REFUSED
 from stormproof.clients.headers import Auth, header_lines
 from stormproof.clients.options import NAMES, NO_OPTIONS, split
-from stormproof.clients.pool import Pool
+from stormproof.clients.pool import TIMEOUT_S, Pool
 from stormproof.clients.response import Response
 from stormproof.clients.routes import Query, Route, Routes
 from stormproof.clients.tape import Actor, Scope
 from stormproof.clients.target import Target
 
-TIMEOUT_S = 10.0
 _ABSENT = object()
 _JSON_TYPE = b"Content-Type: application/json\r\n"
 _HEADERS = "User-Agent: stormproof\r\nAccept: */*\r\n"
@@ -96,7 +95,11 @@ _USUAL = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class HttpClient:
-    """Requests of one user (see `journeys.requests.Http`)."""
+    """Requests of one user (see `journeys.requests.Http`).
+
+    The options of the usual methods are keywords by that interface and not by these signatures: the
+    default of a keyword-only parameter is looked up in a dictionary at every call.
+    """
 
     __slots__ = ("_auth", "_auth_line", "_exchange", "_gets", "_pool", "_site")
 
@@ -126,7 +129,6 @@ class HttpClient:
     def get(
         self,
         path: str,
-        *,
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
         auth: Auth | None = None,
@@ -157,7 +159,6 @@ class HttpClient:
     def post(
         self,
         path: str,
-        *,
         json: object = _ABSENT,
         body: bytes | Stream = b"",
         query: Query | None = None,
@@ -176,7 +177,6 @@ class HttpClient:
     def put(
         self,
         path: str,
-        *,
         json: object = _ABSENT,
         body: bytes | Stream = b"",
         query: Query | None = None,
@@ -193,7 +193,6 @@ class HttpClient:
     def patch(
         self,
         path: str,
-        *,
         json: object = _ABSENT,
         body: bytes | Stream = b"",
         query: Query | None = None,
@@ -212,7 +211,6 @@ class HttpClient:
     def delete(
         self,
         path: str,
-        *,
         json: object = _ABSENT,
         body: bytes | Stream = b"",
         query: Query | None = None,

@@ -19,6 +19,8 @@ from stormproof.clients.tracing import TracedConnection
 from stormproof.kernel.clock import monotonic_ns
 
 CONNECTIONS_PER_USER_MAX = 6
+TIMEOUT_S = 10.0
+_TIMEOUT_NS = int(TIMEOUT_S * 1e9)
 TRUSTED_IDLE_NS = 500_000_000  # an idle connection is asked whether it lives after this time
 
 
@@ -54,7 +56,7 @@ class Pool:
         """Send on an idle connection, or else on a new one."""
         start_ns = monotonic_ns()
         intended_ns = self._actor.intended_ns
-        deadline_ns = intended_ns + int(timeout * 1e9)
+        deadline_ns = intended_ns + (_TIMEOUT_NS if timeout is TIMEOUT_S else int(timeout * 1e9))
         if self._idle:
             connection = self._idle.pop()
             if start_ns - connection.idle_since_ns < TRUSTED_IDLE_NS or not connection.is_stale():

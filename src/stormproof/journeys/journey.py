@@ -97,7 +97,7 @@ def journey(
 
 def check(answer: Checkable, name: str, passed: object) -> bool:
     """Count whether something held of an answer, and return it; a failed check ends nothing."""
-    held = bool(passed)
+    held = passed is True or bool(passed)
     answer.record_check(name, held)
     return held
 

@@ -16,7 +16,7 @@ from stormproof.model.histogram import HALF, SUB_BUCKETS, VALUE_US_MAX
 
 Ints = NDArray[np.int64]
 
-ROW_TYPE = np.dtype(ROW_FIELDS)
+ROW_TYPE = np.dtype(ROW_FIELDS, align=True)
 SERIES_SLOTS = SERIES_MAX + 8  # the last few are the `other` of each kind
 _INDEX_BITS = 15  # every index of the histogram is below 2^15
 _COARSE_BITS = 7

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from functools import partial
 
-from stormproof.clients.tape import ROW
+from stormproof.clients.tape import ITERATION_ROW
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.load.executors import (
     PAUSE_AFTER_FAILURE_NS,
@@ -28,7 +28,7 @@ from stormproof.model.control_order import ControlOrder
 from stormproof.workload.choice import closed_shape
 from stormproof.workload.population import indices_of
 
-_pack = ROW.pack
+_pack = ITERATION_ROW.pack
 
 
 class Budget:
@@ -187,17 +187,16 @@ class ClosedExecutor:
         actor, guard = user.actor, user.guard
         tape, series = self._site.scope.tape, self._site.scope.iteration
         run = self._site.journey.run
-        while True:
-            start_ns = monotonic_ns()
-            if start_ns >= seat.until_ns:
-                actor.intended_ns = start_ns
-                return
+        start_ns = monotonic_ns()
+        while start_ns < seat.until_ns:
             intended_ns = guard.intended_ns = actor.intended_ns
             guard.start_ns = start_ns
             await run(user)
             guard.start_ns = 0
             ended_ns = monotonic_ns()
-            tape.rows += _pack(series, 0, 0, 0, intended_ns, start_ns, ended_ns)
+            tape.rows += _pack(series, intended_ns, start_ns, ended_ns)
+            start_ns = ended_ns
             if actor.intended_ns == intended_ns:
                 await asyncio.sleep(0)  # it did nothing: let others have the loop
-                actor.intended_ns = ended_ns
+                actor.intended_ns, start_ns = ended_ns, monotonic_ns()
+        actor.intended_ns = start_ns

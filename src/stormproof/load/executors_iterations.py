@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 
-from stormproof.clients.tape import ROW
+from stormproof.clients.tape import ITERATION_ROW
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.load.executors import Grow, Place
 from stormproof.load.executors_closed import Budget, ClosedExecutor, Seat
 from stormproof.load.user import Site, VirtualUser
 from stormproof.workload.choice import iterations_owed
 
-_pack = ROW.pack
+_pack = ITERATION_ROW.pack
 
 
 class IterationsExecutor(ClosedExecutor):
@@ -72,7 +72,7 @@ class IterationsExecutor(ClosedExecutor):
             await run(user)
             guard.start_ns = 0
             ended_ns = monotonic_ns()
-            tape.rows += _pack(series, 0, 0, 0, intended_ns, start_ns, ended_ns)
+            tape.rows += _pack(series, intended_ns, start_ns, ended_ns)
             if actor.intended_ns == intended_ns:
                 await asyncio.sleep(0)  # it did nothing: let others have the loop
                 actor.intended_ns = ended_ns

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 
-from stormproof.clients.tape import ROW
+from stormproof.clients.tape import ITERATION_ROW
 from stormproof.kernel.clock import monotonic_ns
 from stormproof.load.executors import Course, Grow, Growth, Place, Tasks
 from stormproof.load.user import Site, VirtualUser
@@ -18,7 +18,7 @@ from stormproof.model.control_order import ControlOrder
 from stormproof.workload.choice import open_shape
 
 ENDED = -1  # what a waiting user gets instead of an instant
-_pack = ROW.pack
+_pack = ITERATION_ROW.pack
 
 
 class OpenExecutor:
@@ -132,4 +132,4 @@ class OpenExecutor:
             guard.start_ns = start_ns = monotonic_ns()
             await run(user)
             guard.start_ns = 0
-            tape.rows += _pack(series, 0, 0, 0, intended_ns, start_ns, monotonic_ns())
+            tape.rows += _pack(series, intended_ns, start_ns, monotonic_ns())

@@ -110,8 +110,8 @@ def test_check_is_a_slot_and_an_instant(passed: bool, slot: int) -> None:
     Scope(tape, "s").check("c", passed, 77)
     series = next(one for one in tape.series if one.metric == "checks")
     assert (series.kind, series.tags) == (SeriesKind.RATE, {"scenario": "s", "check": "c"})
-    assert tape.check_slots.tolist() == [series.id << 1 | slot]
-    assert tape.check_ends.tolist() == [77]
+    assert tape.check_slots == [series.id << 1 | slot]
+    assert tape.check_ends == [77]
 
 
 def test_actor_remembers_its_last_failure() -> None:
