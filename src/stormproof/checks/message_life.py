@@ -265,10 +265,15 @@ def _advice(record: Record, windows: Windows, life: Life) -> Iterator[str]:
         one.kind is EntryKind.LEFT and 0 < one.at_ns - told.at_ns < SECOND_NS for one in turns
     )
     at_s = windows.at_s(told.at_ns)
-    if was_there and not soon_gone:
+    if not was_there or soon_gone:
+        yield f"user {user} was not connected for all of that time: what a resume sends again"
+    elif life.receipts:
         yield (
             f"user {user} was connected when it was acknowledged ({at_s:.3f} s): the way from"
             " storage to its connection"
         )
     else:
-        yield f"user {user} was not connected for all of that time: what a resume sends again"
+        yield (
+            f"nobody got it, and user {user} was connected when it was acknowledged ({at_s:.3f} s):"
+            " whether it was stored, and what hands it out"
+        )

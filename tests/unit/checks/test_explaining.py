@@ -124,6 +124,15 @@ def test_what_to_look_at_follows_from_the_session() -> None:
     assert "user 2 loses its connection to scope 7" in _whats(away)
 
 
+def test_what_nobody_got_points_at_what_hands_it_out() -> None:
+    """A message that not even its sender got was lost before the ways to the members part."""
+    writer = _room()
+    _say(writer, 20.0, 1, [])
+    _say(writer, 21.0, 2, [0, 1, 2])
+    told = _explain(healthy_record(ledger=(writer.array,)), "lost")[1]
+    assert told.advice[0].startswith("nobody got it, and user 0 was connected")
+
+
 def test_a_message_is_told_by_its_key() -> None:
     """The key of a witness tells that message alone, without the finding around it."""
     record, key = _losing()
