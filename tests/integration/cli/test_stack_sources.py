@@ -17,6 +17,7 @@ from stormproof.kernel.errors import SourceSilent
 from stormproof.model.event import Event, WarningEvent
 from stormproof.model.observed import SOURCES, Observed
 from stormproof.stack.kept import KeptStack
+from stormproof.testing import check_source
 
 PARTS = {"postgres", "cache", "api"}
 
@@ -48,7 +49,9 @@ async def test_every_source_of_the_embedded_stack_gives_figures(embedded: Embedd
     stack = KeptStack(KEEPER_ARGV, embedded.plan, [RESTART], sources.note, embedded.index_dir)
     await stack.start()
     try:
-        assert await read(sources, "log")
+        for name in ("process", "log", "postgres", "valkey"):
+            for source in sources.named(name):
+                await check_source(source)
         before = await read(sources, "process")
         assert {one.tags["part"] for one in before} == PARTS
         assert value_of(before, "processes", part="postgres") > 3
