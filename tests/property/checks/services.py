@@ -21,9 +21,19 @@ Effect = tuple[int, Op]
 
 @st.composite
 def instants(draw: Any, count: int) -> list[list[int]]:
-    """Draw three distinct instants for each of `count` operations, each three rising."""
-    mixed = draw(st.permutations(range(1, 3 * count + 1)))
-    return [sorted(mixed[3 * one : 3 * one + 3]) for one in range(count)]
+    """Draw three distinct rising instants for each of `count` operations.
+
+    From hardly any two at once to nearly all: operations begin one after the other, and each may
+    begin, take effect and end later by up to the same draw.
+    """
+    late = st.integers(1, draw(st.sampled_from([1, 3, 8, 40])))
+    drawn = [[3 * one + draw(late), draw(late), draw(late)] for one in range(count)]
+    spans = [(began, began + wait, began + wait + rest) for began, wait, rest in drawn]
+    order = sorted(
+        (at, one, step) for one, span in enumerate(spans) for step, at in enumerate(span)
+    )
+    rank = {(one, step): place for place, (_, one, step) in enumerate(order, 1)}
+    return [[rank[one, step] for step in range(3)] for one in range(count)]
 
 
 @st.composite

@@ -62,12 +62,12 @@ def test_keys_acted_on_twice(seen: list[tuple[str, int, int, int]]) -> None:
 
 
 OUTCOMES = st.sampled_from([Step.OK, Step.OK, Step.UNKNOWN, Step.REFUSED])
-ADDS = st.tuples(st.just(Function.ADD), st.just("s"), VALUES, OUTCOMES)
-REMOVES = st.tuples(st.just(Function.REMOVE), st.just("s"), st.integers(1, 6), OUTCOMES)
+ADDS = st.tuples(st.just(Function.ADD), st.just("s"), st.integers(1, 2), OUTCOMES)
+REMOVES = st.tuples(st.just(Function.REMOVE), st.just("s"), st.sampled_from([1, 2, 5, 6]), OUTCOMES)
 TOTALS = st.tuples(st.just(Function.TOTAL), st.just("s"), st.just(0), st.just(Step.OK))
 
 
-@given(effects(st.one_of(ADDS, ADDS, REMOVES, TOTALS)), st.booleans())
+@given(effects(st.one_of(ADDS, REMOVES, TOTALS, TOTALS), 20), st.booleans())
 def test_a_sound_total_is_never_accused_and_one_that_forgets_is(made: Any, lies: bool) -> None:
     """Unknown and concurrent changes explain what they can; a total beyond them is found."""
     state = {5}  # was there before
