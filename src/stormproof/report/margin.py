@@ -61,12 +61,10 @@ def gauge_of(judged: Judged) -> Gauge | None:
         if judged.status is not Status.FAIL or not judged.beyond:
             return None
         value = float("inf")
-    end = _scale_end(value, bar)
-    if unit_of(judged) == SHARE:
-        end = min(end, 1.0)
+    start, end = _scale(judged, value)
 
     def place(one: float) -> float:
-        return round(min(max(one / end, 0.0), 1.0) * SCALE_END, 2)
+        return round(min(max((one - start) / (end - start), 0.0), 1.0) * SCALE_END, 2)
 
     low, high = judged.interval or (None, None)
     return Gauge(
@@ -77,6 +75,18 @@ def gauge_of(judged: Judged) -> Gauge | None:
         over=value > end,
         good=_GOOD.get(judged.operator, "equal"),
     )
+
+
+def _scale(judged: Judged, value: float) -> tuple[float, float]:
+    """Return the values at both ends of the scale.
+
+    A share that must be large is shown by what it lacks: the bar stands a third from the left.
+    """
+    if unit_of(judged) != SHARE:
+        return 0.0, _scale_end(value, judged.bar)
+    if _GOOD.get(judged.operator) == "above" and 0.5 < judged.bar < 1:
+        return max(0.0, 1.0 - _scale_end(1.0 - value, 1.0 - judged.bar)), 1.0
+    return 0.0, min(_scale_end(value, judged.bar), 1.0)
 
 
 def _scale_end(value: float, bar: float) -> float:

@@ -10,7 +10,12 @@ from stormproof.report.number import percent, quantity
 from stormproof.report.tally import Tally, milliseconds
 
 OPERATIONS_LISTED = 100
-_KINDS = {"http_req": "HTTP", "ws_connect": "WebSocket handshake", "ws_send": "WebSocket exchange"}
+_KINDS = {
+    "http_req": "HTTP",
+    "ws_connect": "WebSocket handshake",
+    "ws_send": "WebSocket exchange",
+    "ws_receive": "WebSocket message",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,7 +148,7 @@ def page_of(verdict: Verdict, record: Record) -> Page:
         ended=_ended(record),
         met=sum(judged.status is Status.PASS for judged in verdict.objectives),
         operations_total=_operations_total(tally),
-        faults=f"{len(windows.faults)} of {len(record.plan.faults)} tried",
+        faults=_faults(record, windows),
         objectives=[_objective(judged, verdict) for judged in ordered(verdict.objectives)],
         timeline=timeline,
         digest=digest_of(tally, timeline),
@@ -189,6 +189,11 @@ def _ended(record: Record) -> str:
         return "unknown, the record stops early"
     seal = "sealed" if record.sealed else "not sealed"
     return f"{end.how}, record {seal}"
+
+
+def _faults(record: Record, windows: Windows) -> str:
+    planned = len(record.plan.faults)
+    return f"{len(windows.faults)} of {planned} tried" if planned else "none planned"
 
 
 def _operations_total(tally: Tally) -> int:

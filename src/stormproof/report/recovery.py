@@ -25,9 +25,10 @@ class InstantRow:
 
 
 def instant_rows(recovery: Recovery) -> list[InstantRow]:
-    """Return the rows of one fault, in the order that the verdict gives."""
+    """Return the rows of one fault in the order in which things happened, the unseen ones last."""
     known = {one.name: one.at_s for one in recovery.instants}
-    return [_row(one, known) for one in recovery.instants]
+    told = sorted(recovery.instants, key=lambda one: (one.at_s is None, one.at_s or 0.0))
+    return [_row(one, known) for one in told]
 
 
 def _row(instant: Instant, known: dict[str, float | None]) -> InstantRow:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stormproof.kernel.units import SECOND_NS, duration_text
-from stormproof.model.plan import PlannedFault, Scenario
+from stormproof.model.plan import Plan, PlannedFault, Scenario
 from stormproof.model.record import Record
 from stormproof.model.verdict import Verdict
 from stormproof.report.number import bytes_text, clock, counted, figure
@@ -49,7 +49,6 @@ def settings_of(record: Record, verdict: Verdict) -> list[SettingGroup]:
 
 def _plan(record: Record, verdict: Verdict) -> list[Setting]:
     plan = record.plan
-    people = plan.population
     return [
         Setting(name="trial", value=plan.trial),
         Setting(name="profile", value=f"{plan.profile.name} ({plan.profile.sha256[:12]})"),
@@ -58,21 +57,18 @@ def _plan(record: Record, verdict: Verdict) -> list[Setting]:
         Setting(name="scope", value=f"{plan.scope}, scale {figure(plan.scale)}"),
         Setting(name="seed", value=str(plan.seed)),
         Setting(name="target", value=plan.target or f"{plan.stack} stack"),
-        Setting(
-            name="seeded with",
-            value=", ".join(
-                (
-                    counted(people.users, "user"),
-                    counted(people.channels, "channel"),
-                    counted(people.posts, "post"),
-                )
-            ),
-        ),
-        Setting(name="warm-up", value=duration_text(plan.warmup_ns)),
+        *([] if plan.stack == "none" else [Setting(name="seeded with", value=_seeded(plan))]),
+        Setting(name="warm-up", value=duration_text(plan.warmup_ns) if plan.warmup_ns else "none"),
         Setting(name="length of the load", value=duration_text(plan.duration_ns)),
         Setting(name="checkers", value=", ".join(plan.checkers) or "none"),
         Setting(name="plan digest", value=verdict.plan_sha256, code=True),
     ]
+
+
+def _seeded(plan: Plan) -> str:
+    people = plan.population
+    kinds = ((people.users, "user"), (people.channels, "channel"), (people.posts, "post"))
+    return ", ".join(counted(number, noun) for number, noun in kinds)
 
 
 def _scenario(scenario: Scenario) -> Setting:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from stormproof.kernel.units import SECOND_NS
-from stormproof.model.event import Phase, PhaseEvent
+from stormproof.model.event import ControlEvent, Phase, PhaseEvent
 from stormproof.model.record import Record
 from stormproof.model.verdict import Verdict
 from stormproof.report.axis import time_ticks
@@ -21,6 +21,7 @@ from stormproof.rules.windows import Windows
 BUCKETS_MAX = 400
 BADGE_SHARE = 0.07  # of the clock's width on a phone; nearer badges go to another row
 BADGE_ROWS = 3
+ORDERS_SHOWN = 100
 EDGE_S = 20  # of what lies before the load and after its end, at most this is shown
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PHASES = {
@@ -67,6 +68,7 @@ class Timeline:
     bands: Sequence[Band]
     invalid: Sequence[Span]
     phases: Sequence[Span]
+    orders: Sequence[float]  # when somebody steered the load
     ticks: Sequence[int]
 
     @property
@@ -96,6 +98,7 @@ def timeline_of(record: Record, verdict: Verdict, windows: Windows, tally: Tally
         bands=_bands(record, windows, from_s, to_s),
         invalid=_invalid(verdict.generator.invalid_seconds),
         phases=_phases(record, windows, from_s, to_s),
+        orders=_orders(record, windows, from_s, to_s),
         ticks=time_ticks(from_s, to_s),
     )
 
@@ -155,6 +158,12 @@ def _invalid(seconds: Sequence[int]) -> list[Span]:
         else:
             spans.append(Span(name="", from_s=second, to_s=second + 1))
     return spans
+
+
+def _orders(record: Record, windows: Windows, from_s: int, to_s: int) -> list[float]:
+    """Return the instants at which the load was steered, the first of them where there are many."""
+    told = (windows.at_s(one.at_ns) for one in record.events if isinstance(one, ControlEvent))
+    return [at_s for at_s in told if from_s <= at_s < to_s][:ORDERS_SHOWN]
 
 
 def _phases(record: Record, windows: Windows, from_s: int, to_s: int) -> list[Span]:

@@ -28,6 +28,15 @@ _AGGREGATIONS = {
     "max": "longest",
     "slope": "hourly growth of the median",
 }
+# Where, when, and in which stretches: told apart from the tags of a metric's own.
+_TOLD_APART = ("scenario", "group", "window", "over", "every", "for")
+_OWN_AGGREGATIONS = {
+    "avg": "mean",
+    "min": "smallest",
+    "med": "median",
+    "max": "largest",
+    "value": "last value of",
+}
 _TIMES = {
     "message_delivery": "delivery time of messages",
     "iteration_duration": "length of an iteration",
@@ -81,10 +90,11 @@ def title_of(judged: Judged) -> str:
     """Say in words what an objective asks: `95th percentile response time of GET /api/feed`."""
     asked = read_name(judged.name)
     metric = None if asked is None else CATALOG.get(asked.metric)
-    if asked is None or metric is None:
+    if asked is None:
         return judged.name
     steady = STEADY_STATE if judged.name.startswith(STEADY_STATE) else ""
-    title = steady + _title(asked, metric) + _stretch(asked.tags)
+    subject = _own_title(asked) if metric is None else _title(asked, metric)
+    title = steady + subject + _stretch(asked.tags)
     return title[0].upper() + title[1:]
 
 
@@ -104,6 +114,9 @@ def _title(asked: Asked, metric: Metric) -> str:
     subject = _subject(asked.tags, metric)
     aggregation = _aggregation(asked.threshold)
     match metric.reading:
+        case Reading.RESPONSE if metric.name == "group_duration":
+            place = _group(asked.tags) or "a group"
+            return f"{aggregation} time in {place}" + _scenario(asked.tags)
         case Reading.RESPONSE if metric.name in _TIMES:
             return f"{aggregation} {_TIMES[metric.name]}"
         case Reading.RESPONSE:
@@ -119,6 +132,21 @@ def _title(asked: Asked, metric: Metric) -> str:
             return metric.doc.split(";")[0].rstrip(".")
 
 
+def _group(tags: dict[str, str]) -> str:
+    """Name a group as people wrote it: `::checkout::payment` is payment within checkout."""
+    names = tags.get("group", "").removeprefix("::").split("::")
+    return f"the group {' / '.join(names)}" if names[0] else ""
+
+
+def _own_title(asked: Asked) -> str:
+    """Say what is asked of a metric of the journeys' own, whose unit may be anything."""
+    aggregation = _OWN_AGGREGATIONS.get(asked.threshold.aggregation)
+    told = f"{_aggregation(asked.threshold)} of" if aggregation is None else aggregation
+    own = [f"{key} {value}" for key, value in asked.tags.items() if key not in _TOLD_APART]
+    which = f" ({', '.join(own)})" if own else ""
+    return f"{told} {asked.metric}{which}{_where(asked.tags)}"
+
+
 def _subject(tags: dict[str, str], metric: Metric) -> str:
     if "probe" in tags:
         return f"the probe {tags['probe']}'s questions"
@@ -132,6 +160,11 @@ def _subject(tags: dict[str, str], metric: Metric) -> str:
 
 
 def _where(tags: dict[str, str]) -> str:
+    group = _group(tags)
+    return (f" in {group}" if group else "") + _scenario(tags)
+
+
+def _scenario(tags: dict[str, str]) -> str:
     return f" in {tags['scenario']}" if "scenario" in tags else ""
 
 

@@ -20,8 +20,9 @@ from tests.unit.report.verdicts import make_fail, make_inconclusive, make_pass
 from stormproof.checks.judge import judge
 from stormproof.model.event import WarningEvent
 from stormproof.model.record import Record
-from stormproof.model.verdict import Verdict
+from stormproof.model.verdict import Instant, Recovery, Verdict
 from stormproof.report.html import render_html
+from stormproof.report.recovery import instant_rows
 
 SIZE_MAX = 2_000_000
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr", "col"}
@@ -277,3 +278,32 @@ def test_a_judged_record() -> None:
     parse(page)
     assert b"Steady state: share of HTTP requests" in page
     assert b"after undo" in page
+
+
+def test_what_a_run_had_none_of_is_not_told_as_zero(record: Record) -> None:
+    """Without faults, a stack or a warm-up the page says so, and nobody is seeded."""
+    plan = msgspec.structs.replace(
+        record.plan, faults=(), stack="none", target="http://127.0.0.1:8000", warmup_ns=0
+    )
+    text = render_html(make_pass(), replace(record, plan=plan)).decode()
+    assert "<dd>none planned</dd>" in text
+    assert "seeded with" not in text
+    assert "seeded with" in render_html(make_pass(), record).decode()
+    assert "0us" not in text
+
+
+def test_recovery_is_told_in_the_order_in_which_it_happened() -> None:
+    """Whatever the verdict names first: earlier instants stand first, unseen ones last."""
+    instants = [
+        Instant(name="part up", at_s=None, sampling_s=0.0),
+        Instant(name="first success", at_s=51.1, sampling_s=0.1),
+        Instant(name="last failed operation", at_s=51.0, sampling_s=0.1),
+        Instant(name="fault injected", at_s=45.0, sampling_s=0.0),
+    ]
+    rows = instant_rows(Recovery(fault="cache-cut", instants=instants))
+    assert [row.name for row in rows] == [
+        "fault injected",
+        "last failed operation",
+        "first success",
+        "part up",
+    ]

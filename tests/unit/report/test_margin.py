@@ -49,6 +49,16 @@ def test_gauge_below_its_bar() -> None:
     assert not gauge.over
 
 
+@pytest.mark.parametrize(("value", "place"), [(1.0, 100.0), (0.99, 34.0), (0.985, 1.0), (0.2, 0.0)])
+def test_a_share_that_must_be_large_is_shown_by_what_it_lacks(value: float, place: float) -> None:
+    """99 % of 100 % would be one point; the scale begins where the value can still be told."""
+    gauge = gauge_of(judged("checks: rate>0.99", value, operator=">", bar=0.99))
+    assert gauge is not None
+    assert gauge.good == "above"
+    assert gauge.value == pytest.approx(place, abs=9 if value == 0.985 else 0.1)
+    assert gauge.value <= gauge.bar if value <= 0.99 else gauge.bar == pytest.approx(34)
+
+
 @pytest.mark.parametrize("value", [330.0, 700.0, 1e9])
 def test_gauge_above_its_bar(value: float) -> None:
     """A value over an upper bar stands right of it, at the edge when it is far away."""

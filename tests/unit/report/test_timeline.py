@@ -17,6 +17,7 @@ from tests.unit.report.synthetic import (
 )
 from tests.unit.report.verdicts import make_inconclusive, make_pass
 
+from stormproof.model.event import ControlEvent
 from stormproof.model.record import Record
 from stormproof.report.digest import ROWS_MAX, digest_of
 from stormproof.report.failures import BODY_CHARACTERS_MAX, GROUPS_MAX, failures_of
@@ -221,3 +222,11 @@ def test_digest_is_bounded(record: Record, length_s: int) -> None:
     """The table stays short however long the run was."""
     drawn = replace(timeline(record), from_s=0, to_s=length_s)
     assert len(digest_of(tally_of(record), drawn)) <= ROWS_MAX
+
+
+def test_steering_is_on_the_clock(record: Record) -> None:
+    """Each order that somebody gave while the load ran stands where it took effect."""
+    orders = [ControlEvent(at_ns=at_ns(20.0), kind="pause"), ControlEvent(at_ns=0, kind="stop")]
+    steered = replace(record, events=(*record.events, *orders))
+    assert timeline(record).orders == []
+    assert timeline(steered).orders == pytest.approx([20.0])

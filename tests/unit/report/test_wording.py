@@ -45,7 +45,21 @@ from stormproof.rules.catalog import CATALOG
             "http_req_failed{scenario:feed,for:10s}: rate<0.1",
             "Share of HTTP requests in feed that failed, broken for 10s on end",
         ),
-        ("basket_value{currency:EUR}: p(95)<80", "basket_value{currency:EUR}: p(95)<80"),
+        ("basket_value{currency:EUR}: p(95)<80", "95th percentile of basket_value (currency EUR)"),
+        (
+            "basket_value{scenario:shop,every:10s}: max<=48",
+            "Largest basket_value in shop, in each 10s",
+        ),
+        ("missed{window:calm}: count==0", "Count of missed"),
+        (
+            "group_duration{scenario:shop,group:::checkout::payment}: p(95)<500",
+            "95th percentile time in the group checkout / payment in shop",
+        ),
+        ("group_duration: avg<500", "Mean time in a group"),
+        (
+            "http_req_duration{group:::checkout}: p(95)<500",
+            "95th percentile response time of HTTP requests in the group checkout",
+        ),
         ("what a stranger wrote", "what a stranger wrote"),
     ],
 )
