@@ -51,7 +51,8 @@ async def _measure(port: int, seconds: float) -> float:
         nonlocal counted, passed
         _, connection = await loop.create_connection(_Connection, "127.0.0.1", port)
         while time.monotonic() < end_s:
-            passed += await connection.ask(request) == 200
+            status = await connection.ask(request)
+            passed += status == 200
             counted += 1
         connection.close()
 
