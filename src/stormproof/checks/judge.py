@@ -42,6 +42,7 @@ from stormproof.model.plan import NotJudged, Plan
 from stormproof.model.record import Record
 from stormproof.model.verdict import Generator, Judged, Recovery, TrialVerdict, Verdict
 from stormproof.rules.catalog import CATALOG
+from stormproof.rules.history_metrics import SEEN, WHAT
 from stormproof.rules.validity import generator_of, validity_of
 from stormproof.rules.windows import windows_of
 
@@ -62,6 +63,7 @@ MEASURED_BY = {
     "effects": ("effects_",),
     "totals": ("totals_",),
     "final reads": ("final_",),
+    "sometimes": (SEEN,),
 }
 Rounded = TypeVar("Rounded", bound=msgspec.Struct)
 
@@ -211,7 +213,7 @@ def _inquire(record: Record, asked: Sequence[Objective]) -> Inquiry:
     if "delivery" in record.plan.checkers:
         checkers["delivery"] = lambda: check_delivery(record, windows, completeness)
     checkers |= history_checkers(record, windows, completeness, asked)
-    findings, measured = _run_checkers(checkers)
+    findings, measured = _run_checkers(checkers, asked)
     bench = Bench(
         record=record,
         windows=windows,
@@ -245,7 +247,7 @@ def worst(statuses: Iterable[Status]) -> Status:
 
 
 def _run_checkers(
-    checkers: dict[str, Callable[[], Outcome]],
+    checkers: dict[str, Callable[[], Outcome]], asked: Sequence[Objective]
 ) -> tuple[list[Finding], dict[Key, Measurement]]:
     """Run every checker; one that raises leaves its objectives undecided and says why."""
     findings: list[Finding] = []
@@ -256,7 +258,7 @@ def _run_checkers(
         except Exception as error:  # noqa: BLE001 - a crashed checker is "unknown", never a pass
             text = f"the checker {name} failed: {type(error).__name__}: {error}"
             findings.append(Finding(kind="checker-failed", title=text, count=1))
-            measured |= _unknown(name, text)
+            measured |= _unknown(name, text, asked)
         else:
             findings += outcome.findings
             measured |= outcome.measured
@@ -264,11 +266,15 @@ def _run_checkers(
     return findings, measured
 
 
-def _unknown(checker: str, why: str) -> dict[Key, Measurement]:
+def _unknown(checker: str, why: str, asked: Sequence[Objective]) -> dict[Key, Measurement]:
+    """Return "unknown" for all that a checker measures, and for each thing that must be seen."""
     prefixes = MEASURED_BY.get(checker, ())
     remedy = "report this with the record: it is a defect of stormproof"
     unknown = Measurement(value=None, samples=0, why=why, remedy=remedy)
-    return {(metric, ""): unknown for metric in CATALOG if metric.startswith(prefixes)}
+    keys: set[Key] = {(metric, "") for metric in CATALOG if metric.startswith(prefixes)}
+    if SEEN in prefixes:
+        keys |= {(SEEN, one.tags.get(WHAT, "")) for one in asked if one.metric == SEEN}
+    return dict.fromkeys(keys, unknown)
 
 
 def headline(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from stormproof.checks.wording import counted
 from stormproof.kernel.limits import EXPLAINED_USERS_MAX
 from stormproof.kernel.units import MICROSECOND_NS, SECOND_NS
 from stormproof.model.event import DrainEvent
+from stormproof.model.history import FIRST_KIND
 from stormproof.model.ledger import EntryKind, split_key
 from stormproof.model.record import Record
 from stormproof.model.story import Moment, Story
@@ -60,13 +62,13 @@ def life_of(record: Record, tally: Tally, key: int, *, drained: bool) -> Life:
     """Gather the life of the message with a key."""
     entries = list(_chosen(record, key=key)) if key else []
     owed = _owed(tally, key, drained=drained)
-    got = [one.user for one in entries if one.kind is EntryKind.RECEIVED]
+    got = Counter(one.user for one in entries if one.kind is EntryKind.RECEIVED)
     return Life(
         key=key,
         entries=entries,
         owed=owed,
         missing=sorted(set(owed) - set(got)),
-        again=sorted({user for user in got if got.count(user) > 1}),
+        again=sorted(user for user, times in got.items() if times > 1),
     )
 
 
@@ -102,10 +104,13 @@ def users_text(users: Sequence[int]) -> str:
 def _chosen(
     record: Record, *, key: int | None = None, user: int | None = None, scope: int | None = None
 ) -> Iterator[Entry]:
-    """Yield the ledger's entries of a message, or of a user in a scope, by instant."""
+    """Yield the ledger's entries of a message, or of a user in a scope, by instant.
+
+    Those of the history lie in the same ledger: their fields mean something else.
+    """
     found: list[Entry] = []
     for _, part, _ in slices(record.ledger):
-        chosen = np.ones(len(part), np.bool_)
+        chosen = part["kind"] < FIRST_KIND
         for name, wanted in (("key", key), ("user", user), ("scope", scope)):
             if wanted is not None:
                 chosen &= part[name] == wanted

@@ -4,9 +4,10 @@ Theory of operation. Each key is checked by itself, which is enough (Herlihy and
 Its operations begin and end in time order. A configuration is a value the key may have and which of
 the operations under way have taken effect to give it. Only when an operation ends is anything
 decided: in each configuration in which it has not taken effect yet, those under way are tried in
-every order until it has. When no configuration is left, no order explains the history. What is
-unknown stays under way for ever. Configurations are kept once each, and all work is counted: over
-the bound a key is undecided.
+every order until it has. When no configuration is left, no order explains the history. Reads under
+way of the value that a configuration has take effect at once: they change nothing, so that nothing
+is lost, and many readers are no more work than one. What is unknown stays under way for ever.
+Configurations are kept once each, and all work is counted: over its share of it a key is undecided.
 
 Source: Wing and Gong, "Testing and verifying concurrent objects", 1993; Lowe, "Testing for
 linearizability", 2017 (just-in-time linearization).
@@ -14,7 +15,7 @@ linearizability", 2017 (just-in-time linearization).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -33,8 +34,10 @@ from stormproof.model.finding import Finding, Witness
 from stormproof.model.history import FLAG_ABSENT, FLAG_EXPECTS_ABSENT, WORD_MASK, Function, Step
 
 ABSENT: Final = -1
+METRIC: Final = "register_nonlinearizable"
 ANY: Final = -2  # before anything was read or written: whatever makes it come out
 FEW: Final = 4  # values that are told
+ROUNDS: Final = 2  # in which the work is shared out
 _WRITERS: Final = (Function.WRITE, Function.CAS)
 
 
@@ -50,11 +53,14 @@ class Operation(NamedTuple):
     is_unknown: bool
 
 
+Keyed = tuple[int, list[Operation]]  # a key, and what was done to it
+
+
 @dataclass(slots=True, kw_only=True)
 class Budget:
-    """How much work is left for all keys together."""
+    """How much work is left for a key."""
 
-    steps: int = LINEARIZED_STEPS_MAX
+    steps: int
 
 
 class OverBudget(Exception):
@@ -77,42 +83,75 @@ def check_registers(told: Told) -> Outcome:
     time, or a write that vanishes, breaks whatever is built on it. What a failure looks like: "1
     key is not linearizable", with the first operation that no order explains. Limits: only an
     objective makes it run, for few services promise it; what a key held at first is free; keys with
-    too much at once are undecided, and so is a record that was cut off.
+    too much at once are undecided, and so are a record that was cut off and one in which nothing
+    was read or compared.
     Source: Wing and Gong; Lowe's just-in-time linearization.
     """
-    budget, broken, undecided, checked = Budget(), list[tuple[int, Contradiction]](), [], 0
-    for key, operations in operations_by_key(told):
-        checked += len(operations)
-        try:
-            found = contradiction_in(operations, budget)
-        except OverBudget:
-            undecided.append(key)
-        else:
-            if found is not None:
-                broken.append((key, found))
-    why, remedy = "", ""
-    if not told.history.whole:
-        why = "the record was cut off: what is missing from it may explain what was read"
-        remedy = "let the run go to its end"
-        broken = []
-    elif undecided:
-        name = told.history.key_text(undecided[0])
-        why = f"{counted(len(undecided), 'key')} with too much at once to be decided ({name})"
-        remedy = "spread the operations over more keys, or give each fewer users"
-    is_doubtful = bool(why) and not broken
+    every = list(operations_by_key(told))
+    samples = sum(_observes(one) for _, operations in every for one in operations)
+    broken, undecided = _search_all(every)
+    is_broken = told.history.whole and told.breaks(METRIC, len(broken))
+    why, remedy = ("", "") if is_broken else _doubt(told, undecided, samples)
     measured = Measurement(
-        value=None if is_doubtful else float(len(broken)),
-        samples=checked,
-        why=why if is_doubtful else "",
-        remedy=remedy if is_doubtful else "",
+        value=None if why else float(len(broken)), samples=samples, why=why, remedy=remedy
     )
     return Outcome(
-        findings=[_finding(broken, told)] if broken else [],
-        measured={("register_nonlinearizable", ""): measured},
+        findings=[_finding(broken, told)] if is_broken else [], measured={(METRIC, ""): measured}
     )
 
 
-def operations_by_key(told: Told) -> Iterator[tuple[int, list[Operation]]]:
+def _observes(one: Operation) -> bool:
+    """Return whether an operation says what the key was: a read, or a compare-and-set made."""
+    return one.function == Function.READ or (one.function == Function.CAS and not one.is_unknown)
+
+
+def _search_all(
+    every: Sequence[Keyed],
+) -> tuple[list[tuple[int, Contradiction]], list[int]]:
+    """Return the keys that no order explains, by instant, and those that are undecided.
+
+    All work is shared out by the number of operations, so that no key takes what is another's; what
+    is left then is shared out once more among those that need it.
+    """
+    broken, waiting, steps = list[tuple[int, Contradiction]](), every, LINEARIZED_STEPS_MAX
+    for _ in range(ROUNDS):
+        over = list[Keyed]()
+        for (key, operations), share in zip(waiting, _shares(waiting, steps), strict=True):
+            budget = Budget(steps=share)
+            try:
+                found = contradiction_in(operations, budget)
+            except OverBudget:
+                over.append((key, operations))
+            else:
+                broken += [(key, found)] if found is not None else []
+            steps -= share - max(budget.steps, 0)
+        waiting = over
+    broken.sort(key=lambda one: one[1].operation.began_ns)
+    return broken, [key for key, _ in waiting]
+
+
+def _shares(every: Sequence[Keyed], steps: int) -> list[int]:
+    """Return how many steps each key may take."""
+    total = max(sum(len(operations) for _, operations in every), 1)
+    return [steps * len(operations) // total for _, operations in every]
+
+
+def _doubt(told: Told, undecided: Sequence[int], samples: int) -> tuple[str, str]:
+    """Return why there is no answer, and what would give one; empty where there is one."""
+    if not told.history.whole:
+        why = "the record was cut off: what is missing from it may explain what was read"
+        return why, "let the run go to its end"
+    if undecided:
+        name = told.history.key_text(undecided[0])
+        why = f"{counted(len(undecided), 'key')} with too much at once to be decided ({name})"
+        return why, "spread the operations over more keys, or give each fewer users"
+    if not samples:
+        why = "no key that was written was read, nor set by a comparison: nothing was observed"
+        return why, "have the journey read what it writes"
+    return "", ""
+
+
+def operations_by_key(told: Told) -> Iterator[Keyed]:
     """Yield every key that was written, with its operations but for those that change nothing."""
     changes = told.history.changes.of(*_WRITERS, Function.INCREMENT)
     changes = changes.where(changes.step != Step.REFUSED)
@@ -197,7 +236,8 @@ def _events(operations: list[Operation]) -> list[tuple[int, bool, int]]:
 class _Search:
     """All configurations that explain what has ended so far.
 
-    A configuration is (value, bits of the places of those under way that have taken effect).
+    A configuration is (value, bits of the places of those under way that have taken effect). It is
+    full where all reads under way of its value have: only full ones are looked at.
     """
 
     def __init__(self, operations: list[Operation], budget: Budget) -> None:
@@ -205,6 +245,8 @@ class _Search:
         self._budget = budget
         self._configurations: set[tuple[int, int]] = {(ANY, 0)}
         self._places: dict[int, int] = {}  # index of an operation under way -> its bit
+        self._changes: dict[int, int] = {}  # the same, of those that are no reads
+        self._reads: dict[int, int] = {}  # value -> bits of the reads under way that give it
         self._free: list[int] = []
         self.values_before: list[int] = []
 
@@ -212,38 +254,61 @@ class _Search:
         """Take an operation that is under way from now on."""
         place = self._free.pop() if self._free else 1 << len(self._places)
         self._places[index] = place
+        one = self._operations[index]
+        if one.function == Function.READ:
+            self._reads[one.value] = self._reads.get(one.value, 0) | place
+        else:
+            self._changes[index] = place
 
     def end(self, index: int) -> bool:
         """Keep what explains an operation that has ended; return whether anything does."""
         place = self._places[index]
         explained: set[tuple[int, int]] = set()
-        tried: set[tuple[int, int]] = set()
-        waiting = list(self._configurations)
+        met = {self._full(value, done) for value, done in self._configurations}
+        waiting = list(met)
         while waiting:
-            configuration = waiting.pop()
-            if configuration in tried:
+            value, done = waiting.pop()
+            if done & place:
+                explained.add((value, done & ~place))
                 continue
-            tried.add(configuration)
-            if configuration[1] & place:
-                explained.add((configuration[0], configuration[1] & ~place))
-                continue
-            waiting += self._next(configuration)
-            self._spend(len(tried))
+            for after in self._next(value, done):
+                if after not in met:
+                    met.add(after)
+                    waiting.append(after)
+            self._spend(len(met))
         self.values_before = sorted({value for value, _ in self._configurations})
         self._configurations = explained
-        del self._places[index]
-        self._free.append(place)
+        self._leave(index)
         return bool(explained)
 
-    def _next(self, configuration: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    def _leave(self, index: int) -> None:
+        """Take an operation out of those under way; its bit is free again."""
+        place, one = self._places.pop(index), self._operations[index]
+        self._free.append(place)
+        if one.function != Function.READ:
+            del self._changes[index]
+        elif self._reads[one.value] == place:
+            del self._reads[one.value]
+        else:
+            self._reads[one.value] &= ~place
+
+    def _full(self, value: int, done: int) -> tuple[int, int]:
+        """Return a configuration in which the reads of its value have taken effect."""
+        return value, done | self._reads.get(value, 0)
+
+    def _next(self, value: int, done: int) -> Iterator[tuple[int, int]]:
         """Yield what a configuration becomes when one more operation takes effect."""
-        value, done = configuration
-        for index, place in self._places.items():
+        self._budget.steps -= 1
+        if value == ANY:
+            for read in self._reads:
+                self._budget.steps -= 1
+                yield self._full(read, done)
+        for index, place in self._changes.items():
             self._budget.steps -= 1
             if not done & place:
                 after = value_after(value, self._operations[index])
                 if after is not None:
-                    yield after, done | place
+                    yield self._full(after, done | place)
 
     def _spend(self, kept: int) -> None:
         if self._budget.steps < 0 or kept > LINEARIZED_CONFIGURATIONS_MAX:
@@ -251,16 +316,15 @@ class _Search:
 
 
 def value_after(value: int, operation: Operation) -> int | None:
-    """Return a register's value after an operation; None when it cannot have happened then."""
+    """Return a register's value after a change; None when it cannot have been made then.
+
+    An unknown comparison that finds another value changes nothing, and need not be tried.
+    """
     match operation.function:
-        case Function.READ:
-            return operation.value if value in (ANY, operation.value) else None
         case Function.WRITE:
             return operation.value
         case Function.CAS:
-            if value in (ANY, operation.expected):
-                return operation.value
-            return value if operation.is_unknown else None
+            return operation.value if value in (ANY, operation.expected) else None
         case _:
             return value if value == ANY else ANY if value == ABSENT else _sum(value, operation)
 

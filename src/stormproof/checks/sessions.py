@@ -12,20 +12,27 @@ from stormproof.checks.history import Told
 from stormproof.checks.ledger import FOREVER_NS
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.set_sessions import Missed, TooMany, without_found, without_own
-from stormproof.checks.versions import ABSENT, Look, Story, Version, overwritten_ns, stories_of
+from stormproof.checks.versions import (
+    ABSENT,
+    NEVER_NS,
+    Look,
+    Story,
+    Version,
+    overwritten_ns,
+    stories_of,
+)
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.finding import Finding, Witness
-from stormproof.model.history import Function
 
 CUT: Final = "the record was cut off: what is missing from it may explain what was read"
-UNTOLD: Final = "no read gave a value that can be told from all others, or a set"
+TELLING: Final = "and gave a value that can be told from all others"
 REMEDY: Final = "have the journey write each key values of its own, read them, and let the run end"
 
 
-class LetDown(NamedTuple):
-    """A read that is not what it should be: `version` is what it should have known."""
+class Chance(NamedTuple):
+    """A read that may be a let-down: `version` is what it should know, or something later."""
 
     key: int
     look: Look
@@ -41,9 +48,10 @@ class _Promise:
     kind: str
     title: str
     advice: str
-    of_values: Callable[[Story], Iterator[LetDown]]
-    of_sets: Callable[[Told], Iterator[Missed]]
+    of_values: Callable[[Story], Iterator[Chance]]
+    of_sets: Callable[[Told], Iterator[Missed | None]]
     missed: str  # why the element should have been there
+    untried: str  # why nothing could be a breach
 
 
 def check_own_writes(told: Told) -> Outcome:
@@ -54,7 +62,8 @@ def check_own_writes(told: Told) -> Outcome:
     matters: a person who saves and sees the old text saves again. What a failure looks like: "3
     reads without the reader's own earlier write". Limits: only an objective makes it run; values
     that were written to a key more than once say nothing, elements that somebody may have removed
-    are not followed, and a record that was cut off is undecided.
+    are not followed; a record that was cut off is undecided, and so is one in which nobody read
+    after writing.
     Source: Terry et al., "Session guarantees", 1994.
     """
     return _outcome(
@@ -64,9 +73,10 @@ def check_own_writes(told: Told) -> Outcome:
             kind="read-not-own-write",
             title="without the reader's own earlier write",
             advice="read from where was written, or wait until the copy has caught up",
-            of_values=_not_own,
+            of_values=_after_own_write,
             of_sets=without_own,
             missed="its user had added",
+            untried=f"no read came after an acknowledged write or add of its own user {TELLING}",
         ),
     )
 
@@ -77,7 +87,7 @@ def check_monotonic(told: Told) -> Outcome:
     What it does: looks, a read, for an earlier read of the same user that gave a version certainly
     later, or an element that is not there now. Why it matters: a list that loses its newest entry
     on reload is reported as a loss. What a failure looks like: "2 reads older than an earlier one
-    of the same user". Limits: those of the own writes.
+    of the same user". Limits: those of the own writes; undecided where no user read twice.
     Source: Terry et al., "Session guarantees", 1994.
     """
     return _outcome(
@@ -87,9 +97,10 @@ def check_monotonic(told: Told) -> Outcome:
             kind="read-stepped-back",
             title="older than an earlier one of the same user",
             advice="keep a user on one copy, or have it say how new its last read was",
-            of_values=_stepped_back,
+            of_values=_after_own_read,
             of_sets=without_found,
             missed="its user had found",
+            untried=f"no read came after one of the same user that found something, {TELLING}",
         ),
     )
 
@@ -100,16 +111,16 @@ def check_staleness(told: Told) -> Outcome:
     What it does: of each read, finds the first acknowledged write that certainly came after what it
     gave; its age is the time from that write's acknowledgement to the read's begin. Why it matters:
     a cache may be behind, but for how long is a promise. What a failure looks like: "3 reads of
-    what had been overwritten for up to 12.4 s". Limits: those of the own writes; of sets,
-    `set_stale_s` tells it.
+    what had been overwritten for up to 12.4 s". Limits: those of the own writes; undecided where no
+    read came after an acknowledged write; of sets, `set_stale_s` tells it.
     Source: Bermbach and Tai, "Eventual consistency: how soon is eventual?", 2011.
     """
     stories = list(stories_of(told))
     found = [one for story in stories for one in _overwritten(story)]
     longest_s = max((one.late_ns for one in found), default=0) / SECOND_NS
-    samples = sum(len(story.looks) for story in stories)
+    samples = sum(_after_writes(story) for story in stories)
     doubt = "" if told.history.whole else CUT
-    doubt = doubt or ("" if samples else UNTOLD)
+    doubt = doubt or ("" if samples else f"no read came after an acknowledged write {TELLING}")
     measured: dict[Key, Measurement] = {
         ("reads_stale", ""): _measurement(float(len(found)), samples, doubt),
         ("reads_stale_s", ""): _measurement(longest_s, samples, doubt),
@@ -130,23 +141,23 @@ def check_staleness(told: Told) -> Outcome:
 
 
 def _outcome(told: Told, promise: _Promise) -> Outcome:
-    stories = list(stories_of(told))
-    values = [one for story in stories for one in promise.of_values(story)]
-    sets, doubt = list[Missed](), "" if told.history.whole else CUT
+    chances = [one for story in stories_of(told) for one in promise.of_values(story)]
+    values = [one for one in chances if one.look.version.is_older_than(one.version)]
+    looked, doubt = list[Missed | None](), "" if told.history.whole else CUT
     try:
-        sets = list(promise.of_sets(told))
+        looked = list(promise.of_sets(told))
     except TooMany:
         doubt = doubt or "the sets are too large, and read too often, to be compared"
-    samples = sum(len(story.looks) for story in stories)
-    samples += len(told.history.reads.of(Function.READ_SET))
-    doubt = doubt or ("" if samples else UNTOLD)
-    count = len(values) + len(sets)
-    if count and told.history.whole:
+    sets = [one for one in looked if one is not None]
+    samples, count = len(chances) + len(looked), len(values) + len(sets)
+    doubt = doubt or ("" if samples else promise.untried)
+    is_broken = told.history.whole and told.breaks(promise.metric, count)
+    if is_broken and count:
         doubt = ""
     measured: dict[Key, Measurement] = {
         (promise.metric, ""): _measurement(float(count), samples, doubt)
     }
-    if doubt or not count or not told.breaks(promise.metric, count):
+    if not is_broken or not count:
         return Outcome(measured=measured)
     witnesses = [_witness(one, told) for one in values[:FINDINGS_LISTED_MAX]]
     room = FINDINGS_LISTED_MAX - len(witnesses)
@@ -167,8 +178,8 @@ def _measurement(value: float, samples: int, doubt: str) -> Measurement:
     return Measurement(value=value, samples=samples)
 
 
-def _not_own(story: Story) -> Iterator[LetDown]:
-    """Yield reads older than the newest write that their user had finished before."""
+def _after_own_write(story: Story) -> Iterator[Chance]:
+    """Yield reads with the newest write that their user had finished before."""
     own: dict[int, list[Version]] = {}
     for write in sorted(story.writes, key=lambda one: one.ended_ns):
         if write.is_made:
@@ -177,12 +188,15 @@ def _not_own(story: Story) -> Iterator[LetDown]:
     ends = {user: [write.ended_ns for write in writes] for user, writes in own.items()}
     for look in story.looks:
         before = bisect_left(ends.get(look.user, []), look.began_ns)
-        if before and look.version.is_older_than(newest[look.user][before - 1]):
-            yield LetDown(story.key, look, newest[look.user][before - 1])
+        if before:
+            yield Chance(story.key, look, newest[look.user][before - 1])
 
 
-def _stepped_back(story: Story) -> Iterator[LetDown]:
-    """Yield reads older than what their user had read before they began."""
+def _after_own_read(story: Story) -> Iterator[Chance]:
+    """Yield reads with the newest version that their user had read before they began.
+
+    Not those before which only the value from before all writes was read: nothing is older.
+    """
     by_user: dict[int, list[Look]] = {}
     for look in story.looks:
         by_user.setdefault(look.user, []).append(look)
@@ -192,8 +206,8 @@ def _stepped_back(story: Story) -> Iterator[LetDown]:
         newest = _newest_so_far([look.version for look in over])
         for look in looks:
             before = bisect_left(ends, look.began_ns)
-            if before and look.version.is_older_than(newest[before - 1]):
-                yield LetDown(story.key, look, newest[before - 1])
+            if before and newest[before - 1].began_ns != NEVER_NS:
+                yield Chance(story.key, look, newest[before - 1])
 
 
 def _newest_so_far(versions: Sequence[Version]) -> list[Version]:
@@ -205,19 +219,25 @@ def _newer(one: Version, other: Version) -> Version:
     return other if other.began_ns > one.began_ns else one
 
 
-def _overwritten(story: Story) -> Iterator[LetDown]:
+def _after_writes(story: Story) -> int:
+    """Return how many reads began after an acknowledged write, and so may be stale."""
+    first_ns = overwritten_ns(story)[0]
+    return sum(first_ns < look.began_ns for look in story.looks)
+
+
+def _overwritten(story: Story) -> Iterator[Chance]:
     """Yield reads of what had certainly been overwritten when they began."""
     begins = [write.began_ns for write in story.writes]
+    last_ended_at = {write.ended_ns: write for write in story.writes if write.is_made}
     earliest_ns = overwritten_ns(story)
     for look in story.looks:
         later = bisect_right(begins, look.version.ended_ns)
         over_ns = earliest_ns[later]
         if over_ns < look.began_ns and over_ns != FOREVER_NS:
-            first = next(one for one in story.writes[later:] if one.ended_ns == over_ns)
-            yield LetDown(story.key, look, first, look.began_ns - over_ns)
+            yield Chance(story.key, look, last_ended_at[over_ns], look.began_ns - over_ns)
 
 
-def _witness(one: LetDown, told: Told) -> Witness:
+def _witness(one: Chance, told: Told) -> Witness:
     look, version = one.look, one.version
     key = told.history.key_text(one.key)
     late = f", {one.late_ns / SECOND_NS:.3f} s after" if one.late_ns else " although"

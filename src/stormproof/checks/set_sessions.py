@@ -36,8 +36,8 @@ class _Look(NamedTuple):
     elements: frozenset[int]
 
 
-def without_own(told: Told) -> Iterator[Missed]:
-    """Yield reads of sets that miss what their user had added before they began.
+def without_own(told: Told) -> Iterator[Missed | None]:
+    """Yield, a read of a set to which its user had added before, what it misses of that, or None.
 
     Raises:
         TooMany: there is more to compare than is allowed.
@@ -57,8 +57,8 @@ def without_own(told: Told) -> Iterator[Missed]:
         yield from _missed(user, key, looks, waiting, removed)
 
 
-def without_found(told: Told) -> Iterator[Missed]:
-    """Yield reads of sets that miss what an earlier read of their user had held.
+def without_found(told: Told) -> Iterator[Missed | None]:
+    """Yield, a read of a set of which its user had read some before, what it misses, or None.
 
     Raises:
         TooMany: there is more to compare than is allowed.
@@ -82,18 +82,24 @@ def _missed(
     looks: list[_Look],
     waiting: list[tuple[int, int]],
     removed: AbstractSet[tuple[int, int]],
-) -> Iterator[Missed]:
-    """Yield the looks that miss something that was known before they began, `waiting` newest
-    first."""
+) -> Iterator[Missed | None]:
+    """Yield what is missed by each look before which something was known, `waiting` newest first.
+
+    None: nothing.
+    """
     known: dict[int, int] = {}
     for look in looks:
         while waiting and waiting[-1][0] < look.began_ns:
             at_ns, element = waiting.pop()
             if (key, element) not in removed:
                 known.setdefault(element, at_ns)
+        if not known:
+            continue
         missing = known.keys() - look.elements
-        if missing:
-            first = min(missing, key=known.__getitem__)
+        first = min(missing, key=known.__getitem__, default=None)
+        if first is None:
+            yield None
+        else:
             yield Missed(key, first, user, look.began_ns, look.ended_ns, known[first])
 
 

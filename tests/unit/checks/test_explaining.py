@@ -17,11 +17,14 @@ from tests.builders import (
     plan,
     story,
 )
+from tests.histories import Op, segments_of
 
 from stormproof.checks.explaining import Unknown, explain, names_in
 from stormproof.checks.judge import judge
 from stormproof.kernel.limits import EXPLAINED_MOMENTS_MAX, EXPLAINED_WITNESSES_MAX
+from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import DrainEvent, EndEvent, Failure
+from stormproof.model.history import Function
 from stormproof.model.ledger import ENTRY, EntryKind
 from stormproof.model.record import Record
 from stormproof.model.story import Story
@@ -122,6 +125,21 @@ def test_what_to_look_at_follows_from_the_session() -> None:
     assert away.advice[1].startswith("follow a key")
     assert "in force when it was acknowledged: no fault" in away.facts
     assert "user 2 loses its connection to scope 7" in _whats(away)
+
+
+def test_a_record_with_a_history_as_well_tells_its_lost_message() -> None:
+    """Entries of the history whose fields look like the member's scope are none of its session."""
+    record, _ = _losing()
+    ops = [
+        Op(function=Function.READ_SET, key="s", value=[1] * 7, began=1, ended=at_ns, user=user)
+        for user in range(3)
+        for at_ns in (2, 13 * SECOND_NS)
+    ]
+    ops.append(Op(function=Function.WRITE, key="r", value=1, began=3, ended=4, user=2))
+    both = replace(record, ledger=(*record.ledger, *segments_of(ops)))
+    assert bool(((both.ledger[-1]["scope"] == 7) & (both.ledger[-1]["kind"] > 7)).any())
+    told, alone = _explain(both, "lost")[1], _explain(record, "lost")[1]
+    assert (told.facts, told.moments) == (alone.facts, alone.moments)
 
 
 def test_what_nobody_got_points_at_what_hands_it_out() -> None:

@@ -85,6 +85,19 @@ def test_a_checker_that_crashes_is_undecided(monkeypatch: pytest.MonkeyPatch) ->
     assert "ZeroDivisionError: planted" in verdict.objectives[-1].why
 
 
+def test_a_crash_of_what_must_be_seen_is_told_as_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each thing that an objective asks to be seen names our defect, not a missing measure."""
+
+    def crash(_told: Told) -> Outcome:
+        raise ZeroDivisionError("planted")
+
+    broken = [replace(one, check=crash) for one in histories.CHECKERS if one.name == "sometimes"]
+    monkeypatch.setattr(histories, "CHECKERS", tuple(broken))
+    seen = [Op(function=Function.SEEN, key="a 409", value=None, began=1)]
+    verdict = _judged(seen, (SEEN, "count>=1"), ("seen{what:a 500}", "count==0"))
+    assert all("ZeroDivisionError: planted" in one.why for one in verdict.objectives[-2:])
+
+
 def test_changes_out_of_order_are_no_history() -> None:
     """A ledger whose changes are not numbered as a worker numbers them is undecided."""
     (segment,) = segments_of([*LOST, LOST[0]], workers=1)

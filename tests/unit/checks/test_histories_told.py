@@ -93,6 +93,82 @@ def test_cut_or_unread_histories_are_undecided(check: Any, metric: str) -> None:
     assert cut.findings == unread.findings == []
 
 
+EARLY_READ = _op(Function.READ, 0, 1, 2, user=4)
+FOUND = _op(Function.READ_SET, [7], 5, 6, user=2)
+
+
+@pytest.mark.parametrize(
+    ("check", "metric", "ops", "chance"),
+    [
+        pytest.param(
+            check_own_writes,
+            "reads_not_own_writes",
+            [*WRITES, _op(Function.READ, 2, 2 * SECOND, user=4)],
+            _op(Function.READ, 2, 2 * SECOND),
+            id="nobody read what it wrote",
+        ),
+        pytest.param(
+            check_own_writes,
+            "reads_not_own_writes",
+            [_op(Function.ADD, 7, 1, 2), FOUND],
+            _op(Function.READ_SET, [7], 5, 6),
+            id="nobody read the set it added to",
+        ),
+        pytest.param(
+            check_monotonic,
+            "reads_not_monotonic",
+            [*WRITES, OLD_READ, EARLY_READ, _op(Function.READ, 2, 3 * SECOND, user=5)],
+            _op(Function.READ, 2, 4 * SECOND, user=5),
+            id="each user read once",
+        ),
+        pytest.param(
+            check_monotonic,
+            "reads_not_monotonic",
+            [*WRITES, EARLY_READ, _op(Function.READ, 1, 5, 6, user=4)],
+            _op(Function.READ, 1, 7, 8, user=4),
+            id="nothing is older than what was there at first",
+        ),
+        pytest.param(
+            check_monotonic,
+            "reads_not_monotonic",
+            [_op(Function.READ_SET, [], 3, 4, user=2), FOUND],
+            _op(Function.READ_SET, [7], 7, 8, user=2),
+            id="nothing had been found",
+        ),
+        *(
+            pytest.param(
+                check_staleness,
+                metric,
+                [_op(Function.READ, 0, 1, 3), *WRITES],
+                _op(Function.READ, 1, 3, 4),
+                id=f"{metric}: every read came first",
+            )
+            for metric in ("reads_stale", "reads_stale_s")
+        ),
+    ],
+)
+def test_reads_that_could_not_have_been_wrong_are_no_evidence(
+    check: Any, metric: str, ops: list[Op], chance: Op
+) -> None:
+    """Without a read that could break the promise it is undecided; one that does not is a pass."""
+    untried = run_check(check, ops).measured[metric, ""]
+    assert (untried.value, untried.samples) == (None, 0)
+    assert untried.why.startswith("no read came after")
+    tried = run_check(check, [*ops, chance]).measured[metric, ""]
+    assert (tried.value, tried.samples, tried.why) == (0.0, 1, "")
+
+
+def test_a_bar_that_bears_some_needs_all_sets_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found so far is enough to fail, and not to pass while sets were left out."""
+    monkeypatch.setattr(set_sessions, "SET_COMPARISONS_MAX", 2)
+    ops = [*WRITES, OLD_READ, _op(Function.ADD, 1, 1, 2, key="s")]
+    ops.append(_op(Function.READ_SET, [1, 2, 3], 3, 4, key="s"))
+    metric = "reads_not_own_writes"
+    assert value_of(run_check(check_own_writes, ops, f"{metric}: count==0"), metric) == 1.0
+    borne = run_check(check_own_writes, ops, f"{metric}: count<5")
+    assert "too large" in borne.measured[metric, ""].why
+
+
 def test_a_value_that_was_written_twice_says_nothing() -> None:
     """Nobody can tell which of the two writes was read."""
     again = _op(Function.WRITE, 1, 2 * SECOND, 2 * SECOND + 1)

@@ -6,6 +6,7 @@ import pytest
 from tests.histories import Op, run_check, value_of
 
 from stormproof.checks import registers
+from stormproof.checks.outcome import Measurement
 from stormproof.checks.registers import check_registers
 from stormproof.model.history import Function, Step
 
@@ -97,3 +98,64 @@ def test_a_record_that_was_cut_off_accuses_nobody() -> None:
     outcome = run_check(check_registers, ops, ASKED, whole=False)
     assert outcome.findings == []
     assert "cut off" in outcome.measured["register_nonlinearizable", ""].why
+
+
+def _measured(ops: list[Op], asked: str = ASKED) -> Measurement:
+    return run_check(check_registers, ops, asked).measured["register_nonlinearizable", ""]
+
+
+def test_writes_alone_are_no_evidence() -> None:
+    """A key that nobody read says nothing of reads; samples are what was read or compared."""
+    writes = [_write(1, 1, 2), _write(2, 3, 4), _swap(2, 3, 5, 6, Step.UNKNOWN)]
+    unread = _measured(writes)
+    assert (unread.value, unread.samples) == (None, 0)
+    assert "nothing was observed" in unread.why
+    seen = _measured([*writes, _read(2, 7, 8), _swap(2, 3, 9, 10)])
+    assert (seen.value, seen.samples, seen.why) == (0.0, 2, "")
+
+
+def test_what_the_bar_bears_is_not_held_against_the_target() -> None:
+    """One broken key is a number under `count<5`, and a finding under `count==0`."""
+    ops = [_write(1, 1, 2), _write(2, 3, 4), _read(1, 5, 6)]
+    borne = run_check(check_registers, ops, "register_nonlinearizable: count<5")
+    assert borne.findings == []
+    assert value_of(borne, "register_nonlinearizable") == 1.0
+    assert run_check(check_registers, ops, ASKED).findings
+
+
+@pytest.mark.parametrize("readers", [12, 20, 200])
+@pytest.mark.parametrize(("last", "off"), [(2, 0.0), (1, 1.0)])
+def test_many_readers_at_once_are_decided(readers: int, last: int, off: float) -> None:
+    """Readers around a write, half of the old value and half of the new, are ordinary work."""
+    ops = [_write(1, 1, 2), _write(2, 10, 500)]
+    ops += [_read(1 + one % 2, 5 + one, 300 + one) for one in range(readers)]
+    ops += [_read(2, 600, 700), _read(last, 701, 800)]
+    assert _measured(ops).value == off
+
+
+def _hard(key: str) -> list[Op]:
+    ops = [_write(value, 1, 100) for value in range(16)] + [_read(5, 50, 99), _read(99, 101, 102)]
+    for op in ops:
+        op.key = key
+    return ops
+
+
+def test_one_hard_key_leaves_the_others_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that takes all it may get takes nothing of the others: a broken one is still found."""
+    monkeypatch.setattr(registers, "LINEARIZED_STEPS_MAX", 2_000)
+    broken = [_write(1, 1, 2), _write(2, 3, 4), _read(1, 5, 6)]
+    for key in "abcdefgh":
+        ops = [*_hard(key), *broken]
+        assert _measured(ops).value == 1.0
+        why = _measured(ops, "register_nonlinearizable: count<5").why
+        assert why.startswith("1 key with too much at once")
+
+
+def test_a_hard_key_has_what_the_others_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few operations that need much are decided beside many that need little."""
+    easy = [_read(1, 2 * at, 2 * at + 1) for at in range(2_000)] + [_write(1, 1, 2)]
+    for op in easy:
+        op.key = "easy"
+    hard = [_write(value, 1, 100) for value in range(6)] + [_read(5, 50, 99)]
+    monkeypatch.setattr(registers, "LINEARIZED_STEPS_MAX", 6_000)
+    assert _measured([*easy, *hard]).value == 0.0
