@@ -10,7 +10,7 @@ import asyncio
 import errno
 import select
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 import httptools
 
@@ -18,6 +18,8 @@ from stormproof.clients.deadlines import NEVER, TICK_NS, Deadlines
 from stormproof.clients.encodings import DecodeFailure, decode
 from stormproof.clients.failures import INTERRUPTED, loss
 from stormproof.clients.headers import HeadOnly, ends_with_stream, parse_headers
+from stormproof.clients.heads import UNKNOWN, remember
+from stormproof.clients.owner import Owner
 from stormproof.clients.response import Response
 from stormproof.clients.tape import PHASE_US_MAX, PHASED_ROW, ROW, Actor, Tape
 from stormproof.kernel.clock import monotonic_ns
@@ -30,23 +32,6 @@ from stormproof.kernel.limits import (
 _SMALL_BYTES = 2_000  # an answer that is searched as a whole
 _SUCCESS = [status << 1 for status in range(1_000)]  # the outcome of a row, by status
 _pack = ROW.pack
-_pack_phased = PHASED_ROW.pack
-
-
-class Owner(Protocol):
-    """The client that a connection goes back to when it is free, or is taken from when it ends."""
-
-    def release(self, connection: HttpConnection) -> None:
-        """Take the connection back; it can carry another request."""
-        ...
-
-    def discard(self, connection: HttpConnection) -> None:
-        """Forget the connection; it is closed."""
-        ...
-
-    def take_cookies(self, head: bytes) -> None:
-        """Take the cookies of a response's head."""
-        ...
 
 
 class HttpConnection(asyncio.Protocol):
@@ -60,6 +45,7 @@ class HttpConnection(asyncio.Protocol):
         "_expected",
         "_first_us",
         "_head",
+        "_heads",
         "_intended_ns",
         "_interims",
         "_later_ns",
@@ -85,12 +71,11 @@ class HttpConnection(asyncio.Protocol):
         "idle_since_ns",
     )
 
-    _write: Callable[[bytes], None]  # once it is adopted
-
     def __init__(self, owner: Owner, actor: Actor, deadlines: Deadlines) -> None:
         self._owner = owner
         self._actor = actor
         self._tape: Tape = actor.scope.tape
+        self._heads = self._tape.heads
         self._deadlines = deadlines
         self._parser = httptools.HttpResponseParser(self)
         self._create_future: Callable[[], asyncio.Future[Response]] = deadlines.loop.create_future
@@ -184,8 +169,7 @@ class HttpConnection(asyncio.Protocol):
         """Return whether the idle connection has been closed by the peer, or was written to."""
         assert self._transport is not None
         poll = select.poll()
-        handle = self._transport.get_extra_info("socket")
-        poll.register(handle.fileno(), select.POLLIN | select.POLLRDHUP)
+        poll.register(self._transport.get_extra_info("socket"), select.POLLIN | select.POLLRDHUP)
         return bool(poll.poll(0))
 
     def close(self, kind: str = INTERRUPTED) -> None:
@@ -224,6 +208,12 @@ class HttpConnection(asyncio.Protocol):
         if self._waiter is None:
             self._take_unasked(0)
             return
+        if not self._received and not self._phased and not self.decodes:
+            length, size, known, status, _, _ = self._heads.get(self._series, UNKNOWN)
+            if len(data) == length and data[:size] == known:
+                self._received, self._head, self._body = length, data, data[size:]
+                self._end_well(status, monotonic_ns())
+                return
         self._received += len(data)
         if not self._head:
             self._head = data
@@ -236,10 +226,16 @@ class HttpConnection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.close("protocol")
             return
-        if self.deadline_ns == 0:
-            return  # its operation has ended
+        if self.deadline_ns:
+            self._await_more()
+
+    def _await_more(self) -> None:
+        """Take note that an answer has begun which did not come in one piece."""
         if not self._first_us:
-            self._begin_answer(monotonic_ns())
+            self._phased = True
+            self._first_us = self._since_start_us(monotonic_ns())
+            if self._later_ns and not self._writing:
+                self.deadline_ns, self._later_ns = self._later_ns, 0
         if self._received > RESPONSE_BYTES_MAX:
             self._end_failed("response too large")
         elif len(self._head) >= RESPONSE_HEAD_BYTES_MAX and b"\r\n\r\n" not in self._head:
@@ -266,36 +262,52 @@ class HttpConnection(asyncio.Protocol):
             self._parts = []
         head = self._head
         # partition is the one search whose arguments cost nothing to take apart
-        if (head if self._received < _SMALL_BYTES else self._head_alone()).partition(b"ookie:")[1]:
+        searched = head if self._received < _SMALL_BYTES else head.partition(b"\r\n\r\n")[0]
+        cookie = searched.partition(b"ookie:")[1]
+        if cookie:
             self._owner.take_cookies(head)
         if self.decodes and not self._decode():
             return
-        actor = self._actor
+        stays = parser.should_keep_alive() and not self._writing
         failed = status >= 400 and status not in self._expected
-        if failed or self._phased:
-            self._write_phased_row(status << 1 | failed, end_ns)
-        else:
-            self._tape.rows += _pack(
-                self._series,
-                _SUCCESS[status],
-                self._sent,
-                self._received,
-                self._intended_ns,
-                self._start_ns,
-                end_ns,
-            )
-        actor.intended_ns = self.idle_since_ns = end_ns
+        if stays and not failed and not self._phased:
+            if self._received == len(head) and not self.decodes and not cookie:
+                remember(self._heads, self._series, head, self._body, status, end_ns)
+            self._end_well(status, end_ns)
+            return
+        self._write_phased_row(status << 1 | failed, end_ns)
+        self._actor.intended_ns = self.idle_since_ns = end_ns
         self._waiter = None
         self.deadline_ns = 0
         if failed:
             self._keep(f"http {status}", end_ns, status, self._body)
-        if parser.should_keep_alive() and not self._writing:
+        if stays:
             self._owner.release(self)
         else:
             self._abandon()
         if not waiter.done():
+            scope = self._actor.scope
+            waiter.set_result(Response(status, "", not failed, self._body, head, end_ns, scope))
+
+    def _end_well(self, status: int, end_ns: int) -> None:
+        """End an operation as it usually ends: a success over a connection that stays open."""
+        waiter, actor = self._waiter, self._actor
+        self._tape.rows += _pack(
+            self._series,
+            _SUCCESS[status],
+            self._sent,
+            self._received,
+            self._intended_ns,
+            self._start_ns,
+            end_ns,
+        )
+        actor.intended_ns = self.idle_since_ns = end_ns
+        self._waiter = None
+        self.deadline_ns = 0
+        self._owner.release(self)
+        if waiter is not None and not waiter.done():
             waiter.set_result(
-                Response(status, "", not failed, self._body, head, end_ns, actor.scope)
+                Response(status, "", True, self._body, self._head, end_ns, actor.scope)
             )
 
     def on_head_complete(self) -> None:
@@ -331,10 +343,6 @@ class HttpConnection(asyncio.Protocol):
             self._tape.warn("unasked-response", "the target sent a response that was not asked for")
             self._abandon()
 
-    def _head_alone(self) -> bytes:
-        """Return the head without what came with it of a large body."""
-        return self._head.partition(b"\r\n\r\n")[0]
-
     def _decode(self) -> bool:
         """Undo the body's content coding; return whether that went well."""
         codings = parse_headers(self._head).get("content-encoding", "")
@@ -361,7 +369,7 @@ class HttpConnection(asyncio.Protocol):
             waiter.set_result(Response(status, kind, False, b"", b"", end_ns, actor.scope))
 
     def _write_phased_row(self, outcome: int, end_ns: int) -> None:
-        self._tape.rows += _pack_phased(
+        self._tape.rows += PHASED_ROW.pack(
             self._series,
             outcome,
             self._sent,
@@ -374,13 +382,6 @@ class HttpConnection(asyncio.Protocol):
         )
         self._phased = False
         self._written_us = self._first_us = self._later_ns = self._interims = 0
-
-    def _begin_answer(self, now_ns: int) -> None:
-        """Take note that an answer has begun which did not come in one piece."""
-        self._phased = True
-        self._first_us = self._since_start_us(now_ns)
-        if self._later_ns and not self._writing:
-            self.deadline_ns, self._later_ns = self._later_ns, 0
 
     def _since_start_us(self, now_ns: int) -> int:
         """Return how long ago the operation started, at least 1: 0 says that it is not known."""

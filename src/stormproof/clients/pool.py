@@ -102,13 +102,13 @@ class Pool:
         return await self._conclude(answer, opening, uploading)
 
     def release(self, connection: HttpConnection) -> None:
-        """Take back a connection that is free (see `connection.Owner`)."""
+        """Take back a connection that is free (see `owner.Owner`)."""
         self._idle.append(connection)
         if self._queue:
             self._wake_one()
 
     def discard(self, connection: HttpConnection) -> None:
-        """Forget a connection that is closed (see `connection.Owner`)."""
+        """Forget a connection that is closed (see `owner.Owner`)."""
         self._open.remove(connection)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -116,7 +116,7 @@ class Pool:
             self._wake_one()
 
     def take_cookies(self, head: bytes) -> None:
-        """Take the cookies of a response that may have some (see `connection.Owner`)."""
+        """Take the cookies of a response that may have some (see `owner.Owner`)."""
         if b"\nset-cookie:" in head.partition(b"\r\n\r\n")[0].lower():
             self.cookies().take(head)
 

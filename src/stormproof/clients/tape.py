@@ -10,6 +10,7 @@ import struct
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from stormproof.clients.heads import KnownHead
 from stormproof.clients.masking import Masking
 from stormproof.clients.spellings import Spellings
 from stormproof.kernel.clock import monotonic_ns
@@ -68,6 +69,7 @@ class Tape:
         "check_ends",
         "check_slots",
         "failures",
+        "heads",
         "ledger",
         "masking",
         "measures",
@@ -94,6 +96,7 @@ class Tape:
         self.warnings: list[WarningEvent] = []
         self.series: list[Series] = []
         self.sockets = 0
+        self.heads: dict[int, KnownHead] = {}  # of plain answers, by series
         self.tracer: Tracer | None = None  # told of requests and answers, with --verbose
         self.recorded = 0
         self._ids: dict[tuple[str, ...], int] = {}
