@@ -58,7 +58,7 @@ def judge_drift(objective: Objective, bench: Bench) -> Judged:
     )
     doubt = (
         doubt_record(objective, bench, calm)
-        or doubt_validity(bench, calm, answered_twice=True)
+        or doubt_validity(bench, calm, answered_twice=not metric_of(objective).is_observed)
         or sampled.doubt
         or _doubt_leak(leak)
     )

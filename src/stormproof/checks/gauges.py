@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stormproof.checks.bench import Bench, Doubt
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.objective import Objective
 from stormproof.model.observed import ObservedKind
-from stormproof.rules.figures import Figures, figures_of
-from stormproof.rules.observed import matching
+from stormproof.rules.against import against_any
+from stormproof.rules.figures import Figures, Span, figures_of
+from stormproof.rules.observed import matching, names_for
 from stormproof.rules.windows import spans_of
 
 
@@ -30,10 +31,11 @@ def gauge_readings(objective: Objective, bench: Bench, seconds: set[int]) -> Sam
     the others have is not the sum.
     """
     source, _, name = objective.metric.partition(":")
-    if all(one.name != source for one in bench.record.plan.sources):
+    planned = next((one for one in bench.record.plan.sources if one.name == source), None)
+    if planned is None:
         why = f"this run read no figures of {source}"
         return _nothing(why, "name it under `sources` of the profile")
-    figures = figures_of(source, bench.record.observed, bench.record.readings, {name})
+    figures = figures_of(source, bench.record.observed, bench.record.readings, names_for(objective))
     ids = matching(figures, name, objective.tags, ObservedKind.GAUGE)
     if not ids:
         return _nothing(*_unseen(objective, figures, name))
@@ -42,12 +44,32 @@ def gauge_readings(objective: Objective, bench: Bench, seconds: set[int]) -> Sam
         (origin_ns + start * SECOND_NS, origin_ns + stop * SECOND_NS)
         for start, stop in spans_of(seconds)
     ]
-    rows = [one for one in figures.within(spans) if all(key in one.values for key in ids)]
+    whole = replace(
+        figures,
+        instants=[one for one in figures.instants if all(key in one.values for key in ids)],
+    )
+    rows = whole.within(spans)
     return Sampled(
         at_ns=[one.at_ns for one in rows],
         values=[sum(one.values[key] for key in ids) for one in rows],
-        doubt=None,
+        doubt=_doubt(objective, whole, spans, planned.interval_ns, ids),
     )
+
+
+def _doubt(
+    objective: Objective, whole: Figures, spans: Sequence[Span], interval_ns: int, ids: list[int]
+) -> Doubt | None:
+    """Return why the readings that hold the sum are not all of it, or not of all the time.
+
+    Args:
+        objective: what is asked.
+        whole: the figures, of the readings that hold all series alone.
+        spans: of the calm.
+        interval_ns: how often the source was to be read.
+        ids: the series that are added up.
+    """
+    found = against_any(objective, whole, spans, interval_ns, ids) if whole.instants else None
+    return None if found is None else Doubt(why=found.why, remedy=found.remedy)
 
 
 def _nothing(why: str, remedy: str) -> Sampled:

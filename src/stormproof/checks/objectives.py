@@ -31,7 +31,7 @@ from stormproof.rules.bar import holds, meets
 from stormproof.rules.catalog import Reading, metric_of
 from stormproof.rules.evidence import is_counted
 from stormproof.rules.handicap import is_broken_anyway
-from stormproof.rules.measure import measure_record
+from stormproof.rules.measure import Measured, measure_record
 from stormproof.rules.windows import Windows
 
 LISTED_MAX = 5
@@ -69,7 +69,7 @@ def judge_whole(
     seed = derive(0, bench.plan_sha256, objective.name)
     value = value_of(objective, measured.cells, length_s(objective, bench, seconds), seed)
     bench = handicapped(objective, bench, value)
-    if doubt is None and not _is_broken_anyway(objective, bench, seconds, value):
+    if doubt is None and not _is_broken_anyway(objective, bench, seconds, value, measured):
         doubt = (
             doubt_validity(bench, seconds, answered_twice=True)
             or doubt_finer(objective, bench, seconds)
@@ -117,13 +117,17 @@ def _doubt_tolerated(
     return Doubt(why=why, remedy="run again on a quieter machine")
 
 
-def _is_broken_anyway(objective: Objective, bench: Bench, seconds: set[int], value: Value) -> bool:
+def _is_broken_anyway(
+    objective: Objective, bench: Bench, seconds: set[int], value: Value, measured: Measured
+) -> bool:
     """Return whether the valid seconds alone break a bar on a share that nothing else could mend.
 
-    No frame may be missing: what it held is not even counted.
+    No frame may be missing, nor samples be in the series `other`: they are not even counted.
     """
     invalid = bench.validity.invalid(seconds)
-    if not invalid or meets(objective, value) or bench.validity.blind().invalid(seconds):
+    if not invalid or meets(objective, value) or measured.hidden:
+        return False
+    if bench.validity.blind().invalid(seconds):
         return False
     without = _without(objective, bench, seconds - invalid)
     return is_broken_anyway(objective, without, value.samples)

@@ -17,7 +17,7 @@ from stormproof.observe.sources import Sources, Watched
 from stormproof.seams import Clock, ReadingSink, Source
 
 EDGES: Final = (Phase.WARMUP, Phase.LOAD, Phase.DRAIN)
-FAULT_EDGES: Final = (FaultStep.INJECTED, FaultStep.UNDONE)
+FAULT_EDGES: Final = (FaultStep.INTENT, FaultStep.INJECTED, FaultStep.UNDONE)
 Watch = Callable[[str], Awaitable[None]]
 
 

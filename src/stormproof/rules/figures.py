@@ -1,11 +1,13 @@
 """Figures of a source over time: how much a counter grew, where a quantile of buckets lies.
 
 Theory of operation. A reading is an instant; what happened between two of them is what their
-counters differ by. A span of time is bracketed by the readings nearest to its ends, and what those
-differ by is its own: nothing is extrapolated. (Readings are taken at the edges of phases and faults
-beside those on the grid, so the bracket is tight where it matters.) A counter that is not there
-counts as 0, because a keeper names a series when it first happens; one that is lower than before
-started again from 0.
+counters differ by. Nothing is extrapolated, so that a span of time is bracketed twice: by the
+readings just inside its ends, which show what it has seen at least, and by those just outside,
+which show what it can have seen at most. (Readings are taken at the edges of phases and faults
+beside those on the grid, so the two are close where it matters.) A counter that was never there
+counts as 0, because a keeper names a series when it first happens; one that is missing for a while
+is what it was before; one that is lower than before started again from 0, and what it counted
+between the reading before and its restart nobody knows.
 
 Source: Prometheus, `promql/quantile.go` (bucketQuantile, ensureMonotonic); `rate` and `increase`
 there extrapolate to the span's ends.
@@ -14,22 +16,41 @@ there extrapolate to the span's ends.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from stormproof.model.observed import ObservedKind
 from stormproof.model.reading import ObservedSeries, SourceReading
 
 Span = tuple[int, int]  # nanoseconds, [from, to)
 
 
 class Instant(NamedTuple):
-    """What a source said at one instant: figure -> value, of those that are finite."""
+    """What a source said at one instant: figure -> value, of those that are finite.
+
+    `either_way_ns`: it may have been so much earlier or later.
+    """
 
     at_ns: int
     values: Mapping[int, float]
+    either_way_ns: int = 0
+
+
+class Bracket(NamedTuple):
+    """The readings of a span: those inside it, those nearest to its ends, those around it.
+
+    `uncovered_ns`: how much of the span no reading is around; `beyond_ns`: how far outside its ends
+    those around it lie. Each list begins with what every counter was known to be.
+    """
+
+    inner: Sequence[Instant]
+    nearest: Sequence[Instant]
+    outer: Sequence[Instant]
+    uncovered_ns: int
+    beyond_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +78,58 @@ class Figures:
         before_ns = at_ns - self.instants[after - 1].at_ns
         return after - 1 if before_ns < self.instants[after].at_ns - at_ns else after
 
-    def longest_gap_ns(self, spans: Iterable[Span]) -> int:
-        """Return the longest time within `spans` without a reading."""
+    def bracket(self, span: Span) -> Bracket:
+        """Return what was read inside and around a span, of readings of which there is one."""
+        low, high = span
+        every = self.instants
+        inner = (
+            bisect_left(every, low, key=lambda one: one.at_ns - one.either_way_ns),
+            bisect_right(every, high, key=lambda one: one.at_ns + one.either_way_ns) - 1,
+        )
+        outer = (
+            max(0, bisect_right(every, low, key=lambda one: one.at_ns + one.either_way_ns) - 1),
+            min(
+                len(every) - 1,
+                bisect_left(every, high, key=lambda one: one.at_ns - one.either_way_ns),
+            ),
+        )
+        first_ns, last_ns = (every[place].at_ns for place in outer)
+        return Bracket(
+            inner=self._from(*inner),
+            nearest=self._from(self._nearest(low), self._nearest(high)),
+            outer=self._from(*outer),
+            uncovered_ns=max(first_ns - low, high - last_ns, 0),
+            beyond_ns=max(low - first_ns, last_ns - high, 0),
+        )
+
+    def _from(self, first: int, last: int) -> Sequence[Instant]:
+        """Return some readings; the first of them with what counters had said before it."""
+        if last < first:
+            return ()
+        known: dict[int, float] = {}
+        for one in self.instants[:first]:
+            known.update(one.values)
+        counters = {
+            key: value
+            for key, value in known.items()
+            if key in self.series and self.series[key].kind is ObservedKind.COUNTER
+        }
+        begin = self.instants[first]
+        return [
+            begin._replace(values={**counters, **begin.values}),
+            *self.instants[first + 1 : last + 1],
+        ]
+
+    def longest_gap_ns(self, spans: Iterable[Span], figures: Collection[int] = ()) -> int:
+        """Return the longest time within `spans` without a reading that holds one of `figures`."""
         longest = 0
+        telling = [
+            one.at_ns
+            for one in self.instants
+            if not figures or any(key in one.values for key in figures)
+        ]
         for low, high in spans:
-            inside = [one.at_ns for one in self.instants if low <= one.at_ns < high]
+            inside = [at_ns for at_ns in telling if low <= at_ns < high]
             marks = [low, *inside, high]
             longest = max([longest, *(later - earlier for earlier, later in pairwise(marks))])
         return longest
@@ -84,7 +152,7 @@ def figures_of(
     own = {key: one for key, one in series.items() if one.source == source}
     wanted = {key for key, one in own.items() if names is None or one.name in names}
     instants = [
-        Instant(one.at_ns, _said(one, wanted))
+        Instant(one.at_ns, _said(one, wanted), -(-(one.end_ns - one.start_ns) // 2))
         for one in readings
         if one.source == source and not one.error
     ]
@@ -98,11 +166,24 @@ def _said(reading: SourceReading, wanted: Collection[int]) -> dict[int, float]:
 
 def increase_of(instants: Sequence[Instant], figure: int) -> float:
     """Return how much a counter grew between the first and the last of some readings."""
-    total = 0.0
-    for earlier, later in pairwise(instants):
-        before, now = earlier.values.get(figure, 0.0), later.values.get(figure, 0.0)
-        total += now - before if now >= before else now
+    total, known = 0.0, instants[0].values.get(figure, 0.0) if instants else 0.0
+    for one in instants[1:]:
+        now = one.values.get(figure)
+        if now is not None:
+            total += now - known if now >= known else now
+            known = now
     return total
+
+
+def restarts_of(instants: Iterable[Instant], figures: Collection[int]) -> int:
+    """Return at how many readings any of some counters was lower than it had been."""
+    known: dict[int, float] = {}
+    restarts = 0
+    for one in instants:
+        here = {key: one.values[key] for key in figures if key in one.values}
+        restarts += any(value < known.get(key, value) for key, value in here.items())
+        known.update(here)
+    return restarts
 
 
 def increases_of(brackets: Iterable[Sequence[Instant]], figures: Collection[int]) -> float:
@@ -127,12 +208,12 @@ def quantile_of(share: float, buckets: Mapping[float, float]) -> Quantile | None
         buckets: upper bound -> how many were not above it; one bound is infinite.
 
     Returns:
-        None where nothing was observed.
+        None where nothing was observed, or more than a number can tell.
     """
     bounds, counts = sorted(buckets), list[float]()
     for bound in bounds:  # merged from instances that differ, a count may lie below the one before
         counts.append(max(buckets[bound], counts[-1] if counts else 0.0))
-    if not counts or counts[-1] <= 0:
+    if not counts or counts[-1] <= 0 or not math.isfinite(counts[-1]):
         return None
     rank = share * counts[-1]
     place = next(index for index, count in enumerate(counts) if count >= rank)

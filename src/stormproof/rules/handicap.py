@@ -35,6 +35,10 @@ def is_harder_when_slowed(objective: Objective) -> bool:
     match metric.reading:
         case Reading.RESPONSE | Reading.SERVICE | Reading.FAILED_SHARE:
             return ceiling
+        case Reading.OBSERVED:
+            return ceiling and objective.aggregation in ("p", "med")
+        case Reading.OBSERVED_SHARE:
+            return ceiling
         case Reading.COUNT | Reading.PASSED_SHARE:
             return objective.operator in _FLOOR
         case Reading.MEASURED:

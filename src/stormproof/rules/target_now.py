@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -42,14 +43,16 @@ def target_now(figures: Figures) -> TargetNow:
     requests = matching(figures, REQUESTS, {}, ObservedKind.COUNTER)
     failed = [key for key in requests if status_of(figures.series[key]).startswith("5")]
     count = increases_of([pair], requests)
+    is_known = math.isfinite(count)
     limited = matching(figures, LIMITED, {}, ObservedKind.COUNTER)
+    hits = increases_of([figures.instants], limited)
     queue = matching(figures, LOG_QUEUE, {}, ObservedKind.GAUGE)
     waiting = [pair[1].values[key] for key in queue if key in pair[1].values]
     return TargetNow(
-        requests_per_s=count / seconds if requests and seconds else None,
-        failed_share=increases_of([pair], failed) / count if count else None,
+        requests_per_s=count / seconds if requests and seconds and is_known else None,
+        failed_share=increases_of([pair], failed) / count if count and is_known else None,
         p95_ms=_p95_ms(figures, pair),
-        limited=round(increases_of([figures.instants], limited)) if limited else None,
+        limited=round(hits) if limited and math.isfinite(hits) else None,
         log_queue=round(max(waiting)) if waiting else None,
     )
 

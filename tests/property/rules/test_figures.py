@@ -7,6 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stormproof.model.observed import ObservedKind
+from stormproof.model.reading import ObservedSeries
 from stormproof.rules.figures import Figures, Instant, increase_of, quantile_of
 
 BOUNDS = [1.0, 2.5, 5.0, 10.0, 100.0, math.inf]
@@ -19,16 +21,16 @@ VALUES = st.lists(st.one_of(st.none(), st.integers(0, 50)), min_size=1, max_size
 def test_a_counter_grew_by_its_runs_however_often_it_began_again(
     values: list[int | None],
 ) -> None:
-    """Cut where it fell, the first run counts from where it began, every later one from 0; a
-    counter that is not named counts as 0."""
+    """Cut where it fell, the first run counts from where it began, every later one from 0; one that
+    is missing is what it was, and 0 before it was ever there."""
     instants = [
         Instant(at, {} if value is None else {7: float(value)}) for at, value in enumerate(values)
     ]
     runs: list[list[int]] = [[values[0] or 0]]
     for value in values[1:]:
-        if (value or 0) < runs[-1][-1]:
+        if value is not None and value < runs[-1][-1]:
             runs.append([])
-        runs[-1].append(value or 0)
+        runs[-1].append(runs[-1][-1] if value is None else value)
     expected = runs[0][-1] - runs[0][0] + sum(run[-1] for run in runs[1:])
     assert increase_of(instants, 7) == expected
 
@@ -80,3 +82,28 @@ def test_the_nearest_reading_brackets_a_span(instants: list[int], edge: int) -> 
     bracket = read.bracketing((edge, 2_000))
     assert abs(bracket[0].at_ns - edge) == min(abs(at - edge) for at in instants)
     assert bracket[-1].at_ns == instants[-1]
+
+
+READ = st.lists(
+    st.tuples(st.integers(0, 200), st.integers(0, 9)), min_size=2, unique_by=lambda x: x[0]
+)
+
+
+@given(READ, st.integers(0, 200), st.integers(1, 100), st.integers(0, 9))
+def test_what_happened_in_a_span_lies_between_its_brackets(
+    read: list[tuple[int, int]], start: int, length: int, late: int
+) -> None:
+    """Whatever the readings and however long they took, what a counter grew by is at least
+    what those inside a span show, and at most what those around it show where they cover it."""
+    kinds = {7: ObservedSeries(id=7, source="s", name="n", tags={}, kind=ObservedKind.COUNTER)}
+    ends = sorted({at for at, _ in read})
+    happened = sorted(at * grown for at, grown in read)
+    instants = [
+        Instant(at, {7: float(sum(one <= at - min(late, 4) for one in happened))}, 4)
+        for at in ends[::9]
+    ]
+    bracket = Figures(series=kinds, instants=instants).bracket((start, start + length))
+    true = sum(start < one <= start + length for one in happened)
+    assert increase_of(bracket.inner, 7) <= true
+    if not bracket.uncovered_ns and len(bracket.outer) > 1:
+        assert true <= increase_of(bracket.outer, 7)

@@ -29,6 +29,13 @@ def every_5_s(start: Mapping[str, float], step: Mapping[str, float]) -> list[tup
     ]
 
 
+def at_edges(start: Mapping[str, float], step: Mapping[str, float]) -> list[tuple[float, Said]]:
+    """Return such readings, of which one is moved to the start of the load, at 4 s, and one more is
+    of the end of the run."""
+    every = every_5_s(start, step)
+    return [every[0], (4.0, every[1][1]), *every[2:], (42.0, every[-1][1])]
+
+
 def observed(said: Sequence[tuple[float, Said]], **changes: Any) -> Record:
     """Return a healthy record whose target said `said`, each at seconds since the load's start.
 
@@ -48,8 +55,8 @@ def observed(said: Sequence[tuple[float, Said]], **changes: Any) -> Record:
         readings.append(
             SourceReading(
                 source="target",
-                start_ns=at(at_s) - 1_000,
-                end_ns=at(at_s) + 1_000,
+                start_ns=at(at_s),
+                end_ns=at(at_s),
                 error=one if isinstance(one, str) else "",
                 ids=[series[text].id for text in figures],
                 values=list(figures.values()),

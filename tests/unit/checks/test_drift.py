@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -25,7 +25,7 @@ from tests.unit.checks.observed import TARGET
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import DrainEvent, EndEvent, OriginEvent, Phase, PhaseEvent, WorkerEvent
 from stormproof.model.objective import Abort, Status
-from stormproof.model.observed import ObservedKind
+from stormproof.model.observed import UNREAD, ObservedKind
 from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.model.record import Record
 from stormproof.rules.evidence import decide_not_judged
@@ -245,6 +245,41 @@ def test_a_gauge_that_nobody_told_of_is_undecided(asked: str, hint: str) -> None
     judged = judge_one(asked, "slope<20", _said(0))
     assert judged.status is Status.INCONCLUSIVE
     assert hint in judged.why
+
+
+@pytest.mark.parametrize(
+    "seen_s", [range(660), range(600, 1_200), (*range(400), *range(800, 1_200))]
+)
+def test_a_gauge_that_is_read_in_a_part_of_the_calm_has_no_slope_of_it(
+    seen_s: Sequence[int],
+) -> None:
+    """Ten minutes are enough of a run of ten, and none of the start, the end or the middle of one
+    of twenty may be missing."""
+    record = _said(0)
+    there = [one for one in record.readings if (one.at_ns - at(0)) // SECOND_NS in seen_s]
+    asked = "target:anonymous_bytes{part:app}"
+    judged = judge_one(asked, "slope<20MB", replace(record, readings=tuple(there)))
+    assert judged.status is Status.INCONCLUSIVE
+    assert judged.why.startswith("it was not read for")
+
+
+def test_left_out_series_and_unread_lines_leave_a_slope_undecided() -> None:
+    """The one that leaks may be among them."""
+    record, asked = _said(0), "target:anonymous_bytes"
+    rest = ObservedSeries(
+        id=9, source="target", name="anonymous_bytes", tags={}, kind=ObservedKind.GAUGE,
+        is_rest=True,
+    )  # fmt: skip
+    unread = msgspec.structs.replace(rest, name=UNREAD, is_rest=False)
+    lines = [
+        msgspec.structs.replace(one, ids=[*one.ids, 9], values=[*one.values, 1.0])
+        for one in record.readings
+    ]
+    left_out = replace(record, observed={**record.observed, 9: rest})
+    partial = replace(record, observed={**record.observed, 9: unread}, readings=tuple(lines))
+    for one in (left_out, partial):
+        assert judge_one(asked, "slope<40MB", one).status is Status.INCONCLUSIVE
+    assert judge_one(asked, "slope<40MB", record).status is Status.PASS
 
 
 def test_a_counter_has_no_slope() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.builders import frame, frames, healthy_record, operations
+from tests.builders import frame, frames, healthy_record, operations, series
 from tests.unit.checks.judging import judge_one as _judge
 
 from stormproof.checks.outcome import Key, Measurement
 from stormproof.kernel.units import MILLISECOND_NS
 from stormproof.model.objective import Status
 from stormproof.model.record import Record
+from stormproof.model.series import Series, SeriesKind
 
 SLOW = "http_req_duration{scenario:feed}"
 FAILED = "http_req_failed{scenario:feed}"
@@ -119,3 +120,19 @@ def test_a_missing_frame_leaves_a_broken_share_open() -> None:
         if (one.worker, one.second) != (1, 13)
     )
     assert _judge(FAILED, "rate<0.01", healthy_record(frames=some)).status is Status.INCONCLUSIVE
+
+
+def test_samples_in_the_series_other_leave_a_broken_share_open() -> None:
+    """What went there is not counted, so it may have been all successes."""
+    other = Series(id=9, kind=SeriesKind.OPERATION, metric="other", tags={"kind": "operation"})
+    taken = tuple(
+        frame(
+            one.worker,
+            one.second,
+            [operations([20.0] * 50, failed=25)],
+            **({"core_idle_share": 0.0} if 4 <= one.second < 34 else {}),
+        )
+        for one in frames()
+    )
+    record = healthy_record(frames=taken, series={0: series() | {9: other}, 1: series()})
+    assert _judge(FAILED, "rate<0.01", record).status is Status.INCONCLUSIVE

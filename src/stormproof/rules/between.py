@@ -1,0 +1,87 @@
+"""What a window can have held, when its readings lie beside its ends and not on them.
+
+Between the least that it was seen to hold and the most that it can have held every value is
+possible; a bar is met, or broken, where all of them agree. For shares and quantiles the worst case
+is that the doubtful ones lie all on one side: of buckets, above some bound; of requests, failed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from stormproof.model.objective import Objective
+from stormproof.rules.bar import holds
+from stormproof.rules.figures import Quantile, quantile_of
+
+Range = tuple[float, float]  # the least and the most
+
+
+def agree(objective: Objective, low: float, high: float) -> bool:
+    """Return whether all values from `low` to `high` give the same answer."""
+    if objective.operator in ("==", "!="):
+        return low == high or not low <= objective.bar <= high
+    return holds(low, objective.operator, objective.bar) == holds(
+        high, objective.operator, objective.bar
+    )
+
+
+def share_between(failed: Range, others: Range) -> Range:
+    """Return the least and the most that the share of failures can be."""
+    low = failed[0] / (failed[0] + others[1]) if failed[0] else 0.0
+    high = failed[1] / (failed[1] + others[0]) if failed[1] else 0.0
+    return low, high
+
+
+def mean_between(sums: Range, counts: Range) -> Range:
+    """Return the least and the most that a mean can be."""
+    low = sums[0] / counts[1] if counts[1] else 0.0
+    return low, sums[1] / counts[0] if counts[0] else math.inf
+
+
+def quantile_between(
+    share: float, fewest: Mapping[float, float], most: Mapping[float, float]
+) -> Range:
+    """Return the least and the most that a quantile can be.
+
+    Args:
+        share: 0 to 1.
+        fewest: upper bound -> how many were not above it, at least.
+        most: the same, at most.
+    """
+    bounds = sorted(most)
+    few, many = _each(bounds, fewest), _each(bounds, most)
+    few = [min(one, other) for one, other in zip(few, many, strict=True)]
+    lows, highs = list[float](), list[float]()
+    for cut in range(len(bounds) + 1):
+        lows += [_least(one) for one in _found(share, bounds, many[:cut] + few[cut:])]
+        highs += [_most(one) for one in _found(share, bounds, few[:cut] + many[cut:])]
+    return min(lows, default=0.0), max(highs, default=math.inf)
+
+
+def _each(bounds: Sequence[float], buckets: Mapping[float, float]) -> list[float]:
+    """Return how many fell into each bucket alone."""
+    each, below = list[float](), 0.0
+    for bound in bounds:
+        so_far = max(below, buckets.get(bound, 0.0))
+        each.append(so_far - below)
+        below = so_far
+    return each
+
+
+def _found(share: float, bounds: Sequence[float], each: Sequence[float]) -> Iterator[Quantile]:
+    so_far, buckets = 0.0, dict[float, float]()
+    for bound, count in zip(bounds, each, strict=True):
+        so_far += count
+        buckets[bound] = so_far
+    found = quantile_of(share, buckets)
+    if found is not None:
+        yield found
+
+
+def _least(found: Quantile) -> float:
+    return math.nextafter(found.low, math.inf) if found.value is None else found.value
+
+
+def _most(found: Quantile) -> float:
+    return math.inf if found.value is None else found.value
