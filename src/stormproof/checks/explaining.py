@@ -11,20 +11,43 @@ from collections.abc import Iterator
 import msgspec
 
 from stormproof.checks.completeness import completeness_of
+from stormproof.checks.history import History, read_history
+from stormproof.checks.history_life import key_of, operations_near
 from stormproof.checks.message_life import life_of, tell_life
 from stormproof.checks.objective_story import tell_objective
 from stormproof.checks.surroundings import around_ns, in_order, surroundings
 from stormproof.checks.tally import Tally, tally_deliveries
+from stormproof.checks.wording import counted
 from stormproof.kernel.limits import EXPLAINED_WITNESSES_MAX
+from stormproof.kernel.units import SECOND_NS
 from stormproof.model.finding import Finding, Witness
 from stormproof.model.record import Record
-from stormproof.model.story import Story
+from stormproof.model.story import Moment, Story
 from stormproof.model.verdict import Judged, Verdict
 from stormproof.rules.windows import Windows, windows_of
 
 AROUND_S = 5.0  # of a witness that is no message
-FINDING_OF = {  # a metric of delivery -> the kind that it counts
-    f"delivery_{kind}": kind
+OF_HISTORY = {  # a metric of the history -> the kinds that it counts, or that leave it undecided
+    "set_lost": ("set-lost", "set-unread"),
+    "set_stale": ("set-stale",),
+    "set_stale_s": ("set-stale",),
+    "set_unexpected": ("set-unexpected",),
+    "set_repeated": ("set-repeated",),
+    "set_refused_seen": ("set-refused-seen",),
+    "counter_off": ("counter-off", "counter-unread"),
+    "ids_duplicated": ("id-duplicated",),
+    "register_nonlinearizable": ("register-nonlinearizable",),
+    "reads_not_own_writes": ("read-not-own-write",),
+    "reads_not_monotonic": ("read-stepped-back",),
+    "reads_stale": ("read-stale",),
+    "reads_stale_s": ("read-stale",),
+    "isolation_foreign": ("isolation-foreign",),
+    "effects_duplicated": ("effect-duplicated",),
+    "totals_off": ("total-off", "total-unread"),
+    "final_off": ("final-off",),
+}
+KINDS_OF = OF_HISTORY | {  # of delivery as well
+    f"delivery_{kind}": (kind,)
     for kind in (
         "lost",
         "duplicated",
@@ -35,6 +58,7 @@ FINDING_OF = {  # a metric of delivery -> the kind that it counts
         "reordered",
     )
 }
+HISTORY_KINDS = frozenset(kind for kinds in OF_HISTORY.values() for kind in kinds)
 
 
 class Unknown(LookupError):
@@ -64,12 +88,12 @@ def explain(record: Record, verdict: Verdict, name: str) -> list[Story]:
     keyed = _with_key(verdict, name)
     if keyed is not None:
         finding, witness = keyed
-        return [_tell_witness(record, windows, finding, witness, _tally(record))]
+        return [_tell_message(record, windows, finding, witness, _tally(record))]
     judged = _objective(verdict, name)
-    kind = FINDING_OF.get(judged.name.partition(":")[0].partition("{")[0].strip(), "")
+    kinds = KINDS_OF.get(judged.name.partition(":")[0].partition("{")[0].strip(), ())
     stories = [tell_objective(record, windows, verdict, judged)]
     for one in verdict.findings:
-        if one.kind == kind:
+        if one.kind in kinds:
             stories += _tell_finding(record, windows, one)
     return stories
 
@@ -123,23 +147,47 @@ def _tell_finding(record: Record, windows: Windows, finding: Finding) -> Iterato
         title=f"{finding.kind}: {finding.title}", facts=facts, advice=[] if shown else advice
     )
     tally = _tally(record) if any(one.key for one in shown) else None
+    is_history = bool(shown) and finding.kind in HISTORY_KINDS
+    history = _history(record) if is_history else None
     for one in shown:
-        yield _tell_witness(record, windows, finding, one, tally)
+        if one.key and tally is not None:
+            yield _tell_message(record, windows, finding, one, tally)
+        else:
+            yield _tell_instant(record, windows, finding, one, history)
 
 
-def _tell_witness(
-    record: Record, windows: Windows, finding: Finding, witness: Witness, tally: Tally | None
+def _history(record: Record) -> History:
+    return read_history(record.ledger, whole=completeness_of(record).workers_whole)
+
+
+def _tell_message(
+    record: Record, windows: Windows, finding: Finding, witness: Witness, tally: Tally
 ) -> Story:
     title = f"{finding.kind}: {witness.what}"
     advice = [finding.advice] if finding.advice else []
-    if witness.key and tally is not None:
-        drained = completeness_of(record).drain is not None
-        life = life_of(record, tally, int(witness.key, 16), drained=drained)
-        told = tell_life(record, windows, life, title)
-        return msgspec.structs.replace(told, advice=[*told.advice, *advice])
+    drained = completeness_of(record).drain is not None
+    life = life_of(record, tally, int(witness.key, 16), drained=drained)
+    told = tell_life(record, windows, life, title)
+    return msgspec.structs.replace(told, advice=[*told.advice, *advice])
+
+
+def _tell_instant(
+    record: Record, windows: Windows, finding: Finding, witness: Witness, history: History | None
+) -> Story:
+    """Tell what was around a witness that is no message, and what was done to its key."""
+    title = f"{finding.kind}: {witness.what}"
+    advice = [finding.advice] if finding.advice else []
     if not witness.at_ns:
         return Story(title=title, facts=["the record does not say when"], advice=advice)
     from_ns, to_ns = around_ns([witness.at_ns], AROUND_S)
-    moments, left_out = in_order(surroundings(record, windows, from_ns, to_ns))
     facts = [f"at {windows.at_s(witness.at_ns):.3f} s; {AROUND_S:.0f} s on both sides are told"]
-    return Story(title=title, facts=facts, moments=moments, left_out=left_out, advice=advice)
+    done, more = list[Moment](), 0
+    key = None if history is None else key_of(history, finding.kind, witness)
+    if history is not None and key is not None:
+        margin_ns = round(AROUND_S * SECOND_NS)
+        done, more = operations_near(history, windows, key, witness.at_ns, margin_ns)
+        name = history.key_text(key)
+        facts.append(f"of {counted(len(done) + more, 'operation')} on {name}, {len(done)} are told")
+    near = surroundings(record, windows, from_ns, to_ns)
+    moments, left_out = in_order([*done, *near], keep="data")
+    return Story(title=title, facts=facts, moments=moments, left_out=left_out + more, advice=advice)

@@ -9,13 +9,15 @@ Theory of operation.
    nothing grows, or that more grew than ever fell; else it is too early to tell.
 3. One or two sudden jumps are no slope: both sides are compared with themselves only.
 4. The slope (`checks.trend`) is held against the bar with its whole 95 % interval, over all of the
-   time and over its second half: growth that has ended is no leak, growth that still slows down is
-   too short to say, and so is every interval that holds the bar. How much longer to run follows
-   from the interval, which shrinks with the time to the power of 3/2.
+   time and over its second half: growth that has ended is no leak; growth that still slows down,
+   or that may have begun late, is too short to say, and so is every interval that holds the bar.
+   How much longer to run follows from the interval, which shrinks with the time to the power of
+   3/2.
 
 Rules such as "grew by more than 10 % and 20 MB" are not used: they pass a slow leak in a short run
 and accuse a cache that fills. Limits: a leak that a cycle longer than the run would give back
-cannot be told from one that it would not; jumps at faults are taken for restarts.
+cannot be told from one that it would not; jumps at faults are taken for restarts; what begins to
+leak in the last tenth of the time is not seen.
 """
 
 from __future__ import annotations
@@ -327,10 +329,12 @@ def _weigh(points: Points, bar: float) -> tuple[Answer, Slope | None, str]:
     has_slowed = early is not None and early.is_above(late)
     has_changed = has_slowed or (early is not None and late.is_above(early))
     slope = late if has_changed else whole
-    if slope.high < bar and late.low <= bar:
+    if slope.high < bar and late.high < bar:
         return Answer.NO_LEAK, slope, "level over its second half" if has_changed else "level"
     if late.high < bar:
         return Answer.NO_LEAK, late, "it grew and has been level over its second half"
+    if slope.high < bar:
+        return Answer.TOO_SHORT, late, "level in all, and not surely so over its second half"
     if slope.low <= bar:
         return Answer.TOO_SHORT, slope, "its growth and the bar are within the noise"
     if _is_slowing(points.between(middle, end), bar, has_slowed=has_slowed):

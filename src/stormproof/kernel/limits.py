@@ -77,4 +77,5 @@ RESP_NESTING_MAX = 8
 STREAMS_WATCHED_MAX = 50
 EXPLAINED_MOMENTS_MAX = 60  # of one finding, besides those of its own messages
 EXPLAINED_WITNESSES_MAX = 3  # of one finding, each with its whole life
+EXPLAINED_OPERATIONS_MAX = 20  # on the key of one witness
 EXPLAINED_USERS_MAX = 6  # named one by one

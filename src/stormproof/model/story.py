@@ -8,7 +8,7 @@ import msgspec
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened at an instant.
 
-    `about` says to what: message, session, fault, probe, failure, run.
+    `about` says to what: message, session, data, fault, probe, failure, run.
     """
 
     at_s: float  # since the start of the load

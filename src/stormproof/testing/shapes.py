@@ -294,10 +294,18 @@ def _descriptors(random: np.random.Generator) -> Drawn:
     return Drawn(at_s=at_s, values=values, operations=done)
 
 
+def _late(random: np.random.Generator) -> Drawn:
+    """Begin to leak when three quarters of the hour are over."""
+    at_s = _clock()
+    leaking_s = np.maximum(at_s - WARM_S - HOUR_S * 0.75, 0)
+    return Drawn(at_s=at_s, values=BASE + _growth(leaking_s) + _noise(random, at_s))
+
+
 _FOUND = frozenset({Answer.LEAK})
 _LEVEL = frozenset({Answer.NO_LEAK})
 _UNDECIDED = frozenset({Answer.TOO_SHORT})
 _NO_ACCUSATION = _LEVEL | _UNDECIDED
+_NO_CLEARANCE = _FOUND | _UNDECIDED
 
 _ALL: Final = (
     Shape(name="flat", draw=_flat, right=_LEVEL),
@@ -319,6 +327,7 @@ _ALL: Final = (
     Shape(name="restarted", draw=_restarted, right=_LEVEL),
     Shape(name="too short", draw=_short, right=_UNDECIDED),
     Shape(name="growth near the bar", draw=_near, right=_NO_ACCUSATION),
+    Shape(name="late start", draw=_late, right=_NO_CLEARANCE),
     Shape(name="slow drift", draw=_slow, right=_FOUND),
     Shape(name="wandering leak", draw=_wandering_leak, right=_FOUND),
     Shape(name="leaking sawtooth", draw=_leaking_sawtooth, right=_FOUND),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.builders import (
@@ -19,16 +20,22 @@ from tests.builders import (
 )
 from tests.histories import Op, segments_of
 
-from stormproof.checks.explaining import Unknown, explain, names_in
+from stormproof.checks.explaining import OF_HISTORY, Unknown, explain, names_in
 from stormproof.checks.judge import judge
-from stormproof.kernel.limits import EXPLAINED_MOMENTS_MAX, EXPLAINED_WITNESSES_MAX
+from stormproof.kernel.limits import (
+    EXPLAINED_MOMENTS_MAX,
+    EXPLAINED_OPERATIONS_MAX,
+    EXPLAINED_WITNESSES_MAX,
+)
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import DrainEvent, EndEvent, Failure
-from stormproof.model.history import Function
+from stormproof.model.finding import ACCUSING
+from stormproof.model.history import Function, digest_word
 from stormproof.model.ledger import ENTRY, EntryKind
 from stormproof.model.record import Record
 from stormproof.model.story import Story
 from stormproof.rules.grammar import objective
+from stormproof.rules.history_metrics import COUNTED, LASTED
 
 
 def _room(members: int = 3) -> LedgerWriter:
@@ -68,6 +75,12 @@ def _losing() -> tuple[Record, int]:
     _say(writer, 14.0, 3, [0, 1, 2])
     failures = (_failure(13.2), _failure(13.4), _failure(13.3, "timeout"))
     return healthy_record(ledger=(writer.array,), failures=failures), key
+
+
+def _op(function: Function, value: Any, *span_s: float, key: str = "k", user: int = 1) -> Op:
+    """Return an operation with instants in seconds."""
+    began, ended = (round(one * SECOND_NS) for one in (span_s[0], span_s[-1]))
+    return Op(function=function, key=key, value=value, began=began, ended=ended, user=user)
 
 
 def _explain(record: Record, name: str) -> list[Story]:
@@ -255,6 +268,64 @@ def test_an_objective_on_delivery_brings_its_finding() -> None:
         "lost",
         "lost",
     ]
+
+
+KEY = f"#{digest_word('k'):016x}"  # as it is told where the ledger does not spell it
+HISTORIES: dict[str, tuple[str, list[Op]]] = {
+    "set_lost": (
+        "set-lost",
+        [_op(Function.ADD, 5, 1.0, 1.1), _op(Function.READ_SET, [], 2.0, 2.1, user=3)],
+    ),
+    "counter_off": (
+        "counter-off",
+        [
+            _op(Function.READ, 0, 0.1, 0.2),
+            _op(Function.INCREMENT, 1, 1.0, 1.1),
+            _op(Function.READ, 9, 2.0, 2.1),
+        ],
+    ),
+    "ids_duplicated": (
+        "id-duplicated",
+        [_op(Function.ISSUED, 5, 1.0), _op(Function.ISSUED, 5, 2.0, user=3)],
+    ),
+    "register_nonlinearizable": (
+        "register-nonlinearizable",
+        [_op(Function.WRITE, 1, 1.0, 1.1), _op(Function.READ, 7, 2.0, 2.1)],
+    ),
+}
+
+
+@pytest.mark.parametrize("metric", HISTORIES)
+def test_an_objective_on_data_brings_its_finding_and_what_was_done_to_the_key(metric: str) -> None:
+    """The witness is told with the operations on its key, and not with those on another."""
+    kind, ops = HISTORIES[metric]
+    other = _op(Function.WRITE, 3, 1.5, 1.6, key="another")
+    asked = plan(objectives=(objective(metric, "count==0"),))
+    segments = segments_of([*ops, other])
+    told = _explain(replace(healthy_record(asked), ledger=segments), metric)
+    assert [one.title.partition(":")[0] for one in told] == [f"objective {metric}", kind, kind]
+    done = [one.what for one in told[2].moments if one.about == "data"]
+    assert len(done) == len(ops)
+    assert f"of {len(ops)} operations on {KEY}, {len(ops)} are told" in told[2].facts
+    assert not any("another" in what for what in done)
+
+
+def test_every_metric_of_the_history_has_its_findings() -> None:
+    """Whatever the catalog counts in a history leads to kinds that accuse."""
+    assert set(OF_HISTORY) == {*COUNTED, *LASTED}
+    assert all(kinds[0] in ACCUSING for kinds in OF_HISTORY.values())
+
+
+def test_operations_on_a_key_are_bounded() -> None:
+    """Of a thousand reads around a lost element the nearest are told, and how many there are."""
+    ops = [_op(Function.ADD, 5, 1.0, 1.1)]
+    ops += [_op(Function.READ_SET, [], 2 + one / 1_000, 2.5 + one / 1_000) for one in range(1_000)]
+    told = _explain(replace(healthy_record(), ledger=segments_of(ops)), "set-lost")[1]
+    done = [one for one in told.moments if one.about == "data"]
+    assert len(done) == EXPLAINED_OPERATIONS_MAX
+    assert f"user 1 adds 5 to {KEY}, until 1.100 s" in [one.what for one in done]
+    assert any(f"of 1001 operations on {KEY}, 20 are told" in fact for fact in told.facts)
+    assert told.left_out >= 981
 
 
 def test_an_objective_on_recovery_is_told_around_its_faults() -> None:

@@ -31,6 +31,26 @@ def test_what_ended_long_ago_is_mostly_cleared(name: str) -> None:
     assert scored.answers[Answer.NO_LEAK] > SEEDS / 2
 
 
+def test_a_leak_that_begins_late_is_never_called_level() -> None:
+    """Level for three quarters of the hour, then three times the bar: not one of 200 is cleared."""
+    assert score(SHAPES["late start"], SEEDS).answers[Answer.NO_LEAK] == 0
+
+
+def test_a_leak_that_begins_late_says_how_much_longer_to_run() -> None:
+    """What is level in all, and not surely so of late, asks for more time and gives its slope."""
+    told = SHAPES["late start"].judge(0)
+    assert told.answer is Answer.TOO_SHORT
+    assert "second half" in told.why
+    assert told.longer_s is not None
+    assert told.per_hour is not None
+
+
+def test_what_is_level_is_hardly_ever_too_short() -> None:
+    """Of 2,000 harmless series at most ten are left undecided."""
+    level = [one for one in SHAPES.values() if one.right == {Answer.NO_LEAK}]
+    assert sum(score(one, SEEDS).answers[Answer.TOO_SHORT] for one in level) <= SEEDS // 20
+
+
 def test_equal_series_have_equal_answers() -> None:
     """Judging draws nothing at random: the same seed gives the same answer to the last bit."""
     for shape in SHAPES.values():

@@ -1,0 +1,118 @@
+"""What was done to one key of the history around an instant, for the story of a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from stormproof.checks.history import History, Table
+from stormproof.checks.ledger import FOREVER_NS
+from stormproof.kernel.limits import EXPLAINED_OPERATIONS_MAX
+from stormproof.model.finding import Witness
+from stormproof.model.history import FLAG_ABSENT, FLAG_EXPECTS_ABSENT, Function, Step
+from stormproof.model.story import Moment
+from stormproof.rules.windows import Windows
+
+VALUE_FIRST = ("set-", "isolation-")  # kinds whose witnesses say "VALUE of KEY", others "KEY ..."
+
+
+def key_of(history: History, kind: str, witness: Witness) -> int | None:
+    """Return the key that a witness of a kind of finding is about; None where none is named."""
+    keys: list[int] = np.unique(np.concatenate([one.key for one in _tables(history)])).tolist()
+    named = sorted(((history.key_text(key), key) for key in keys), key=_longest_first)
+    for name, key in named:
+        if kind.startswith(VALUE_FIRST):
+            is_about = f" of {name}," in witness.what or f" of {name} " in witness.what
+        else:
+            is_about = witness.what.startswith((f"{name} ", f"{name}:"))
+        if is_about:
+            return key
+    return None
+
+
+def _longest_first(named: tuple[str, int]) -> tuple[int, str]:
+    return -len(named[0]), named[0]
+
+
+def operations_near(
+    history: History, windows: Windows, key: int, at_ns: int, margin_ns: int
+) -> tuple[list[Moment], int]:
+    """Return the operations on a key nearest to an instant, and how many more there are near it.
+
+    Near is what was under way at most `margin_ns` before or after.
+    """
+    found = [
+        (abs(int(table.began_ns[row]) - at_ns), table, row)
+        for table in _tables(history)
+        for row in _nearest(table, key, at_ns, margin_ns)
+    ]
+    found.sort(key=lambda one: one[0])
+    told = [_told(history, windows, table, row) for _, table, row in found]
+    near = sum(int(_is_near(table, key, at_ns, margin_ns).sum()) for table in _tables(history))
+    told = told[:EXPLAINED_OPERATIONS_MAX]
+    return told, near - len(told)
+
+
+def _tables(history: History) -> tuple[Table, ...]:
+    return history.changes, history.reads, history.facts
+
+
+def _is_near(
+    table: Table, key: int, at_ns: int, margin_ns: int
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return which operations are near; what never ended is near where it began."""
+    over_ns = np.where(table.ended_ns == FOREVER_NS, table.began_ns, table.ended_ns)
+    is_near: np.ndarray[tuple[int], np.dtype[np.bool_]] = (
+        (table.key == np.uint64(key))
+        & (table.began_ns <= at_ns + margin_ns)
+        & (over_ns >= at_ns - margin_ns)
+    )
+    return is_near
+
+
+def _nearest(table: Table, key: int, at_ns: int, margin_ns: int) -> Iterator[int]:
+    rows = np.flatnonzero(_is_near(table, key, at_ns, margin_ns))
+    apart = np.abs(table.began_ns[rows] - at_ns)
+    yield from rows[np.argsort(apart, kind="stable")][:EXPLAINED_OPERATIONS_MAX].tolist()
+
+
+def _told(history: History, windows: Windows, table: Table, row: int) -> Moment:
+    began_ns, ended_ns = int(table.began_ns[row]), int(table.ended_ns[row])
+    until = ""
+    if table.step[row] == Step.UNKNOWN:
+        until = ": no answer that says whether it was made"
+    elif table.step[row] == Step.REFUSED:
+        until = ": refused"
+    elif ended_ns != began_ns:
+        until = f", until {windows.at_s(ended_ns):.3f} s"
+    what = f"user {int(table.user[row])} {_deed(history, table, row)}{until}"
+    return Moment(at_s=windows.at_s(began_ns), about="data", what=what)
+
+
+def _deed(history: History, table: Table, row: int) -> str:
+    key, flags = history.key_text(int(table.key[row])), int(table.flags[row])
+    is_absent = bool(flags & FLAG_ABSENT)
+    value = "absent" if is_absent else history.value_text(int(table.value[row]))
+    other = "absent" if flags & FLAG_EXPECTS_ABSENT else history.value_text(int(table.other[row]))
+    match Function(int(table.function[row])):
+        case Function.ADD:
+            return f"adds {value} to {key}"
+        case Function.REMOVE:
+            return f"removes {value} from {key}"
+        case Function.INCREMENT:
+            return f"changes {key} by {value}"
+        case Function.WRITE:
+            return f"sets {key} to {value}"
+        case Function.CAS:
+            return f"sets {key} from {other} to {value}"
+        case Function.READ_SET:
+            return f"reads the elements of {key}"
+        case Function.READ | Function.TOTAL:
+            return f"reads {key} as {value}"
+        case Function.ISSUED:
+            return f"is given {key} {value}"
+        case Function.EFFECT:
+            return f"sees the effect {other} of {key} {value}"
+        case _:
+            return f"tells {value} of {key}"
