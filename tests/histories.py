@@ -21,11 +21,13 @@ from stormproof.model.history import (
     CHANGES,
     ELEMENTS_PER_ENTRY,
     FLAG_EXPECTS_ABSENT,
+    OF_SETS,
     OPERATION,
     READS,
     Function,
     Step,
     digest_word,
+    element_of,
     word_of,
 )
 from stormproof.model.ledger import NUMPY_FIELDS
@@ -75,7 +77,8 @@ class HistoryWriter:
         rows: list[tuple[int, list[bytes]]] = []
         changes = sorted((op for op in self.ops if _is_change(op)), key=lambda op: op.began)
         for number, op in enumerate(changes, 1):
-            word, flags, _ = word_of(op.value)
+            read = element_of if op.function in OF_SETS else word_of
+            word, flags, _ = read(op.value)
             key = digest_word(op.key)
             first = self._entry(Step.BEGAN, op, op.began, op.function | flags, 0, number, key, word)
             rows.append((op.began, [first]))
@@ -92,7 +95,7 @@ class HistoryWriter:
         if not isinstance(op.value, list):
             word, flags, _ = word_of(op.value)
             return [self._entry(Step.OK, op, op.ended, op.function | flags, 0, 0, key, word)]
-        words = [word_of(one)[0] for one in op.value]
+        words = [element_of(one)[0] for one in op.value]
         for start in range(0, len(words), ELEMENTS_PER_ENTRY):
             few = words[start : start + ELEMENTS_PER_ENTRY]
             three = (*few, 0, 0)[:ELEMENTS_PER_ENTRY]
@@ -116,7 +119,8 @@ class HistoryWriter:
         self, step: Step, op: Op, at: int, flags: int, more: int, number: int, key: int, word: int
     ) -> bytes:
         other = ORIGIN_NS + op.began if op.function in READS else word_of(op.other)[0]
-        if op.function is Function.CAS and step is Step.BEGAN and op.other is None:
+        is_cas = op.function is Function.CAS and step is Step.BEGAN
+        if op.other is None and (is_cas or op.function is Function.EFFECT):
             flags |= FLAG_EXPECTS_ABSENT
         at_ns = ORIGIN_NS + at
         return OPERATION.pack(

@@ -15,13 +15,13 @@ from typing import Final, Literal
 
 import numpy as np
 
-from stormproof.checks.history import Ints, Mask, Reads, Table, Told, is_text
+from stormproof.checks.history import Ints, Mask, Reads, Table, Told, is_absent, is_text
 from stormproof.checks.ledger import FOREVER_NS, Words
 from stormproof.checks.outcome import Measurement, Outcome
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.finding import Finding, Witness
-from stormproof.model.history import FLAG_ABSENT, Function, Step
+from stormproof.model.history import Function, Step
 
 READ_AT_THE_END: Final = "have each counter read once more when the load has ended"
 READ_FIRST: Final = "have each counter read before its first change, as in `prepare`"
@@ -36,6 +36,7 @@ class _Bounds:
     low: Ints
     high: Ints
     is_known: Mask  # it is known what the counter starts with
+    is_quiet: Mask  # the last change had been made when it began
 
     @property
     def is_off(self) -> Mask:
@@ -51,7 +52,8 @@ def check_counters(told: Told) -> Outcome:
     What it does: adds up the changes that must be and that may be in a read. Why it matters: two
     changes at once that are both acknowledged and counted as one are lost money, stock or seats.
     What a failure looks like: "3 reads of counters are off", each with what was read and what
-    could have been. Limits: what a counter starts with is what the first read before all its
+    could have been. Limits: without an objective only reads after the last change fail a run, for
+    others may lag. What a counter starts with is what the first read before all its
     changes says, and without one the run is undecided; so it is when no read came after the last
     change, or the record was cut off. Texts and nothing at all are no numbers, and left out;
     so are keys that are written as well, which are registers.
@@ -64,19 +66,19 @@ def check_counters(told: Told) -> Outcome:
         return _written_as_well()
     keys = np.unique(changes.key)
     reads = told.history.reads.of(Function.READ)
-    reads = reads.where(
-        np.isin(reads.key, keys) & ~is_text(reads) & ((reads.flags & FLAG_ABSENT) == 0)
-    )
+    reads = reads.where(np.isin(reads.key, keys) & ~is_text(reads) & ~is_absent(reads))
     reads = reads.where(np.lexsort((reads.began_ns, reads.key)))
     bounds = _bounds(changes, reads, keys)
     off = np.flatnonzero(bounds.is_off)
+    is_asked = told.breaks("counter_off", len(off))
+    accused = off if is_asked else np.flatnonzero(bounds.is_off & bounds.is_quiet)
     why, remedy = _doubt(told, changes, bounds, keys)
     findings = []
-    if told.history.whole and len(off):
-        findings.append(_off(bounds, off, told))
+    if told.history.whole and len(accused):
+        findings.append(_off(bounds, accused, told))
     elif why and told.history.whole:
         findings.append(Finding(kind="counter-unread", title=why, count=1, advice=remedy))
-    is_doubtful = bool(why) and (not told.history.whole or not len(off))
+    is_doubtful = bool(why) and (not told.history.whole or not len(accused))
     measured = Measurement(
         value=None if is_doubtful else float(len(off)),
         samples=0 if is_doubtful else len(bounds.reads),
@@ -105,7 +107,13 @@ def _bounds(changes: Table, reads: Reads, keys: Words) -> _Bounds:
     low = sums.ended_before(must & up) + sums.begun_by_the_end(may & down)
     high = sums.begun_by_the_end(may & up) + sums.ended_before(must & down)
     starts, is_known = _starts(changes, reads, keys)
-    return _Bounds(reads=reads, low=low + starts, high=high + starts, is_known=is_known)
+    last_ns = np.full(len(keys), -1, np.int64)
+    known_ns = np.where(changes.ended_ns < FOREVER_NS, changes.ended_ns, changes.began_ns)
+    np.maximum.at(last_ns, np.searchsorted(keys, changes.key), known_ns)
+    is_quiet = reads.began_ns > last_ns[np.searchsorted(keys, reads.key)]
+    return _Bounds(
+        reads=reads, low=low + starts, high=high + starts, is_known=is_known, is_quiet=is_quiet
+    )
 
 
 class _Sums:

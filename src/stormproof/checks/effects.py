@@ -10,7 +10,7 @@ from stormproof.checks.outcome import Measurement, Outcome
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.finding import Finding, Witness
-from stormproof.model.history import Function
+from stormproof.model.history import FLAG_ABSENT, FLAG_EXPECTS_ABSENT, Function
 
 
 def check_effects(told: Told) -> Outcome:
@@ -19,11 +19,14 @@ def check_effects(told: Told) -> Outcome:
     What it does: compares the effects that users saw, by the key that asked for them. Why it
     matters: messages and requests may come twice, payments may not. What a failure looks like: "1
     key acted on more than once", with the two effects. Limits: an effect that nobody saw is not
-    compared; the same effect may be seen as often as one likes; whether a key was acted on at all
-    is what a set says.
+    compared, nor is one without a key or an id; the same effect may be seen as often as one likes;
+    whether a key was acted on at all is what a set says.
     Source: Stripe's idempotency keys; the outbox pattern, which delivers at least once.
     """
     seen = told.history.facts.of(Function.EFFECT)
+    seen = seen.where((seen.flags & (FLAG_ABSENT | FLAG_EXPECTS_ABSENT)) == 0)
+    if not len(seen):
+        return _nothing()
     order = np.lexsort((seen.ended_ns, seen.other, seen.value, seen.key))
     seen = seen.where(order)
     is_new = np.ones(len(seen), np.bool_)
@@ -37,6 +40,16 @@ def check_effects(told: Told) -> Outcome:
     measured = Measurement(value=float(len(doubled)), samples=len(begins))
     findings = [_finding(first_sights, doubled.tolist(), told)] if len(doubled) else []
     return Outcome(findings=findings, measured={("effects_duplicated", ""): measured})
+
+
+def _nothing() -> Outcome:
+    measured = Measurement(
+        value=None,
+        samples=0,
+        why="no effect was seen that had an idempotency key and an id",
+        remedy="check what the journey tells the ledger",
+    )
+    return Outcome(measured={("effects_duplicated", ""): measured})
 
 
 def _differs(seen: Table, more: Words | None = None) -> Mask:

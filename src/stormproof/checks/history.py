@@ -18,6 +18,7 @@ from stormproof.model.history import (
     CHANGES,
     ELEMENTS_PER_ENTRY,
     FIRST_KIND,
+    FLAG_ABSENT,
     FLAG_TEXT,
     FUNCTION_MASK,
     NAME_BYTES_PER_ENTRY,
@@ -306,4 +307,10 @@ def _names(rows: Entries) -> dict[int, str]:
 def is_text(table: Table) -> Mask:
     """Return which operations have a text for a value."""
     mask: Mask = (table.flags & FLAG_TEXT) != 0
+    return mask
+
+
+def is_absent(table: Table) -> Mask:
+    """Return which operations have nothing at all for a value."""
+    mask: Mask = (table.flags & FLAG_ABSENT) != 0
     return mask

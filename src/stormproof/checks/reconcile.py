@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -9,12 +10,13 @@ import numpy as np
 from stormproof.checks.history import Reads, Table, Told
 from stormproof.checks.ledger import FOREVER_NS
 from stormproof.checks.outcome import Measurement, Outcome
-from stormproof.checks.totals import lives_of
+from stormproof.checks.set_timeline import timeline_of
+from stormproof.checks.totals import lives_of, rows_of
 from stormproof.checks.versions import overwritten_ns, stories_of
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.finding import Finding, Witness
-from stormproof.model.history import Function, Step
+from stormproof.model.history import Function
 
 REMEDY: Final = "have everything read once more when the load has ended, as in `settle`"
 NAMED: Final = 3
@@ -34,10 +36,11 @@ def check_final_reads(told: Told) -> Outcome:
 
     What it does: takes the last read of each set and each written key that began after all changes
     of it had ended. A set holds all that was added for sure and not removed, and nothing that was
-    refused or removed for sure; a key holds a value that was not certainly overwritten. Why it
-    matters: what is left when all is quiet is what people live with. What a failure looks like: "1
-    key off at the end: cart:7 without 42, with 43". Limits: only an objective makes it run; what
-    was there at first and never touched is not known; counters have a checker of their own.
+    removed for sure, or refused when it had not been there; a key holds a value that was not
+    certainly overwritten. Why it matters: what is left when all is quiet is what people live with.
+    What a failure looks like: "1 key off at the end: cart:7 without 42, with 43". Limits: only an
+    objective makes it run; what was there at first and never touched is not known; counters have a
+    checker of their own.
     """
     changes = told.history.changes.of(Function.ADD, Function.REMOVE, Function.WRITE, Function.CAS)
     off, judged, unread = list[_Off](), 0, list[int]()
@@ -73,6 +76,8 @@ def _last_change_ns(changes: Table) -> dict[int, int]:
 
 def _sets(told: Told, changes: Table) -> tuple[list[_Off], int, list[int]]:
     mine = changes.of(Function.ADD, Function.REMOVE)
+    mine = mine.where(np.argsort(mine.key, kind="stable"))
+    refused = _refused(told)
     reads = told.history.reads.of(Function.READ_SET)
     reads = reads.where(np.lexsort((reads.began_ns, reads.key)))
     off, judged, unread = list[_Off](), 0, list[int]()
@@ -82,20 +87,33 @@ def _sets(told: Told, changes: Table) -> tuple[list[_Off], int, list[int]]:
             unread.append(key)
             continue
         judged += 1
-        how = _difference(told, mine.where(mine.key == key), reads, at)
+        some = mine.where(rows_of(mine.key, key))
+        how = _difference(told, some, reads, at, refused.get(key, set()))
         if how:
             off.append(_Off(key, int(reads.user[at]), int(reads.began_ns[at]), how))
     return off, judged, unread
 
 
-def _difference(told: Told, changes: Table, reads: Reads, at: int) -> str:
+def _refused(told: Told) -> dict[int, set[int]]:
+    """Return, a set, what was always refused, was not there at first, and came all the same."""
+    refused: dict[int, set[int]] = {}
+    if not len(told.history.changes.of(Function.ADD)):
+        return refused
+    timeline = timeline_of(told.history)
+    elements, rows = timeline.elements, timeline.is_refused_seen
+    pairs = zip(elements.key[rows].tolist(), elements.value[rows].tolist(), strict=True)
+    for key, value in pairs:
+        refused.setdefault(key, set()).add(value)
+    return refused
+
+
+def _difference(
+    told: Told, changes: Table, reads: Reads, at: int, refused: AbstractSet[int]
+) -> str:
     """Say what a read of a set lacks and what it holds too much; nothing when it is right."""
     first, count = int(reads.first[at]), int(reads.count[at])
     held = set(told.history.elements[first : first + count].tolist())
     began_ns, ended_ns = int(reads.began_ns[at]), int(reads.ended_ns[at])
-    adds = changes.of(Function.ADD)
-    possible = set(adds.value[adds.step != Step.REFUSED].tolist())
-    refused = set(adds.value.tolist()) - possible
     lives = lives_of(changes)
     sure = lives.value[(lives.surely_from < began_ns) & (lives.surely_to > ended_ns)]
     gone = lives.value[lives.maybe_to < began_ns]

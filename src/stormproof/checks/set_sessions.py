@@ -11,7 +11,7 @@ import numpy as np
 
 from stormproof.checks.history import Reads, Told
 from stormproof.checks.ledger import FOREVER_NS
-from stormproof.kernel.limits import SET_COMPARISONS_MAX
+from stormproof.kernel.limits import SET_COMPARISONS_MAX, SET_ENTRIES_HELD_MAX
 from stormproof.model.history import Function, Step
 
 
@@ -27,7 +27,7 @@ class Missed(NamedTuple):
 
 
 class TooMany(Exception):
-    """Sets so large, read so often, that comparing them would take too long."""
+    """Sets so large, read so often, that comparing them would take too long, or too much room."""
 
 
 class _Look(NamedTuple):
@@ -113,6 +113,8 @@ def _looks(told: Told) -> Iterator[tuple[tuple[int, int], list[_Look]]]:
     changed = (reads.user[1:] != reads.user[:-1]) | (reads.key[1:] != reads.key[:-1])
     edges = [0, *(np.flatnonzero(changed) + 1).tolist(), len(reads)]
     for low, high in pairwise(edges if len(reads) else []):
+        if int(reads.count[low:high].sum()) > SET_ENTRIES_HELD_MAX:
+            raise TooMany
         looks = [_look(told, reads, row) for row in range(low, high)]
         yield (int(reads.user[low]), int(reads.key[low])), looks
 

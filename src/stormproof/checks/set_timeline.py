@@ -33,7 +33,8 @@ class Elements:
 
     `known_ns` is the earlier of the first acknowledgement and the end of the first read that held
     it, FOREVER_NS for never; `present` and `absent` are the ranks of the reads begun last that held
-    and that missed it, NEVER for none.
+    and that missed it, NEVER for none. Where somebody may have removed it, only reads count as
+    missing it that had ended before, with all reads of the set that had begun earlier.
     """
 
     key: Words
@@ -44,6 +45,8 @@ class Elements:
     absent: Ints
     refused: Mask  # every add of it was refused
     removed: Mask  # somebody may have removed it
+    seen_first: Mask  # a read held it that ended before its first add began
+    missed_first_ns: Ints  # when such a read ended, none having held it; FOREVER_NS for none
 
     def __len__(self) -> int:
         """Return the number of elements."""
@@ -78,6 +81,27 @@ class Timeline:
     strange: Sightings
     repeated: Sightings
 
+    @property
+    def is_refused_seen(self) -> Mask:
+        """Which elements were not there at first, were always refused, and came all the same."""
+        elements = self.elements
+        mask: Mask = self._is_refused_held.copy()
+        rows = np.flatnonzero(mask)
+        began_ns = self.reads.began_ns[elements.present[rows]]
+        mask[rows] = began_ns > elements.missed_first_ns[rows]
+        return mask
+
+    @property
+    def is_refused_doubtful(self) -> Mask:
+        """Which elements were always refused, and seen, and may have been there at first."""
+        mask: Mask = self._is_refused_held & ~self.elements.seen_first & ~self.is_refused_seen
+        return mask
+
+    @property
+    def _is_refused_held(self) -> Mask:
+        mask: Mask = self.elements.refused & (self.elements.present > NEVER)
+        return mask
+
 
 def timeline_of(history: History) -> Timeline:
     """Follow every added element through every read of its key."""
@@ -86,7 +110,10 @@ def timeline_of(history: History) -> Timeline:
     values = np.unique(adds.value)
     pairs, first = np.unique(_pairs(adds, keys, values), return_index=True)
     reads = _ranked(history.reads.of(Function.READ_SET), keys)
-    newest = _newest(reads, keys)[(pairs >> _HALF).astype(np.int64)]
+    of_key = (pairs >> _HALF).astype(np.int64)
+    newest = _newest(reads, keys)[of_key]
+    removed_ns = _removed_ns(history.changes.of(Function.REMOVE), pairs, keys, values)
+    upto = _judged_upto(reads, keys, of_key, newest, removed_ns)
     scan = _Scan(
         history=history,
         reads=reads,
@@ -94,14 +121,18 @@ def timeline_of(history: History) -> Timeline:
         values=values,
         pairs=pairs,
         is_direct=len(keys) == 1,
-        expected=newest.copy(),
+        upto=upto,
+        expected=upto.copy(),
         present=np.full(len(pairs), NEVER, np.int64),
         seen_ns=np.full(len(pairs), FOREVER_NS, np.int64),
     )
     for low, high in _portions(reads.count):
         scan.take(low, high)
-    oldest = newest - _reads_per_key(reads, keys)[(pairs >> _HALF).astype(np.int64)]
-    added_ns, refused = _outcomes(adds, pairs, keys, values)
+    oldest = newest - _reads_per_key(reads, keys)[of_key]
+    began_ns, added_ns, refused = _outcomes(adds, pairs, keys, values)
+    first_read_ns = _first_read_ns(reads, keys)[of_key]
+    seen_first = scan.seen_ns < began_ns
+    is_missed_first = (first_read_ns < began_ns) & ~seen_first
     elements = Elements(
         key=adds.key[first],
         value=adds.value[first],
@@ -110,7 +141,9 @@ def timeline_of(history: History) -> Timeline:
         present=scan.present,
         absent=np.where(scan.expected > oldest, scan.expected, NEVER),
         refused=refused,
-        removed=_removed(history.changes.of(Function.REMOVE), pairs, keys, values),
+        removed=removed_ns < FOREVER_NS,
+        seen_first=seen_first,
+        missed_first_ns=np.where(is_missed_first, first_read_ns, FOREVER_NS),
     )
     return Timeline(elements=elements, reads=reads, strange=scan.strange, repeated=scan.repeated)
 
@@ -155,21 +188,56 @@ def _portions(count: Ints) -> Iterator[tuple[int, int]]:
         high = low
 
 
-def _outcomes(adds: Table, pairs: Words, keys: Words, values: Words) -> tuple[Ints, Mask]:
-    """Return when each element was acknowledged first, and whether all its adds were refused."""
+def _first_read_ns(reads: Reads, keys: Words) -> Ints:
+    """Return, a key, when the first of its reads ended; FOREVER_NS where there is none."""
+    first_ns = np.full(len(keys), FOREVER_NS, np.int64)
+    np.minimum.at(first_ns, np.searchsorted(keys, reads.key), reads.ended_ns)
+    return first_ns
+
+
+def _outcomes(adds: Table, pairs: Words, keys: Words, values: Words) -> tuple[Ints, Ints, Mask]:
+    """Return when the first add of each element began, when the first of them was acknowledged,
+    and whether all were refused."""
     at = np.searchsorted(pairs, _pairs(adds, keys, values))
+    began_ns = np.full(len(pairs), FOREVER_NS, np.int64)
+    np.minimum.at(began_ns, at, adds.began_ns)
     added_ns = np.full(len(pairs), FOREVER_NS, np.int64)
     made = adds.step == Step.OK
     np.minimum.at(added_ns, at[made], adds.ended_ns[made])
     refused = np.ones(len(pairs), np.bool_)
     refused[at[adds.step != Step.REFUSED]] = False
-    return added_ns, refused
+    return began_ns, added_ns, refused
 
 
-def _removed(removes: Table, pairs: Words, keys: Words, values: Words) -> Mask:
+def _removed_ns(removes: Table, pairs: Words, keys: Words, values: Words) -> Ints:
+    """Return when the first removal of each element began that may have been made."""
     maybe = removes.where(removes.step != Step.REFUSED)
     known = maybe.where(np.isin(maybe.key, keys) & np.isin(maybe.value, values))
-    return np.isin(pairs, _pairs(known, keys, values))
+    removed_ns = np.full(len(pairs), FOREVER_NS, np.int64)
+    if len(known) and len(pairs):
+        at, is_pair = _find(pairs, _pairs(known, keys, values))
+        np.minimum.at(removed_ns, at[is_pair], known.began_ns[is_pair])
+    return removed_ns
+
+
+def _judged_upto(reads: Reads, keys: Words, of_key: Ints, newest: Ints, removed_ns: Ints) -> Ints:
+    """Return, an element, the newest read whose silence says something about it.
+
+    That is the last one before the first that may have met a removal of it.
+    """
+    upto = newest.copy()
+    removed = np.flatnonzero(removed_ns < FOREVER_NS)
+    if not len(removed):
+        return upto
+    begins = np.searchsorted(reads.key, keys)
+    ends = np.searchsorted(reads.key, keys, side="right")
+    starts = np.flatnonzero(np.diff(of_key[removed], prepend=-1))
+    for low, high in zip(starts, np.append(starts[1:], len(removed)), strict=True):
+        mine = removed[low:high]
+        begin, end = int(begins[of_key[mine[0]]]), int(ends[of_key[mine[0]]])
+        latest_ns = np.maximum.accumulate(reads.ended_ns[begin:end])
+        upto[mine] = begin + np.searchsorted(latest_ns, removed_ns[mine]) - 1
+    return upto
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +250,7 @@ class _Scan:
     values: Words
     pairs: Words
     is_direct: bool  # an element's number is that of its value: there is one key
+    upto: Ints  # the newest read whose silence counts
     expected: Ints
     present: Ints
     seen_ns: Ints
@@ -201,6 +270,12 @@ class _Scan:
             self.repeated.add(element, rank)
             sightings = sightings[~again]
         element, rank = self._split(sightings, high)
+        is_judged = rank <= self.upto[element]
+        if not is_judged.all():
+            self._see(element[~is_judged], rank[~is_judged])
+            element, rank = element[is_judged], rank[is_judged]
+            if not len(element):
+                return
         starts = np.flatnonzero(np.concatenate([[True], element[1:] != element[:-1]]))
         mine = element[starts]
         lengths = np.diff(np.append(starts, len(element)))
@@ -211,6 +286,11 @@ class _Scan:
         self.present[mine] = np.maximum(self.present[mine], rank[starts])
         seen_ns = np.minimum.reduceat(self.reads.ended_ns[rank], starts)
         self.seen_ns[mine] = np.minimum(self.seen_ns[mine], seen_ns)
+
+    def _see(self, element: Ints, rank: Ints) -> None:
+        """Note sightings of elements that may have been removed by then."""
+        np.maximum.at(self.present, element, rank)
+        np.minimum.at(self.seen_ns, element, self.reads.ended_ns[rank])
 
     def _sightings(self, low: int, high: int) -> Words:
         """Return element << 32 | how much older than rank `high` each read is that held it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,7 @@ from stormproof.kernel.units import SECOND_NS
 from stormproof.model.finding import Finding, Witness
 
 READ_AT_THE_END: Final = "have each set read once more when the load has ended, as in `settle`"
+READ_FIRST: Final = "have each set read once before its first add, as in `prepare`"
 CUT: Final = "the record was cut off: what is missing from it may explain what was read"
 
 
@@ -34,6 +36,7 @@ class _Fate:
     is_lost: Mask
     is_stale: Mask
     is_unread: Mask
+    is_followed: Mask  # acknowledged, and not removed before a read could hold it
 
 
 def check_sets(told: Told) -> Outcome:
@@ -43,9 +46,11 @@ def check_sets(told: Told) -> Outcome:
     that held it. Lost: a read that began after that missed it, and so did all that began later.
     Stale: such a read missed it, and a later one held it. Why it matters: an acknowledgement is a
     promise. What a failure looks like: "2 acknowledged elements lost", each with its set, its
-    instants, and the read that missed it. Limits: an element that somebody may have removed is not
-    followed; in a record that was cut off only what was refused and yet there is found; an element
-    that no later read could have held leaves the run undecided.
+    instants, and the read that missed it. Limits: an element is followed until somebody may have
+    removed it; one that all reads until then missed may be late or lost, and leaves the run
+    undecided, as one does that no later read could have held, and a record that was cut off. What
+    was refused and yet seen is held against the set only if a read before shows that it was not
+    there at first.
     Source: Jepsen's set-full.
     """
     timeline = timeline_of(told.history)
@@ -53,12 +58,12 @@ def check_sets(told: Told) -> Outcome:
     findings = []
     if told.history.whole:
         findings += _lost(timeline, fate, told)
-    findings += _refused(timeline, told)
+        findings += _refused(timeline, told)
     findings += _asked(timeline, fate, told)
-    unread = int(np.count_nonzero(fate.is_unread))
-    if unread and told.history.whole:
-        findings.append(_unread(timeline, fate, told, unread))
-    return Outcome(findings=findings, measured=_measure(timeline, fate, told, unread))
+    why, remedy = _doubt(timeline, fate, told)
+    if told.history.whole and (fate.is_unread.any() or _is_nothing_followed(timeline, fate)):
+        findings.append(_unread(timeline, fate, told, why, remedy))
+    return Outcome(findings=findings, measured=_measure(timeline, fate, told, why, remedy))
 
 
 def _fate_of(timeline: Timeline) -> _Fate:
@@ -66,60 +71,86 @@ def _fate_of(timeline: Timeline) -> _Fate:
     missed = elements.absent > NEVER
     missed_ns = np.full(len(elements), NEVER, np.int64)
     missed_ns[missed] = reads.began_ns[elements.absent[missed]]
-    is_broken = (missed_ns > elements.known_ns) & ~elements.removed
+    is_broken = missed_ns > elements.known_ns
     is_last = elements.absent > elements.present
     is_read = (elements.present > elements.absent) | is_broken
-    acknowledged = (elements.added_ns < FOREVER_NS) & ~elements.removed
+    is_acknowledged = elements.added_ns < FOREVER_NS
+    is_doubtful = is_broken & is_last & elements.removed
     return _Fate(
         missed_ns=missed_ns,
-        is_lost=is_broken & is_last,
+        is_lost=is_broken & is_last & ~elements.removed,
         is_stale=is_broken & ~is_last,
-        is_unread=acknowledged & ~is_read,
+        is_unread=is_doubtful | (is_acknowledged & ~is_read & ~elements.removed),
+        is_followed=is_acknowledged & (is_read | ~elements.removed),
     )
 
 
+def _is_nothing_followed(timeline: Timeline, fate: _Fate) -> bool:
+    """Return whether elements were acknowledged, and each was removed before a read could hold
+    it."""
+    is_acknowledged = timeline.elements.added_ns < FOREVER_NS
+    return bool(is_acknowledged.any()) and not fate.is_followed.any()
+
+
+def _doubt(timeline: Timeline, fate: _Fate, told: Told) -> tuple[str, str]:
+    """Return why nothing lost would be no proof, and what to do."""
+    unread = int(np.count_nonzero(fate.is_unread))
+    if not told.history.whole:
+        return CUT, "let the run go to its end"
+    if not (timeline.elements.added_ns < FOREVER_NS).any():
+        return "no add was acknowledged", "check what the journey tells the ledger"
+    if _is_nothing_followed(timeline, fate):
+        why = "no acknowledged element could be read before somebody may have removed it"
+        return why, "have the set read between an add and the removal of what was added"
+    if unread and bool(timeline.elements.removed[fate.is_unread].all()):
+        why = f"{counted(unread, 'element')} missed until somebody removed them: lost, or late"
+        return why, "have the set read until it holds what was added, and only then remove it"
+    if unread:
+        return (
+            f"{counted(unread, 'acknowledged element')} could be in no later read",
+            READ_AT_THE_END,
+        )
+    return "", ""
+
+
 def _measure(
-    timeline: Timeline, fate: _Fate, told: Told, unread: int
+    timeline: Timeline, fate: _Fate, told: Told, why: str, remedy: str
 ) -> dict[tuple[str, str], Measurement]:
     elements = timeline.elements
-    acknowledged = int(np.count_nonzero(elements.added_ns < FOREVER_NS))
+    followed = int(np.count_nonzero(fate.is_followed))
     lost = int(np.count_nonzero(fate.is_lost))
-    why, remedy = "", ""
-    if not told.history.whole:
-        why, remedy = CUT, "let the run go to its end"
-    elif not acknowledged:
-        why, remedy = "no add was acknowledged", "check what the journey tells the ledger"
-    elif unread:
-        why = f"{counted(unread, 'acknowledged element')} could be in no later read"
-        remedy = READ_AT_THE_END
 
     def count(times: int, *, needs_whole: bool) -> Measurement:
         if why and (not times or (needs_whole and not told.history.whole)):
             return Measurement(value=None, samples=0, why=why, remedy=remedy)
-        return Measurement(value=float(times), samples=max(acknowledged, times))
+        return Measurement(value=float(times), samples=max(followed, times))
 
     stale_ns = (fate.missed_ns - elements.known_ns)[fate.is_stale]
     stale_s = Measurement(
         value=None if lost else float(stale_ns.max(initial=0)) / SECOND_NS,
-        samples=acknowledged,
+        samples=followed,
         beyond="lost" if lost else "",
         why=why if not told.history.whole or not (lost or len(stale_ns)) else "",
         remedy=remedy,
     )
-    refused = int(np.count_nonzero(_is_refused_seen(elements)))
     return {
         ("set_lost", ""): count(lost, needs_whole=True),
         ("set_stale", ""): count(len(stale_ns), needs_whole=True),
         ("set_stale_s", ""): stale_s,
         ("set_unexpected", ""): count(timeline.strange.count, needs_whole=True),
         ("set_repeated", ""): count(timeline.repeated.count, needs_whole=False),
-        ("set_refused_seen", ""): count(refused, needs_whole=False),
+        ("set_refused_seen", ""): _refused_seen(timeline, count),
     }
 
 
-def _is_refused_seen(elements: Elements) -> Mask:
-    mask: Mask = elements.refused & (elements.present > NEVER)
-    return mask
+def _refused_seen(timeline: Timeline, count: Callable[..., Measurement]) -> Measurement:
+    """Measure what was refused and seen; what may have been there at first proves nothing."""
+    refused = int(np.count_nonzero(timeline.is_refused_seen))
+    doubtful = int(np.count_nonzero(timeline.is_refused_doubtful))
+    if refused or not doubtful:
+        return count(refused, needs_whole=True)
+    why = f"{counted(doubtful, 'refused element')} seen, and nobody knows what was there at first"
+    return Measurement(value=None, samples=0, why=why, remedy=READ_FIRST)
 
 
 def _lost(timeline: Timeline, fate: _Fate, told: Told) -> list[Finding]:
@@ -151,7 +182,7 @@ def _lost(timeline: Timeline, fate: _Fate, told: Told) -> list[Finding]:
 
 def _refused(timeline: Timeline, told: Told) -> list[Finding]:
     elements, reads = timeline.elements, timeline.reads
-    refused = np.flatnonzero(_is_refused_seen(elements))
+    refused = np.flatnonzero(timeline.is_refused_seen)
     if not len(refused):
         return []
     witnesses = []
@@ -174,22 +205,24 @@ def _refused(timeline: Timeline, told: Told) -> list[Finding]:
     ]
 
 
-def _unread(timeline: Timeline, fate: _Fate, told: Told, count: int) -> Finding:
+def _unread(timeline: Timeline, fate: _Fate, told: Told, why: str, remedy: str) -> Finding:
     elements = timeline.elements
-    shown = np.flatnonzero(fate.is_unread)[:FINDINGS_LISTED_MAX].tolist()
+    is_unread = fate.is_unread if fate.is_unread.any() else elements.added_ns < FOREVER_NS
+    unread = np.flatnonzero(is_unread)
+    shown = unread[:FINDINGS_LISTED_MAX].tolist()
     return Finding(
         kind="set-unread",
-        title=f"{counted(count, 'acknowledged element')} could be in no later read of their set",
-        count=count,
+        title=why,
+        count=len(unread),
         witnesses=[
             Witness(
-                what=f"{_element_text(elements, one, told)}, acknowledged at"
-                f" {told.at(int(elements.added_ns[one]))}",
-                at_ns=int(elements.added_ns[one]),
+                what=f"{_element_text(elements, one, told)}, known at"
+                f" {told.at(int(elements.known_ns[one]))}",
+                at_ns=int(elements.known_ns[one]),
             )
             for one in shown
         ],
-        advice=READ_AT_THE_END,
+        advice=remedy,
     )
 
 

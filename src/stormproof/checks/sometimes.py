@@ -41,10 +41,11 @@ def check_sometimes(told: Told) -> Outcome:
 
 
 def _measure(what: str, number: int, bars: Sequence[Objective]) -> Measurement:
-    floors = [one.bar for one in bars if one.operator in (">", ">=", "==")]
+    floors = [one.bar for one in bars if one.operator in (">=", "==")]
+    passed = [one.bar for one in bars if one.operator == ">"]
     why = ""
     if not number:
         why = f"{what!r} was never seen"
-    elif number < max(floors, default=0):
+    elif number < max(floors, default=0) or number <= max(passed, default=0):
         why = f"{what!r} was seen {counted(number, 'time')} only"
     return Measurement(value=float(number), samples=number, why=why, remedy=REMEDY if why else "")

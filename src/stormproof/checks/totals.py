@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from stormproof.checks.history import Ints, Reads, Table, Told, is_text
+from stormproof.checks.history import Ints, Reads, Table, Told, is_absent, is_text
 from stormproof.checks.ledger import FOREVER_NS, Words
 from stormproof.checks.outcome import Measurement, Outcome
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.finding import Finding, Witness
-from stormproof.model.history import FLAG_ABSENT, Function, Step
+from stormproof.model.history import Function, Step
 
-REMEDY: Final = "have each total read once before its first change, and once when all is over"
+REMEDY: Final = (
+    "have each total read once before its first change, and once when all is over; best of a set"
+    " that is empty at first"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,23 +31,49 @@ class Lives:
     surely_to: Ints
     maybe_from: Ints
     maybe_to: Ints
-    strangers_ns: Ints  # when removals began of what nobody added: it was there at first, or not
+    removed_ns: Ints  # when the first removal of each value began
+    strangers: int  # how many values may have been removed that nobody added
 
-    def bounds(self, began_ns: int, ended_ns: int) -> tuple[int, int]:
-        """Return how many elements at least and at most a read between two instants may count."""
-        low = (self.surely_from < began_ns) & (self.surely_to > ended_ns)
-        high = (self.maybe_from <= ended_ns) & (self.maybe_to >= began_ns)
-        gone = int(np.count_nonzero(self.strangers_ns <= ended_ns))
-        return int(np.count_nonzero(low)) - gone, int(np.count_nonzero(high))
+    def surely(self, began_ns: Ints, ended_ns: Ints) -> Ints:
+        """Return how many elements reads between two instants must count, or a few less.
+
+        Those that came and went within a read are taken off once too often.
+        """
+        lived = self.surely_from < self.surely_to
+        came, went = np.sort(self.surely_from[lived]), np.sort(self.surely_to[lived])
+        here = np.searchsorted(came, began_ns) - np.searchsorted(went, ended_ns, side="right")
+        counts: Ints = np.maximum(here, 0).astype(np.int64)
+        return counts
+
+    def maybe(self, began_ns: Ints, ended_ns: Ints) -> Ints:
+        """Return how many elements reads between two instants may count."""
+        came, went = np.sort(self.maybe_from), np.sort(self.maybe_to)
+        here = np.searchsorted(came, ended_ns, side="right") - np.searchsorted(went, began_ns)
+        return here.astype(np.int64)
+
+    def removed(self, ended_ns: Ints) -> Ints:
+        """Return how many elements may have been removed when reads ended."""
+        gone = np.searchsorted(np.sort(self.removed_ns), ended_ns, side="right")
+        return gone.astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Off:
+@dataclass(slots=True, kw_only=True)
+class _Found:
+    """What was found so far: reads that no changes explain, how many were judged, and doubts."""
+
+    off: list[_Off] = field(default_factory=list)
+    judged: int = 0
+    is_tested: bool = False  # a change of a set whose total was asked was acknowledged
+    why: str = ""
+
+
+class _Off(NamedTuple):
     """A report that no changes explain: the row of the read, and what it may have been."""
 
     row: int
     low: int
     high: int
+    is_quiet: bool  # no change was made any more
 
 
 def check_totals(told: Told) -> Outcome:
@@ -53,54 +82,83 @@ def check_totals(told: Told) -> Outcome:
     What it does: an element counts from its acknowledged add to its removal, and may count while
     one of them is under way or unknown. Why it matters: an unread count that is wrong once is wrong
     for ever. What a failure looks like: "2 reported totals off", with what was reported and what
-    could have been. Limits: what a set held at first is what the first total before all its changes
-    says; without one, or without one at the end, the run is undecided, and so is a record that was
-    cut off.
+    could have been. Limits: without an objective only totals that were read after the last change
+    fail a run, for others may lag. How many elements a set held at first is what the first total
+    before all its changes says; what is added may have been among them, and a last total that only
+    that explains leaves the run undecided. So does one without a first total, or without one at the
+    end, and a record that was cut off. A set of which no change was told is not judged.
     """
     history = told.history
     totals = history.reads.of(Function.TOTAL)
-    totals = totals.where(~is_text(totals) & ((totals.flags & FLAG_ABSENT) == 0))
+    totals = totals.where(~is_text(totals) & ~is_absent(totals))
     totals = totals.where(np.lexsort((totals.began_ns, totals.key)))
     changes = history.changes.of(Function.ADD, Function.REMOVE)
-    off, judged, why = list[_Off](), 0, ""
-    for key in np.unique(totals.key).tolist():
-        rows = np.flatnonzero(totals.key == key)
-        doubt = _check_key(changes.where(changes.key == key), totals, rows, off)
-        judged += len(rows)
-        why = why or (doubt and f"{history.key_text(key)}: {doubt}")
+    changes = changes.where(np.argsort(changes.key, kind="stable"))
+    found = _Found()
+    for key in np.intersect1d(totals.key, changes.key).tolist():
+        rows = rows_of(totals.key, key)
+        doubt = _check_key(changes.where(rows_of(changes.key, key)), totals, rows, found)
+        found.why = found.why or (doubt and f"{history.key_text(key)}: {doubt}")
     if not history.whole:
-        off, why = [], "the record was cut off: what is missing from it may explain what was read"
-    elif not judged:
-        why = "no total was reported as a number"
-    is_doubtful = bool(why) and not off
+        found.off = []
+        found.why = "the record was cut off: what is missing from it may explain what was read"
+    elif not len(totals):
+        found.why = "no total was reported as a number"
+    elif not found.is_tested:
+        found.why = found.why or "no change of a set whose total was asked was acknowledged"
+    return _outcome(found, totals, told)
+
+
+def _outcome(found: _Found, totals: Reads, told: Told) -> Outcome:
+    off = len(found.off)
+    is_asked = told.breaks("totals_off", off)
+    accused = [one for one in found.off if one.is_quiet or is_asked]
+    is_doubtful = bool(found.why) and not accused
     measured = Measurement(
-        value=None if is_doubtful else float(len(off)),
-        samples=judged,
-        why=why if is_doubtful else "",
+        value=None if is_doubtful else float(off),
+        samples=found.judged,
+        why=found.why if is_doubtful else "",
         remedy=REMEDY if is_doubtful else "",
     )
-    findings = [_finding(off, totals, told)] if off else []
-    if is_doubtful and history.whole:
-        findings.append(Finding(kind="total-unread", title=why, count=1, advice=REMEDY))
+    findings = [_finding(accused, totals, told)] if accused else []
+    if is_doubtful and told.history.whole:
+        findings.append(Finding(kind="total-unread", title=found.why, count=1, advice=REMEDY))
     return Outcome(findings=findings, measured={("totals_off", ""): measured})
 
 
-def _check_key(changes: Table, totals: Reads, rows: Ints, off: list[_Off]) -> str:
+def rows_of(keys: Words, key: int) -> Ints:
+    """Return the rows of a key among rising ones."""
+    word = np.uint64(key)
+    return np.arange(np.searchsorted(keys, word), np.searchsorted(keys, word, side="right"))
+
+
+def _check_key(changes: Table, totals: Reads, rows: Ints, found: _Found) -> str:
     """Add what is off of one key; return why nothing off would be no proof."""
-    first_ns = int(changes.began_ns.min(initial=FOREVER_NS))
-    if int(totals.ended_ns[rows[0]]) >= first_ns:
-        return "nobody knows how many there were at first"
-    base = int(totals.value.view(np.int64)[rows[0]])
-    lives = lives_of(changes)
-    for row in rows.tolist():
-        low, high = lives.bounds(int(totals.began_ns[row]), int(totals.ended_ns[row]))
-        if not base + low <= int(totals.value.view(np.int64)[row]) <= base + high:
-            off.append(_Off(row=row, low=base + low, high=base + high))
-    made = changes.step == Step.OK
-    last_ns = int(changes.ended_ns[made].max(initial=-1))
-    if last_ns < 0:
-        return "no change of it was acknowledged"
-    return "" if int(totals.began_ns[rows[-1]]) > last_ns else "no total after the last change"
+    is_made = changes.step == Step.OK
+    is_tested = bool(is_made.any())
+    found.is_tested |= is_tested
+    if int(totals.ended_ns[rows[0]]) >= int(changes.began_ns.min()):
+        return "nobody knows how many there were at first" if is_tested else ""
+    reads = totals.where(rows)
+    value = reads.value.view(np.int64)
+    base, lives = int(value[0]), lives_of(changes)
+    sure = lives.surely(reads.began_ns, reads.ended_ns)
+    kept = base - lives.removed(reads.ended_ns)
+    low = np.maximum(kept, sure)
+    high = base + lives.maybe(reads.began_ns, reads.ended_ns)
+    quiet = reads.began_ns > last_change_ns(changes)
+    found.judged += len(reads)
+    for one in np.flatnonzero((value < low) | (value > high)).tolist():
+        found.off.append(
+            _Off(int(rows[one]), int(low[one]), int(high[one]), is_quiet=bool(quiet[one]))
+        )
+    if not is_tested:
+        return ""
+    if int(reads.began_ns[-1]) <= int(changes.ended_ns[is_made].max()):
+        return "no total after the last change"
+    if int(value[-1]) < base + int(sure[-1]) - lives.strangers:
+        return "too few, unless some of what was added had been there at first"
+    return ""
 
 
 def lives_of(changes: Table) -> Lives:
@@ -123,11 +181,7 @@ def lives_of(changes: Table) -> Lives:
         sure_to = min((began_ns for began_ns, _, _ in mine), default=FOREVER_NS)
         gone = (ended_ns for began_ns, ended_ns, made in mine if made and began_ns > all_ended_ns)
         lives.append((sure_ns, sure_to, maybe_ns, min(gone, default=FOREVER_NS)))
-    strangers = [
-        min(began_ns for began_ns, _, _ in mine)
-        for value, mine in removals.items()
-        if value not in spans
-    ]
+    gone_ns = [min(began_ns for began_ns, _, _ in mine) for mine in removals.values()]
     values = np.array(list(spans), np.uint64)
     table = np.array(lives, np.int64).reshape(-1, 4)
     return Lives(
@@ -136,8 +190,15 @@ def lives_of(changes: Table) -> Lives:
         surely_to=table[:, 1],
         maybe_from=table[:, 2],
         maybe_to=table[:, 3],
-        strangers_ns=np.array(strangers, np.int64),
+        removed_ns=np.array(gone_ns, np.int64),
+        strangers=len(removals.keys() - spans.keys()),
     )
+
+
+def last_change_ns(changes: Table) -> int:
+    """Return when the last change had ended, or begun where its end is unknown."""
+    known_ns = np.where(changes.ended_ns < FOREVER_NS, changes.ended_ns, changes.began_ns)
+    return int(known_ns.max())
 
 
 def _rows(changes: Table) -> list[tuple[int, int, int, int]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from stormproof.checks.history import Ints, Table, Told
+from stormproof.checks.history import Ints, Table, Told, is_absent
 from stormproof.checks.ledger import Words
 from stormproof.checks.outcome import Measurement, Outcome
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.finding import Finding, Witness
-from stormproof.model.history import FLAG_ABSENT, Function
+from stormproof.model.history import Function
 
 GIVEN_TWICE_SHOWN = 2
 MIXER = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd, so that no two kinds become one
@@ -26,6 +26,7 @@ def check_unique_ids(told: Told) -> Outcome:
     Source: Jepsen's unique-ids.
     """
     issued = told.history.facts.of(Function.ISSUED)
+    issued = issued.where(~is_absent(issued))
     groups = _given_twice(issued)
     measured = Measurement(value=float(len(groups)), samples=len(issued))
     if not len(issued):
@@ -50,7 +51,6 @@ def _given_twice(issued: Table) -> list[Ints]:
     if not len(again):
         return []
     rows = np.flatnonzero(np.isin(_mixed(issued), again))
-    rows = rows[(issued.flags[rows] & FLAG_ABSENT) == 0]
     by_id: dict[tuple[int, int], list[int]] = {}
     for row in rows.tolist():
         by_id.setdefault((int(issued.key[row]), int(issued.value[row])), []).append(row)

@@ -70,7 +70,7 @@ class Errand:
         """
         if self.options.retries and not isinstance(content.body, bytes):
             raise ValueError("a stream cannot be sent again: give bytes, or no retries")
-        answer = await self._try(method, head, content)
+        answer, asked = await self._try(method, head, content), method
         for left in range(self.options.follow, -1, -1):
             location = _location(answer) if self.options.follow else ""
             if not location:
@@ -84,6 +84,7 @@ class Errand:
                 break  # it has been sent, and there is no second one
             head = self.site.head(method, path)
             answer = await self._try(method, head, content)
+            answer.redirected = method != asked
         return answer
 
     async def _try(self, method: str, head: bytes, content: Content) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from stormproof.clients.tape import Actor
@@ -17,11 +17,15 @@ from stormproof.model.history import (
     ELEMENTS_PER_ENTRY,
     FLAG_ABSENT,
     FLAG_EXPECTS_ABSENT,
+    INT_MAX,
+    INT_MIN,
     NAME_BYTES_PER_ENTRY,
+    OF_SETS,
     OPERATION,
     Function,
     Step,
     digest_word,
+    element_of,
     word_of,
 )
 
@@ -41,6 +45,11 @@ class Answer(Protocol):
     @property
     def error(self) -> str:
         """Empty, or the kind of failure."""
+        ...
+
+    @property
+    def redirected(self) -> bool:
+        """Whether it answers a GET that a redirect made of another request."""
         ...
 
 
@@ -82,8 +91,11 @@ class Change:
 def outcome_of(answer: Answer) -> Step:
     """Return what an answer says of the change that was asked for.
 
-    2xx: made. 4xx but 408, and what never left this machine: certainly not made. Else: unknown.
+    2xx: made. 4xx but 408, and what never left this machine: certainly not made. Else, and where
+    a redirect led to another request: unknown.
     """
+    if answer.redirected:
+        return Step.UNKNOWN
     if 200 <= answer.status < 300 and not answer.error:
         return Step.OK
     if 400 <= answer.status < 500 and answer.status != _REQUEST_TIMEOUT:
@@ -128,9 +140,16 @@ class OperationBook:
         return self._begin(Function.REMOVE, key, element)
 
     def increment(self, key: str, by: int = 1) -> Change:
-        """Announce that a counter is raised; by less than nothing, that it is lowered."""
-        if not isinstance(by, int):
+        """Announce that a counter is raised; by less than nothing, that it is lowered.
+
+        Raises:
+            TypeError: `by` is no whole number.
+            ValueError: it takes more than 64 bits.
+        """
+        if type(by) is not int:
             raise TypeError(f"a counter is raised by whole numbers, not by {by!r}")
+        if not INT_MIN <= by <= INT_MAX:
+            raise ValueError(f"a counter is raised by whole numbers of 64 bits, not by {by}")
         return self._begin(Function.INCREMENT, key, by)
 
     def write(self, key: str, value: object) -> Change:
@@ -161,8 +180,9 @@ class OperationBook:
 
     def effect(self, kind: str, idempotency_key: object, id_: object) -> None:
         """Write down an effect that was seen, and the key that asked for it."""
-        word, _ = self._value(id_)
-        self.write_value(Function.EFFECT, self._key(kind), idempotency_key, word)
+        word, flags = self._value(id_)
+        absent = FLAG_EXPECTS_ABSENT if flags & FLAG_ABSENT else 0
+        self.write_value(Function.EFFECT, self._key(kind), idempotency_key, word, flags=absent)
 
     def owns(self, owner: str, value: object) -> None:
         """Write down whose a value is."""
@@ -194,14 +214,17 @@ class OperationBook:
             step, flags, tape.worker, user, more, number, key, value, monotonic_ns(), other
         )
 
-    def write_value(self, function: Function, key: int, value: object, began_ns: int) -> None:
-        """Append an operation that is over, with its value."""
-        word, flags = self._value(value)
-        self.append(Step.OK, flags=function | flags, key=key, value=word, other=began_ns)
+    def write_value(
+        self, function: Function, key: int, value: object, other: int, *, flags: int = 0
+    ) -> None:
+        """Append an operation that is over, with its value, and what else it holds or when it
+        began."""
+        word, own_flags = self._value(value)
+        self.append(Step.OK, flags=function | own_flags | flags, key=key, value=word, other=other)
 
     def write_elements(self, key: int, elements: Iterable[object], began_ns: int) -> None:
         """Append a read of a set, its elements first."""
-        words = [self._value(element)[0] for element in elements]
+        words = [self._value(element, element_of)[0] for element in elements]
         if len(words) > SET_ELEMENTS_MAX:
             text = f"a read of {len(words)} elements is over {SET_ELEMENTS_MAX}, and not kept"
             self._actor.scope.tape.warn("read-too-large", text)
@@ -218,7 +241,7 @@ class OperationBook:
     def _begin(
         self, function: Function, key: str, value: object, *, other: int = 0, flags: int = 0
     ) -> Change:
-        word, own_flags = self._value(value)
+        word, own_flags = self._value(value, element_of if function in OF_SETS else word_of)
         key_word = self._key(key)
         spellings = self._actor.scope.tape.spellings
         spellings.changes += 1
@@ -244,8 +267,10 @@ class OperationBook:
             self._spell(word, text)
         return word
 
-    def _value(self, value: object) -> tuple[int, int]:
-        word, flags, text = word_of(value)
+    def _value(
+        self, value: object, read: Callable[[object], tuple[int, int, str]] = word_of
+    ) -> tuple[int, int]:
+        word, flags, text = read(value)
         values = self._actor.scope.tape.spellings.values
         if text and word not in values and len(values) < VALUES_NAMED_MAX:
             values.add(word)

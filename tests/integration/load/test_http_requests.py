@@ -243,6 +243,7 @@ async def test_redirects_keep_or_change_the_method(
     answered = await redirects.http.post(f"/{status}/end", json={"a": 1}, follow=1)
     assert redirects.paths[-1] == f"{onwards} /end"
     assert answered.body == (b'{"a":1}' if onwards == "POST" else b"end")
+    assert answered.redirected is (onwards == "GET")
 
 
 async def test_other_hosts_are_refused(redirects: Talk) -> None:

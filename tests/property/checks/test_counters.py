@@ -70,7 +70,7 @@ def test_reads_are_off_as_often_as_the_definition_says(made: Any, values: list[i
         return
     changed = {op.key for op in ops if op.function is Function.INCREMENT}
     ops = [op for op in ops if op.key in changed]
-    outcome = run_check(check_counters, ops)
+    outcome = run_check(check_counters, ops, "counter_off: count==0")
     assert sum(one.count for one in outcome.findings if one.kind == "counter-off") == _off(ops)
 
 

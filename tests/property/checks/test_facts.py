@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 from hypothesis import given
@@ -61,16 +61,25 @@ def test_keys_acted_on_twice(seen: list[tuple[str, int, int, int]]) -> None:
     assert sum(one.count for one in outcome.findings) == doubled
 
 
+TOTALS_ASKED = "totals_off: count==0"
 OUTCOMES = st.sampled_from([Step.OK, Step.OK, Step.UNKNOWN, Step.REFUSED])
 ADDS = st.tuples(st.just(Function.ADD), st.just("s"), st.integers(1, 2), OUTCOMES)
 REMOVES = st.tuples(st.just(Function.REMOVE), st.just("s"), st.sampled_from([1, 2, 5, 6]), OUTCOMES)
 TOTALS = st.tuples(st.just(Function.TOTAL), st.just("s"), st.just(0), st.just(Step.OK))
 
 
-@given(effects(st.one_of(ADDS, REMOVES, TOTALS, TOTALS), 20), st.booleans())
-def test_a_sound_total_is_never_accused_and_one_that_forgets_is(made: Any, lies: bool) -> None:
-    """Unknown and concurrent changes explain what they can; a total beyond them is found."""
-    state = {5}  # was there before
+STARTS = st.sets(st.sampled_from([1, 2, 5, 91, 92]), max_size=4)
+
+
+@given(effects(st.one_of(ADDS, REMOVES, TOTALS, TOTALS), 20), st.booleans(), STARTS)
+def test_a_sound_total_is_never_accused_and_one_that_forgets_is(
+    made: Any, lies: bool, start: set[int]
+) -> None:
+    """Unknown and concurrent changes explain what they can, what is added or removed may have been
+    there before; a total beyond them is found."""
+    if not any(op.function is not Function.TOTAL for _, op in made):
+        return
+    state = set(start)
 
     def apply(op: Op) -> None:
         match op.function:
@@ -85,22 +94,29 @@ def test_a_sound_total_is_never_accused_and_one_that_forgets_is(made: Any, lies:
     for op in ops:
         op.began, op.ended = op.began + 10, op.ended + 10 if op.ended else 0
     last = 10 * max(max(op.began, op.ended) for op in ops)
-    for began, value in ((1, 1), (last, len(state) + 7 * lies)):
+    for began, value in ((1, len(start)), (last, len(state) + 7 * lies)):
         ops.append(Op(function=Function.TOTAL, key="s", value=value, began=began, ended=began + 1))
-    outcome = run_check(check_totals, ops)
+    outcome = run_check(check_totals, ops, TOTALS_ASKED)
     off = sum(one.count for one in outcome.findings if one.kind == "total-off")
     assert off == lies
 
 
-@given(effects(st.one_of(ADDS, TOTALS), 8), st.lists(st.integers(0, 6), min_size=8))
-def test_totals_are_held_against_every_choice(made: Any, values: list[int]) -> None:
-    """A total is off when no choice of the adds that may count gives its number."""
+@given(
+    effects(st.one_of(ADDS, TOTALS), 8),
+    st.lists(st.integers(0, 6), min_size=8),
+    st.integers(0, 3),
+)
+def test_totals_are_held_against_every_choice(made: Any, values: list[int], base: int) -> None:
+    """A total is off when no choice of first elements and adds that may count gives its number."""
     ops = [op for _, op in made]
+    starts = [set(one) for one in combinations([1, 2, 91, 92, 93], base)]
+    if not any(op.function is Function.ADD for op in ops):
+        return
     for op, value in zip(ops, values, strict=False):
         op.began, op.ended = op.began + 10, op.ended + 10 if op.ended else 0
         if op.function is Function.TOTAL:
             op.value = value
-    ops.append(Op(function=Function.TOTAL, key="s", value=0, began=1, ended=2))
+    ops.append(Op(function=Function.TOTAL, key="s", value=base, began=1, ended=2))
     adds = [op for op in ops if op.function is Function.ADD and op.step is not Step.REFUSED]
     off = 0
     for read in (op for op in ops if op.function is Function.TOTAL):
@@ -111,9 +127,10 @@ def test_totals_are_held_against_every_choice(made: Any, values: list[int]) -> N
         ]
         near = [add for add in adds if add.began <= read.ended]
         sums = {
-            len({add.value for add, taken in zip(near, choice, strict=True) if taken})
+            len(start | {add.value for add, taken in zip(near, choice, strict=True) if taken})
             for choice in product(*choices)
+            for start in starts
         }
         off += read.value not in sums
-    outcome = run_check(check_totals, ops)
+    outcome = run_check(check_totals, ops, TOTALS_ASKED)
     assert sum(one.count for one in outcome.findings if one.kind == "total-off") == off

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -54,26 +55,35 @@ class Oracle:
         adds = [op for op in mine if op.function is Function.ADD and op.value == value]
         reads = [op for op in mine if op.function is Function.READ_SET]
         holding = [op for op in reads if value in op.value]
-        missing = [op for op in reads if value not in op.value]
+        removes = [
+            op.began
+            for op in mine
+            if op.function is Function.REMOVE and op.value == value and op.step is not Step.REFUSED
+        ]
+        judged = takewhile(
+            lambda op: op.ended < min(removes, default=op.ended + 1),
+            sorted(reads, key=lambda op: op.began),
+        )
+        missing = [op for op in judged if value not in op.value]
         added = [op.ended for op in adds if op.step is Step.OK]
         known = min([*added, *(op.ended for op in holding)], default=None)
         present = max((op.began for op in holding), default=-1)
         absent = max((op.began for op in missing), default=-1)
         fates = set()
-        if holding and all(op.step is Step.REFUSED for op in adds):
-            fates.add("refused")
-        if any(
-            op.function is Function.REMOVE and op.value == value and op.step is not Step.REFUSED
-            for op in mine
+        first_ns = min(op.began for op in adds)
+        before = [op for op in reads if op.ended < first_ns]
+        if (
+            all(op.step is Step.REFUSED for op in adds)
+            and before
+            and not any(value in op.value for op in before)
+            and present > min(op.ended for op in before)
         ):
-            return fates
+            fates.add("refused")
         stable = bool(holding) and absent < present
-        lost = known is not None and absent > known and absent > present
-        if lost:
-            fates.add("lost")
-        if stable and known is not None and absent > known:
-            fates.add("stale")
-        if added and not stable and not lost:
+        broken = known is not None and absent > known
+        if broken:
+            fates.add("stale" if stable else "unread" if removes else "lost")
+        elif added and not stable and not removes:
             fates.add("unread")
         return fates
 
@@ -83,7 +93,9 @@ def _counts(ops: list[Op]) -> dict[str, int]:
     kinds = {"lost": "set-lost", "stale": "set-stale", "refused": "set-refused-seen"}
     counts = {one.kind: one.count for one in outcome.findings}
     found = {fate: counts.get(kind, 0) for fate, kind in kinds.items()}
-    return {**found, "unread": counts.get("set-unread", 0)}
+    told = [one for one in outcome.findings if one.kind == "set-unread"]
+    is_told = bool(told) and not told[0].title.startswith("no acknowledged element")
+    return {**found, "unread": told[0].count if is_told else 0}
 
 
 @given(
@@ -106,10 +118,14 @@ def test_fates_are_those_of_the_definitions(
         assert _counts(ops) == Oracle(ops).counts()
 
 
-@given(effects(st.one_of(ADDS, ADDS, REMOVES, READS, READS)))
-def test_a_set_that_keeps_its_promises_is_never_accused(made: Any) -> None:
-    """With late and lost answers, refusals and removals, nothing is held against a sound set."""
-    state: dict[str, set[int]] = {key: set() for key in KEYS}
+@given(
+    effects(st.one_of(ADDS, ADDS, REMOVES, READS, READS)),
+    st.lists(st.sets(st.sampled_from(VALUES)), min_size=2, max_size=2),
+)
+def test_a_set_that_keeps_its_promises_is_never_accused(made: Any, start: list[set[int]]) -> None:
+    """With late and lost answers, refusals and removals, nothing is held against a sound set,
+    whatever it held at first."""
+    state = dict(zip(KEYS, map(set, start), strict=True))
 
     def apply(op: Op) -> None:
         match op.function:

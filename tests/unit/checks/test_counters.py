@@ -51,6 +51,15 @@ def test_a_read_is_held_against_the_changes_around_it(ops: list[Op], off: int) -
     assert [one.kind for one in outcome.findings] == ["counter-off"] * bool(off)
 
 
+def test_a_counter_that_lags_fails_a_run_only_where_it_is_asked() -> None:
+    """A cache's second is for the objective to forbid; the last read is not."""
+    ops = [FIRST, _by(1, 3, 4), _read(10, 5, 6), _by(1, 7, 8), _read(12, 9, 10)]
+    assert run_check(check_counters, ops).findings == []
+    asked = run_check(check_counters, ops, "counter_off: count==0")
+    assert [one.kind for one in asked.findings] == ["counter-off"]
+    assert value_of(asked, "counter_off") == 1.0
+
+
 def test_what_a_read_could_have_been_is_told() -> None:
     """The finding names the counter, the reader, the instants and the bounds."""
     ops = [FIRST, _by(1, 3, 4), _by(5, 3, 0, Step.UNKNOWN), _read(9, 5, 6)]

@@ -113,6 +113,8 @@ def test_changes_out_of_order_are_no_history() -> None:
         (1, "count>=1", ""),
         (3, "count>=5", "'a 409' was seen 3 times only"),
         (3, "count==3", ""),
+        (3, "count>3", "'a 409' was seen 3 times only"),
+        (3, "count>2", ""),
         (3, "count<2", ""),
         (0, "count>=1", "'a 409' was never seen"),
         (0, "count==0", "'a 409' was never seen"),

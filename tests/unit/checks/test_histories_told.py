@@ -203,7 +203,7 @@ def test_a_foreign_sight_and_a_second_effect_are_told() -> None:
             "how many there were at first",
         ),
         ([_op(Function.TOTAL, 0, 1, 2), _op(Function.ADD, 1, 3, 4)], "no total after the last"),
-        ([_op(Function.TOTAL, 0, 1, 2)], "no change of it was acknowledged"),
+        ([_op(Function.TOTAL, 0, 1, 2)], "no change of a set whose total was asked"),
         ([_op(Function.TOTAL, "many", 1, 2), _op(Function.ADD, 1, 3, 4)], "as a number"),
     ],
 )
@@ -216,10 +216,70 @@ def test_totals_with_too_little_to_go_by_are_undecided(ops: list[Op], why: str) 
 
 def test_a_total_that_is_off_is_told_with_what_was_due() -> None:
     """The finding names what was reported, to whom, and the bounds."""
-    ops = [_op(Function.TOTAL, 3, 1, 2), _op(Function.ADD, 1, 3, 4), _op(Function.TOTAL, 3, 5, 6)]
+    ops = [_op(Function.TOTAL, 0, 1, 2), _op(Function.ADD, 1, 3, 4), _op(Function.TOTAL, 0, 5, 6)]
     outcome = run_check(check_totals, ops)
-    assert "reported as 3 to user 1" in _told(outcome)
-    assert _told(outcome).endswith("when 4 was due")
+    assert "reported as 0 to user 1" in _told(outcome)
+    assert _told(outcome).endswith("when 1 was due")
+
+
+def test_what_is_added_may_have_been_there_at_first() -> None:
+    """A total that an idempotent add leaves alone accuses nobody, and proves nothing."""
+    ops = [_op(Function.TOTAL, 3, 1, 2), _op(Function.ADD, 1, 3, 4), _op(Function.TOTAL, 3, 5, 6)]
+    outcome = run_check(check_totals, ops, "totals_off: count==0")
+    assert [one.kind for one in outcome.findings] == ["total-unread"]
+    assert "had been there at first" in outcome.measured["totals_off", ""].why
+
+
+def test_a_total_that_lags_fails_a_run_only_where_it_is_asked() -> None:
+    """A cache's second is for the objective to forbid; the last total is not."""
+    late = [_op(Function.TOTAL, 0, 1, 2), _op(Function.ADD, 1, 3, 4), _op(Function.TOTAL, 0, 5, 6)]
+    ops = [*late, _op(Function.ADD, 2, 7, 8), _op(Function.TOTAL, 2, 9, 10)]
+    assert run_check(check_totals, ops).findings == []
+    asked = run_check(check_totals, ops, "totals_off: count==0")
+    assert [one.kind for one in asked.findings] == ["total-off"]
+    assert value_of(asked, "totals_off") == 1.0
+
+
+def test_a_key_of_which_nothing_was_acknowledged_leaves_other_totals_decided() -> None:
+    """Whether anything was tested is asked over all keys; a key without changes is not judged."""
+    ops = [_op(Function.TOTAL, 0, 1, 2), _op(Function.ADD, 1, 3, 4), _op(Function.TOTAL, 1, 5, 6)]
+    ops += [_op(Function.TOTAL, 7, 1, 2, key="other"), _op(Function.TOTAL, 9, 5, 6, key="other")]
+    refused = _op(Function.ADD, 1, 3, 4, key="full", step=Step.REFUSED)
+    ops += [_op(Function.TOTAL, 7, 1, 2, key="full"), refused]
+    outcome = run_check(check_totals, ops, "totals_off: count==0")
+    assert outcome.findings == []
+    assert value_of(outcome, "totals_off") == 0.0
+
+
+def test_nothing_at_all_is_no_number_key_or_value() -> None:
+    """A sight, an owner's value, an idempotency key and an effect that are null are not zero."""
+    ops = [
+        _op(Function.OWNS, 0, 1, key="tenant:7"),
+        _op(Function.OWNS, None, 1, key="tenant:7"),
+        _op(Function.SAW, None, 2, user=3),
+    ]
+    outcome = run_check(check_isolation, ops)
+    assert outcome.findings == []
+    assert value_of(outcome, "isolation_foreign") is None
+    effects = [
+        _op(Function.EFFECT, None, 1, other=1),
+        _op(Function.EFFECT, None, 2, other=2),
+        _op(Function.EFFECT, 5, 3, other=None),
+        _op(Function.EFFECT, 5, 4, other=7),
+    ]
+    outcome = run_check(check_effects, effects)
+    assert outcome.findings == []
+    assert value_of(outcome, "effects_duplicated") == 0.0
+    assert value_of(run_check(check_effects, effects[:2]), "effects_duplicated") is None
+
+
+def test_a_record_that_was_cut_off_accuses_nobody_of_a_foreign_sight() -> None:
+    """What is missing may tell of another owner, who lets the user see it."""
+    ops = [_op(Function.OWNS, 1, 1, key="tenant:7"), _op(Function.SAW, 1, 2, user=3)]
+    outcome = run_check(check_isolation, ops, whole=False)
+    assert outcome.findings == []
+    assert "cut off" in outcome.measured["isolation_foreign", ""].why
+    assert [one.kind for one in run_check(check_isolation, ops).findings] == ["isolation-foreign"]
 
 
 @pytest.mark.parametrize(
@@ -227,7 +287,9 @@ def test_a_total_that_is_off_is_told_with_what_was_due() -> None:
     [
         ([_op(Function.READ_SET, [1], 9, 10)], ""),
         ([_op(Function.READ_SET, [], 9, 10)], "without 1"),
-        ([_op(Function.READ_SET, [1, 2], 9, 10)], "with 2"),
+        ([_op(Function.READ_SET, [1, 2], 9, 10)], ""),
+        ([_op(Function.READ_SET, [], 0, 1), _op(Function.READ_SET, [1, 2], 9, 10)], "with 2"),
+        ([_op(Function.READ_SET, [2], 0, 1), _op(Function.READ_SET, [1, 2], 9, 10)], ""),
         ([_op(Function.READ_SET, [3], 9, 10)], "without 1, with 3"),
         ([_op(Function.READ_SET, [], 3, 4), _op(Function.READ_SET, [1], 9, 10)], ""),
     ],
@@ -236,7 +298,7 @@ def test_the_last_read_of_a_set_is_what_the_changes_make(ops: list[Op], how: str
     """What was added for sure is there; what was refused or removed is not."""
     changes = [
         _op(Function.ADD, 1, 1, 2),
-        _op(Function.ADD, 2, 1, 2, step=Step.REFUSED),
+        _op(Function.ADD, 2, 2, 3, step=Step.REFUSED),
         _op(Function.ADD, 3, 1, 2),
         _op(Function.REMOVE, 3, 3, 4),
     ]

@@ -78,10 +78,37 @@ def test_an_element_that_comes_late_is_stale_for_as_long_as_it_was_missed() -> N
 
 
 def test_a_refused_add_that_is_seen_is_an_anomaly_of_its_own() -> None:
-    """Refused means that it did not happen; also in a record that was cut off."""
-    ops = (_add(1, 1, 2, Step.REFUSED), _add(2, 1, 2), _read([1, 2], 3, 4))
+    """Refused means that it did not happen; in a record that was cut off it may have, elsewhere."""
+    ops = (_read([], 1, 2), _add(1, 3, 4, Step.REFUSED), _add(2, 3, 4), _read([1, 2], 5, 6))
     assert _kinds(*ops) == ["set-refused-seen"]
-    assert _kinds(*ops, whole=False) == ["set-refused-seen"]
+    assert _kinds(*ops, whole=False) == []
+
+
+def test_a_refused_element_that_was_there_at_first_is_no_anomaly() -> None:
+    """POST answers 409 to what a filled database has; where nobody looked before, nobody knows."""
+    asked = "set_refused_seen: count==0"
+    ops = (_add(1, 3, 4, Step.REFUSED), _add(2, 3, 4), _read([1, 2], 5, 6))
+    held = run_check(check_sets, [_read([1], 1, 2), *ops], asked)
+    assert held.findings == []
+    assert value_of(held, "set_refused_seen") == 0.0
+    unseen = run_check(check_sets, ops, asked)
+    assert unseen.findings == []
+    assert "at first" in unseen.measured["set_refused_seen", ""].why
+
+
+def test_an_element_is_followed_until_it_may_be_removed() -> None:
+    """Held before its removal is proof; missed until then is late or lost; neither is nothing."""
+    remove = Op(function=Function.REMOVE, key="s", value=1, began=9, ended=10)
+    after = _read([], 11, 12)
+    held = run_check(check_sets, [_add(1, 1, 2), _read([1], 3, 4), remove, after])
+    assert held.findings == []
+    assert held.measured["set_lost", ""].samples == 1
+    missed = run_check(check_sets, [_add(1, 1, 2), _read([], 3, 4), remove, after])
+    assert [one.kind for one in missed.findings] == ["set-unread"]
+    assert "lost, or late" in missed.measured["set_lost", ""].why
+    unread = run_check(check_sets, [_add(1, 1, 2), remove, after])
+    assert [one.kind for one in unread.findings] == ["set-unread"]
+    assert "before somebody may have removed it" in unread.measured["set_lost", ""].why
 
 
 def test_an_element_refused_once_and_added_again_is_no_anomaly() -> None:

@@ -43,6 +43,7 @@ class Answer:
 
     status: int
     error: str = ""
+    redirected: bool = False
 
 
 def test_life_of_changes() -> None:
@@ -132,6 +133,9 @@ def test_an_outcome_is_told_once() -> None:
         (Answer(0, "timeout"), Step.UNKNOWN),
         (Answer(0, "tls closed"), Step.UNKNOWN),
         (Answer(200, "decode gzip"), Step.UNKNOWN),
+        (Answer(404, redirected=True), Step.UNKNOWN),
+        (Answer(200, redirected=True), Step.UNKNOWN),
+        (Answer(0, "connect refused", redirected=True), Step.UNKNOWN),
     ],
 )
 def test_what_answers_say(answer: Answer, step: Step) -> None:
@@ -140,6 +144,32 @@ def test_what_answers_say(answer: Answer, step: Step) -> None:
     assert outcome_of(answer) is step
     assert desk.book.add("cart", 1).answered(answer) is (step is Step.OK)
     assert desk.read().changes.step.tolist() == [step]
+
+
+@pytest.mark.parametrize("by", [True, 1.0, "1"])
+def test_a_counter_is_raised_by_whole_numbers(by: Any) -> None:
+    """What is no whole number is a mistake of the journey, and no digest in the ledger."""
+    with pytest.raises(TypeError, match="whole numbers"):
+        Desk().book.increment("likes", by)
+
+
+@pytest.mark.parametrize("by", [2**63, -(2**63) - 1])
+def test_a_counter_is_raised_by_at_most_64_bits(by: int) -> None:
+    """A number that would be kept as a digest is refused."""
+    with pytest.raises(ValueError, match="64 bits"):
+        Desk().book.increment("likes", by)
+
+
+def test_nothing_is_an_element_of_its_own() -> None:
+    """A set of null and 0 has two elements, each told by its name."""
+    desk = Desk()
+    desk.book.add("cart", None).ok()
+    desk.book.read("cart").ok([None, 0])
+    history = desk.read()
+    first, second = history.elements.tolist()
+    assert (first, second) == (int(history.changes.value[0]), 0)
+    assert first != second
+    assert history.value_text(first) == "nothing (null)"
 
 
 def test_messages_and_operations_share_a_ledger() -> None:
