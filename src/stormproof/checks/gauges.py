@@ -52,24 +52,31 @@ def gauge_readings(objective: Objective, bench: Bench, seconds: set[int]) -> Sam
     return Sampled(
         at_ns=[one.at_ns for one in rows],
         values=[sum(one.values[key] for key in ids) for one in rows],
-        doubt=_doubt(objective, whole, spans, planned.interval_ns, ids),
+        doubt=_doubt(objective, (whole, figures), spans, planned.interval_ns, ids),
     )
 
 
 def _doubt(
-    objective: Objective, whole: Figures, spans: Sequence[Span], interval_ns: int, ids: list[int]
+    objective: Objective,
+    read: Sequence[Figures],
+    spans: Sequence[Span],
+    interval_ns: int,
+    ids: list[int],
 ) -> Doubt | None:
     """Return why the readings that hold the sum are not all of it, or not of all the time.
 
     Args:
         objective: what is asked.
-        whole: the figures, of the readings that hold all series alone.
+        read: the figures, of the readings that hold all series alone, and of all.
         spans: of the calm.
         interval_ns: how often the source was to be read.
         ids: the series that are added up.
     """
-    found = against_any(objective, whole, spans, interval_ns, ids) if whole.instants else None
-    return None if found is None else Doubt(why=found.why, remedy=found.remedy)
+    for one in read:
+        found = against_any(objective, one, spans, interval_ns, ids) if one.instants else None
+        if found is not None:
+            return Doubt(why=found.why, remedy=found.remedy)
+    return None
 
 
 def _nothing(why: str, remedy: str) -> Sampled:

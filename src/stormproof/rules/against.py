@@ -13,13 +13,14 @@ from stormproof.rules.figures import (
     Figures,
     Instant,
     Span,
+    comes_back,
+    falls_of,
     increases_of,
-    restarts_of,
 )
 from stormproof.rules.observed import LOST, counters_of, family_of, matching, name_of
 
 GAP_INTERVALS_MAX: Final = 3
-RESTARTS_SHARE_MAX: Final = 1 / 4  # of the readings: more are several processes that take turns
+FALLS_SHARE_MAX: Final = 1 / 4  # of the readings: more are several processes that take turns
 UNCOVERED_NS_MAX: Final = SECOND_NS  # the grain of windows
 CLOSER: Final = "read the source more often: `sources` of the profile, `interval`"
 
@@ -34,11 +35,11 @@ class Against(NamedTuple):
 def several_processes(objective: Objective, figures: Figures) -> Against | None:
     """Say that counters of different processes seem to be taken for those of one."""
     family = counters_of(figures, name_of(objective), objective.tags)
-    restarts = restarts_of(figures.instants, family)
-    pairs = len(figures.instants) - 1
-    if restarts <= RESTARTS_SHARE_MAX * pairs or restarts < 2:
+    falls, pairs = len(falls_of(figures.instants, family)), len(figures.instants) - 1
+    is_often = falls >= 2 and falls > FALLS_SHARE_MAX * pairs
+    if not is_often and not comes_back(figures.instants, family):
         return None
-    why = f"its counters fell {restarts} times in {pairs}: several processes answer in turn"
+    why = f"its counters fell {falls} times in {pairs}: several processes answer in turn"
     return Against(why, "read each of them by itself, or add their counters up")
 
 
@@ -87,10 +88,10 @@ def _lost(
     objective: Objective, figures: Figures, around: Sequence[Sequence[Instant]]
 ) -> Against | None:
     lost = counters_of(figures, LOST, objective.tags)
-    lines = increases_of(around, lost)
+    lines = increases_of(around, lost)  # how often, or how many: either is one too many
     if lines <= 0:
         return None
-    why = f"{lines:.6g} lines of the log were lost before they were read"
+    why = f"lines of the log were lost before they were read, {lines:.6g} times"
     return Against(why, "have the log kept until it is read, or write less of it")
 
 
@@ -105,7 +106,7 @@ def _against_growth(
     objective: Objective, figures: Figures, brackets: Sequence[Bracket], interval_ns: int
 ) -> Iterator[Against]:
     family = counters_of(figures, name_of(objective), objective.tags)
-    if sum(restarts_of(one.outer, family) for one in brackets):
+    if any(falls_of(one.outer, family) for one in brackets):
         why = "its counters began again: what they had counted since the reading before is lost"
         yield Against(why, "choose a window without the restart")
     if any(family and family_is_gone(one, family) for one in brackets):

@@ -175,15 +175,27 @@ def increase_of(instants: Sequence[Instant], figure: int) -> float:
     return total
 
 
-def restarts_of(instants: Iterable[Instant], figures: Collection[int]) -> int:
-    """Return at how many readings any of some counters was lower than it had been."""
+def falls_of(instants: Iterable[Instant], figures: Collection[int]) -> list[int]:
+    """Return the readings, by place, at which any of some counters was lower than it had been."""
     known: dict[int, float] = {}
-    restarts = 0
-    for one in instants:
+    falls: list[int] = []
+    for place, one in enumerate(instants):
         here = {key: one.values[key] for key in figures if key in one.values}
-        restarts += any(value < known.get(key, value) for key, value in here.items())
+        if any(value < known.get(key, value) for key, value in here.items()):
+            falls.append(place)
         known.update(here)
-    return restarts
+    return falls
+
+
+def comes_back(instants: Sequence[Instant], figures: Collection[int]) -> bool:
+    """Return whether counters that fell are all that they had been one reading later.
+
+    Who began again from 0 needs as long as before; another process that answered in between does
+    not.
+    """
+    totals = [sum(one.values.get(key, 0.0) for key in figures) for one in instants]
+    falls = falls_of(instants, figures)
+    return any(totals[at + 1] >= totals[at - 1] for at in falls if at + 1 < len(totals))
 
 
 def increases_of(brackets: Iterable[Sequence[Instant]], figures: Collection[int]) -> float:
