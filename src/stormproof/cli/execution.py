@@ -24,7 +24,7 @@ from stormproof.cli.plans import describe
 from stormproof.cli.progress import PanelView, PlainView, open_view
 from stormproof.cli.variables import Variables
 from stormproof.kernel import clock
-from stormproof.kernel.errors import EnvironmentFailure, Interrupted, StormproofError
+from stormproof.kernel.errors import EnvironmentFailure, Interrupted
 from stormproof.model.plan import Plan
 from stormproof.model.record import Manifest
 from stormproof.model.verdict import Verdict
@@ -45,13 +45,13 @@ class Outcome:
 
     directory: RunDirectory
     verdict: Verdict
-    error: StormproofError | None
+    error: Exception | None
 
     def exit_code(self) -> int:
         """Tell what stopped the run, where something did, and return the exit code.
 
         Raises:
-            StormproofError: what stopped it is our own fault.
+            Exception: what stopped it is our own fault.
         """
         if isinstance(self.error, Interrupted | EnvironmentFailure):
             click.echo(f"stormproof: {self.error}", err=True)
@@ -98,15 +98,13 @@ def carry_out(plan: Plan, loaded: LoadedTrial, out: Path, manner: Manner) -> Out
     return Outcome(directory=directory, verdict=verdict, error=error)
 
 
-def _run(
-    plan: Plan, directory: RunDirectory, run_id: str, manner: Manner
-) -> StormproofError | None:
+def _run(plan: Plan, directory: RunDirectory, run_id: str, manner: Manner) -> Exception | None:
     """Carry out the run and seal its record; return what stopped it early."""
     recorder = SegmentRecorder(directory.record / "controller.seg", writer="controller")
     observer = SegmentRecorder(directory.record / "observer.seg", writer="observer")
     view = open_view()
     state = LiveState(plan=plan, now_ns=clock.monotonic_ns, tell=view.tell)
-    error: StormproofError | None = None
+    error: Exception | None = None
     try:
         run = compose_run(
             plan,
@@ -119,7 +117,7 @@ def _run(
             on_trace=view.tell if manner.verbose else None,
         )
         uvloop.run(_drive(run, state, view))
-    except StormproofError as stopped:
+    except Exception as stopped:  # sealed and judged, whoever's fault it is
         error = stopped
     finally:
         view.close()

@@ -40,12 +40,15 @@ def with_served(plan: Plan, headers: Mapping[str, str], tell: Callable[[str], No
     missing = [one.metric for one in asked if served and one not in kept]
     if missing:
         tell(f"not served by the target, so not judged: {', '.join(dict.fromkeys(missing))}")
-    few = [one for one in kept if _too_few(one, plan)]
-    dropped = [one for one in asked if one not in kept or one in few]
-    not_judged = tuple(NotJudged(objective=one.name, why=_too_few(one, plan)) for one in few)
+    why_not = {
+        one.name: _too_few(one, plan) if one in kept else why or "not served by the target"
+        for one in asked
+    }
+    dropped = {name: told for name, told in why_not.items() if told}
+    not_judged = tuple(NotJudged(objective=name, why=told) for name, told in dropped.items())
     return msgspec.structs.replace(
         plan,
-        objectives=tuple(one for one in plan.objectives if one not in dropped),
+        objectives=tuple(one for one in plan.objectives if one.name not in dropped),
         not_judged=plan.not_judged + not_judged,
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from stormproof.faults.part_logs import log_path
 from stormproof.kernel.clock import monotonic_ns
+from stormproof.kernel.errors import BadInput, Problem
 from stormproof.model.event import Event, WarningEvent
 from stormproof.model.part import Part, Server, StackPlan
 from stormproof.observe.cgroups import CgroupSource
@@ -27,13 +29,18 @@ class StackSources:
     Args:
         plan: of the stack; None where it is not ours.
         on_warning: records one line of each kind of error that a part logs, and tells it.
+
+    Raises:
+        BadInput: two servers are of one kind; their figures would be taken for one another's.
     """
 
     def __init__(self, plan: StackPlan | None, on_warning: Callable[[Event], None]) -> None:
+        servers = () if plan is None else plan.servers
+        _refuse_twins(servers)
         self._on_warning = on_warning
         self._parts = PartsInSight({} if plan is None else _logs(plan))
         self._log = LogSource(self._parts, self._on_kind)
-        self._asked = [] if plan is None else [_asked(server) for server in plan.servers]
+        self._asked = [_asked(server) for server in servers]
         self._sources: list[Source] = [*self._asked]
         if plan is not None:
             self._sources += [ProcessSource(self._parts), CgroupSource(self._parts), self._log]
@@ -43,7 +50,7 @@ class StackSources:
         self._parts.note(event)
 
     def named(self, name: str) -> list[Source]:
-        """Return the sources of that name: none, or one for each server of a kind."""
+        """Return the source of that name, where there is one."""
         return [source for source in self._sources if source.name == name]
 
     async def close(self) -> None:
@@ -62,6 +69,15 @@ def _logs(plan: StackPlan) -> dict[str, Path]:
     folder = Path(plan.run_dir) / "logs"
     parts = [step.name for step in plan.steps if isinstance(step, Part)]
     return {name: log_path(folder, name) for name in parts}
+
+
+def _refuse_twins(servers: Sequence[Server]) -> None:
+    kinds = Counter(server.kind for server in servers)
+    twins = [kind for kind, count in kinds.items() if count > 1]
+    if twins:
+        fix = "name one server of each kind"
+        problems = [Problem(where=one, what="several servers are of it", fix=fix) for one in twins]
+        raise BadInput(problems)
 
 
 def _asked(server: Server) -> PostgresSource | ValkeySource:

@@ -25,6 +25,7 @@ from stormproof.importing.draft import (
 WIDTH = 88
 DOC_WIDTH = 80
 INDENT = "    "
+BODILESS = ("get", "head", "options")  # their functions take no body, `request` does
 _PRINTABLE = re.compile(r"[^\x20-\x7e\xa1-\uffff]|[\u2028\u2029\ufeff\u202a-\u202e\u2066-\u2069]")
 
 
@@ -164,7 +165,11 @@ def _call(call: Call) -> Iterator[str]:
     if call.comment:
         yield f"{INDENT}# {_prose(call.comment)}"
     arguments = [literal(call.path, 2 * len(INDENT)), *_options(call)]
-    yield from _invocation(f"{call.keep_as} = await user.http.{call.method}", arguments)
+    method = call.method
+    if method in BODILESS and (call.json is not None or call.form or call.body):
+        method = "request"
+        arguments.insert(0, _quoted(call.method.upper()))
+    yield from _invocation(f"{call.keep_as} = await user.http.{method}", arguments)
     passed = f"status == {call.status}" if call.status else "ok"
     yield from _check(call.keep_as, call.check, passed)
 

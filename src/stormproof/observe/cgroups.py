@@ -54,10 +54,10 @@ class CgroupSource:
         Raises:
             SourceSilent: no part has a group of its own, none runs, or one cannot be read.
         """
-        groups = self._groups()
-        if not groups:
-            raise SourceSilent("no part has a control group of its own", is_absent=True)
         try:
+            groups = self._groups()
+            if not groups:
+                raise SourceSilent("no part has a control group of its own", is_absent=True)
             return [
                 one
                 for part, group in groups.items()

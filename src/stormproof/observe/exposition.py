@@ -18,8 +18,10 @@ from typing import Final
 
 from stormproof.kernel.limits import (
     EXPOSITION_LINE_CHARACTERS_MAX,
+    EXPOSITION_LINES_MAX,
     EXPOSITION_SAMPLES_MAX,
     EXPOSITION_TYPES_MAX,
+    OBSERVED_VALUE_MAX,
 )
 from stormproof.model.observed import Observed, ObservedKind
 
@@ -51,11 +53,13 @@ class Exposition:
     """What was read: the figures, and how many lines were none and yet no comment.
 
     `left_out`: how many figures were beyond EXPOSITION_SAMPLES_MAX; nothing of them was read.
+    `is_too_long`: it has more than EXPOSITION_LINES_MAX lines, and nobody looked at the rest.
     """
 
     figures: list[Observed] = field(default_factory=list)
     unread: int = 0
     left_out: int = 0
+    is_too_long: bool = False
 
 
 def read_exposition(text: str, *, is_open_metrics: bool = False) -> Exposition:
@@ -70,7 +74,12 @@ def read_exposition(text: str, *, is_open_metrics: bool = False) -> Exposition:
     kinds = _Kinds()
     samples: list[tuple[str, str, float]] = []
     has_ended = False
-    for line in _lines(text):
+    for number, line in enumerate(_lines(text)):
+        if number >= EXPOSITION_LINES_MAX:
+            read.is_too_long = True
+            return read
+        if not line:
+            continue
         if has_ended or len(line) > EXPOSITION_LINE_CHARACTERS_MAX:
             read.unread += 1
         elif line.startswith("#"):
@@ -90,10 +99,12 @@ def read_exposition(text: str, *, is_open_metrics: bool = False) -> Exposition:
 
 
 def _lines(text: str) -> Iterator[str]:
-    for line in text.split("\n"):
-        stripped = line.strip(" \t\r")
-        if stripped:
-            yield stripped
+    """Yield lines one by one: whoever sends millions must not have them all made."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end].strip(" \t\r")
+        start = end + 1
+    yield text[start:].strip(" \t\r")
 
 
 def _sample(line: str) -> tuple[str, str, float] | None:
@@ -108,7 +119,8 @@ def _sample(line: str) -> tuple[str, str, float] | None:
 
 
 def _take(samples: list[tuple[str, str, float]], kinds: _Kinds, read: Exposition) -> None:
-    """Turn samples into figures; one that is there twice, or has no finite value, is not read.
+    """Turn samples into figures; one that is there twice, or is as large as nothing counted can
+    be, is not read.
 
     What is not a number says that there is none now, which is no fault of a gauge.
     """
@@ -118,7 +130,7 @@ def _take(samples: list[tuple[str, str, float]], kinds: _Kinds, read: Exposition
         if kind is None or (math.isnan(value) and kind is ObservedKind.GAUGE):
             continue
         tags = _tags(labels)
-        if tags is None or not math.isfinite(value):
+        if tags is None or not abs(value) < OBSERVED_VALUE_MAX:
             read.unread += 1
             continue
         key = (name, frozenset(tags.items()))

@@ -52,7 +52,7 @@ _TEXT_BYTES_MAX = 4_096  # of a plain line; patterns may take their time on more
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LOGFMT = re.compile(r'\b(?:level|lvl|severity)="?(\w+)"?')
-_LOGFMT_MESSAGE = re.compile(r'\b(?:msg|message)=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
+_LOGFMT_MESSAGE = re.compile(r'\b(?:msg|message)=(?:"((?:[^"\\]|\\.)*+)"|(\S++))')
 _VALKEY = re.compile(r"^\d+:[XCSM] .{8,40}? ([.\-*#]) (.*)$")
 _CAPITALS = re.compile(
     r"(?<![\w/.-])(TRACE|DEBUG|INFO|NOTICE|LOG(?=:)|WARN|WARNING|ERROR|SEVERE|CRITICAL|FATAL|PANIC)"

@@ -48,8 +48,8 @@ class Lines:
 class LogTail:
     """Read what a log has gained since the last reading.
 
-    `lost` says why lines could not be read, for the last reading; `is_behind` whether the log
-    holds more than one reading takes.
+    `lost` says why lines could not be read, for the last reading; `cuts` how often lines were lost
+    for good; `is_behind` whether the log holds more than one reading takes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,6 +57,7 @@ class LogTail:
         self._file: _File | None = None
         self._lines = Lines()
         self.lost = ""
+        self.cuts = 0
         self.is_behind = False
 
     def read(self) -> Iterator[bytes]:
@@ -107,6 +108,7 @@ class LogTail:
         rest = file.rest_in(copy)
         if rest is None:
             self.lost = f"{self._path.name} was cut between two readings"
+            self.cuts += 1
         for piece in rest or ():
             yield from self._lines.feed(piece)
         yield from self._lines.end()

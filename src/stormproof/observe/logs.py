@@ -1,6 +1,8 @@
 """Source "log": what the parts of a stack write about themselves.
 
     lines_total{part,level}    lines by level; every level from the first reading on
+    lines_lost_total{part}     how often lines were lost, because the log was cut before we read
+                               them: at least one line each time; 0 from the first reading on
     errors_total{part,kind}    lines of the levels error and critical, and tracebacks, by the kind
                                of their message: numbers, hexadecimals and UUIDs are folded
 
@@ -9,7 +11,8 @@ the first reading on, so that a part without errors has a true zero. A Python tr
 of its last line, or belongs to the line of an error right before it; so do chained ones.
 
 Lines that could not be read (a log that was cut, one that grows faster than it is read) make the
-reading a gap: what was counted stays counted, but zero would not be proven.
+reading a gap: what was counted stays counted, but zero would not be proven. One that grows too fast
+is read on later; what was cut is gone, and `lines_lost_total` says so from then on.
 """
 
 from __future__ import annotations
@@ -57,6 +60,7 @@ class LogSource:
         self._logs: dict[str, _PartLog] = {}
         self._kinds = _Kinds()
         self._lock = threading.Lock()  # a reading that was given up may still be under way
+        self._reading: asyncio.Future[list[str]] | None = None
 
     async def read(self) -> Sequence[Observed]:
         """Read what the logs have gained, beside the event loop.
@@ -64,8 +68,12 @@ class LogSource:
         Raises:
             SourceSilent: lines could not be read, or no part was started.
         """
+        if self._reading is not None and not self._reading.done():
+            raise SourceSilent("the logs are still being read for the reading before")
         paths = {name: self._parts.logs[name] for name in self._parts.started}
-        problems = await asyncio.to_thread(self._read, paths)
+        loop = asyncio.get_running_loop()
+        self._reading = loop.run_in_executor(None, self._read, paths)
+        problems = await asyncio.shield(self._reading)
         for part, kind, example in self._kinds.take_new():
             if self._on_kind is not None:
                 self._on_kind(part, kind, example)
@@ -77,6 +85,9 @@ class LogSource:
 
     async def close(self) -> None:
         """Let go of the files."""
+        await asyncio.to_thread(self._close)  # a reading under way holds the lock
+
+    def _close(self) -> None:
         with self._lock:
             for log in self._logs.values():
                 log.tail.close()
@@ -93,11 +104,16 @@ class LogSource:
             return problems
 
     def _lines_observed(self) -> list[Observed]:
-        return [
+        levels = [
             _counter("lines_total", {"part": part, "level": level.value}, log.lines[level])
             for part, log in self._logs.items()
             for level in Level
         ]
+        lost = [
+            _counter("lines_lost_total", {"part": part}, log.tail.cuts)
+            for part, log in self._logs.items()
+        ]
+        return [*levels, *lost]
 
 
 class _Kinds:

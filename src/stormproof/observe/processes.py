@@ -1,9 +1,9 @@
 """Source "process": what each part of the stack, with everything below it, takes of the machine.
 
-    up                  1 while its process runs, else 0 (and then nothing else is told of it)
+    up                  1 while its process runs, else 0 (and then only counters are told of it)
     starts_total        how often it was started
     processes, threads  alive now
-    cpu_seconds_total   of all its processes, those of its past included
+    cpu_seconds_total   of all its processes, those of its past included, even while it is down
     anonymous_bytes     memory that is its own: what leaks grow
     rss_bytes           all that is resident; what processes share counts in each
     open_descriptors    files, sockets, pipes
@@ -67,6 +67,8 @@ class ProcessSource:
                 found += _life(name, part, is_up=bool(tree))
                 if tree and part.process is not None:
                     found += self._usage(name, part.process, tree, tables)
+                elif name in self._cpu:
+                    found.append(_cpu_seconds(name, self._cpu[name].total))
             if not running:
                 raise SourceSilent("no part of the stack runs")
             return found
@@ -89,7 +91,7 @@ class ProcessSource:
             **_descriptors(alive, tables),
         }
         return [
-            _counter("cpu_seconds_total", tags, cpu_ticks / TICKS_PER_S),
+            _cpu_seconds(name, cpu_ticks),
             *(_gauge(metric, tags, value) for metric, value in values.items()),
         ]
 
@@ -104,13 +106,17 @@ class _CpuMeter:
     def __init__(self) -> None:
         self._root: ProcessId | None = None
         self._last = 0
-        self._total = 0
+        self.total = 0
 
     def add(self, root: ProcessId, ticks: int) -> int:
         before = self._last if root == self._root else 0
-        self._total += max(0, ticks - before)
+        self.total += max(0, ticks - before)
         self._root, self._last = root, ticks
-        return self._total
+        return self.total
+
+
+def _cpu_seconds(name: str, ticks: int) -> Observed:
+    return _counter("cpu_seconds_total", {"part": name}, ticks / TICKS_PER_S)
 
 
 def _life(name: str, part: PartSeen, *, is_up: bool) -> list[Observed]:

@@ -24,6 +24,7 @@ from stormproof.seams import ReadingSink
 
 BUCKET_BOUND: Final = "le"  # every bucket is needed for a quantile: no limit but that of series
 OVERFLOW: Final = "observed-overflow"
+FAULT: Final = "source-fault"
 Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
@@ -50,6 +51,7 @@ class Readings:
         self._counts: dict[str, int] = {}  # source -> series that have values
         self._tag_values: dict[tuple[str, str, str], set[str]] = {}
         self._left_out: dict[str, set[str]] = {}  # source -> names
+        self._faults: set[tuple[str, str]] = set()  # source, type
 
     def take(self, source: str, start_ns: int, end_ns: int, given: Sequence[Observed]) -> None:
         """Write down one answer of a source."""
@@ -72,6 +74,17 @@ class Readings:
         """Write down that a source gave nothing, and why."""
         error = error[:OBSERVED_TEXT_CHARACTERS_MAX]
         self._keep(SourceReading(source=source, start_ns=start_ns, end_ns=end_ns, error=error), ())
+
+    def fault(self, source: str, start_ns: int, end_ns: int, fault: Exception) -> None:
+        """Write down that reading a source failed in a way that nobody foresaw; each kind is told
+        once."""
+        text = f"reading {source} failed, a fault of stormproof: {type(fault).__name__}: {fault}"
+        self.miss(source, start_ns, end_ns, text)
+        kind = (source, type(fault).__name__)
+        if kind not in self._faults:
+            self._faults.add(kind)
+            text = text[:OBSERVED_TEXT_CHARACTERS_MAX]
+            self._on_event(WarningEvent(at_ns=end_ns, code=FAULT, text=text))
 
     def _keep(self, reading: SourceReading, new: Sequence[ObservedSeries]) -> None:
         self._sink.reading(reading, new)

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stormproof.kernel.limits import ANSWER_CHUNKS_MAX
 from stormproof.observe.door import Door
 
 ANSWER_BYTES_MAX = 64 << 10
@@ -70,7 +71,9 @@ async def ask(
             reader, writer = await door.open()
             writer.write(_request(door.authority, method, path, body, told))
             data = await _read_all(reader, bytes_max)
-        return _parse(data)
+        if len(data) <= ANSWER_BYTES_MAX:
+            return _parse(data)
+        return await asyncio.to_thread(_parse, data)  # many small chunks must not hold up the loop
     except TimeoutError:
         return Answer(error="timeout")
     except OSError as error:
@@ -167,7 +170,7 @@ def _unchunked(data: bytes) -> tuple[bytes, bool]:
     """Return a body out of its chunks, and whether the last one came.
 
     Raises:
-        ValueError: these are no chunks.
+        ValueError: these are no chunks, or more than ANSWER_CHUNKS_MAX.
     """
     pieces: list[bytes] = []
     at = 0
@@ -177,6 +180,8 @@ def _unchunked(data: bytes) -> tuple[bytes, bool]:
             raise ValueError("a chunk has no size")
         if size == 0:
             return b"".join(pieces), True
+        if len(pieces) >= ANSWER_CHUNKS_MAX:
+            raise ValueError(f"the answer comes in over {ANSWER_CHUNKS_MAX} chunks")
         pieces.append(data[end + 2 : end + 2 + size])
         at = end + 2 + size + 2
     return b"".join(pieces), False

@@ -6,7 +6,11 @@ import asyncio
 from collections.abc import Mapping
 
 from stormproof.kernel.errors import SourceSilent
-from stormproof.kernel.limits import EXPOSITION_BYTES_MAX, EXPOSITION_SAMPLES_MAX
+from stormproof.kernel.limits import (
+    EXPOSITION_BYTES_MAX,
+    EXPOSITION_LINES_MAX,
+    EXPOSITION_SAMPLES_MAX,
+)
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.observed import UNREAD, Observed, ObservedKind
 from stormproof.model.plan import Network, PlannedSource, TlsSettings
@@ -45,6 +49,7 @@ class Scrape:
         self._planned = planned
         self._door: Door = door_of(base_url, tls, network)
         self._headers = headers or {}
+        self._parsing: asyncio.Future[Exposition] | None = None
 
     @property
     def name(self) -> str:
@@ -52,12 +57,17 @@ class Scrape:
         return self._planned.name
 
     async def read(self) -> list[Observed]:
-        """Return all figures that the target serves, and how many of its lines were none.
+        """Return how many of the target's lines are no figures, and all figures that it serves.
+
+        The number comes first, so that no multitude of series takes its place; a figure of the
+        target's own by that name is a line that was not read.
 
         Raises:
             SourceSilent: no answer in time, or one that is no exposition.
         """
         path = self._planned.path
+        if self._parsing is not None and not self._parsing.done():
+            raise SourceSilent(f"{path}: the answer before is still being read")
         answer = await ask(
             self._door,
             path=path,
@@ -73,14 +83,22 @@ class Scrape:
             raise SourceSilent(f"{path} answers {answer.status}", is_absent=is_absent)
         if not (answer.is_whole if answer.is_marked else answer.body.endswith(b"\n")):
             raise SourceSilent(f"{path}: the answer was cut off")
-        read = await asyncio.to_thread(_read, answer)  # megabytes must not hold up the loop
+        # Megabytes must not hold up the loop. A reading that is given up is parsed on, and ends
+        # soon, because its lines are bounded.
+        loop = asyncio.get_running_loop()
+        self._parsing = loop.run_in_executor(None, _read, answer)
+        read = await asyncio.shield(self._parsing)
+        if read.is_too_long:
+            raise SourceSilent(f"{path} serves over {EXPOSITION_LINES_MAX} lines")
         if read.unread and not read.figures:
             why = f"{path} is no exposition: none of its lines can be read"
             raise SourceSilent(why, is_absent=True)
         if read.left_out:
             raise SourceSilent(f"{path} serves over {EXPOSITION_SAMPLES_MAX} series")
-        unread = Observed(name=UNREAD, tags={}, kind=ObservedKind.GAUGE, value=read.unread)
-        return [*read.figures, unread]
+        figures = [one for one in read.figures if one.name != UNREAD]
+        unread = read.unread + len(read.figures) - len(figures)
+        told = Observed(name=UNREAD, tags={}, kind=ObservedKind.GAUGE, value=float(unread))
+        return [told, *figures]
 
 
 def _read(answer: Answer) -> Exposition:

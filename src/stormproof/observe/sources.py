@@ -28,7 +28,8 @@ class Sources:
 
     A mark is an edge of what is judged: the beginning or the end of the load, of a fault. What a
     counter grew by between two edges is then known, and not only between two grid points. One more
-    reading is taken when the watching ends.
+    reading is taken when the watching ends. A source that fails in a way that it does not tell
+    of is a fault of ours: a miss and a warning, and the run goes on.
 
     Args:
         readings: where they are written down.
@@ -108,5 +109,7 @@ class Sources:
             if silence.is_absent and name not in self._needed:
                 self._given_up.add(name)
                 self._tell(f"{name} gives no figures: {silence.why}")
+        except Exception as fault:  # noqa: BLE001 - a source that fails must not end the run
+            self._readings.fault(name, start_ns, self._clock.now_ns(), fault)
         else:
             self._readings.take(name, start_ns, self._clock.now_ns(), given)

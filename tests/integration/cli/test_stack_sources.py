@@ -13,9 +13,10 @@ from tests.integration.stack.embedded_run import RESTART, EmbeddedRun
 
 from stormproof.cli.stack_sources import StackSources
 from stormproof.faults.processes import kill_tree, marked
-from stormproof.kernel.errors import SourceSilent
+from stormproof.kernel.errors import BadInput, SourceSilent
 from stormproof.model.event import Event, WarningEvent
 from stormproof.model.observed import SOURCES, Observed
+from stormproof.model.part import Server, StackPlan
 from stormproof.stack.kept import KeptStack
 from stormproof.testing import check_source
 
@@ -84,3 +85,13 @@ def test_a_target_that_runs_already_has_no_such_sources() -> None:
     """Where the stack is not ours none of its sources is read."""
     sources = StackSources(None, lambda event: None)
     assert [name for name in SOURCES if sources.named(name)] == []
+
+
+def test_two_servers_of_one_kind_are_refused() -> None:
+    """Their readings would look like restarts of each other."""
+    servers = [Server(kind="postgres", part=part, url="postgresql://x") for part in ("a", "b")]
+    plan = StackPlan(
+        run_id="r", run_dir="/r", private_dir="/p", base_url="", steps=[], servers=servers
+    )
+    with pytest.raises(BadInput, match="postgres: several servers are of it"):
+        StackSources(plan, lambda event: None)

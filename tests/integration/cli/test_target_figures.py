@@ -128,7 +128,11 @@ def test_a_target_without_figures_is_told_once_and_costs_nothing(
     told.handler.metrics = None
     order = ["quick", f"{told.target}/items", "--vus", "3", "--duration", "2s"]
     assert run_commands(order) in (0, 2)
-    assert not any("target:" in one["name"] for one in verdict_of(told)["objectives"])
+    verdict = verdict_of(told)
+    assert not any("target:" in one["name"] for one in verdict["objectives"])
+    aside = {one["objective"]: one["why"] for one in verdict["not_judged"]}
+    assert "is no exposition" in aside["target:async_logger_queue_size: max<500"]
+    assert "objectives not judged" in verdict["headline"]
     printed = capsys.readouterr()
     assert printed.err.count("the target's own figures are not judged") == 1
     assert printed.err.count("target gives no figures") == 1

@@ -166,14 +166,17 @@ async def test_a_log_that_is_copied_and_cut_loses_nothing(api: Watched) -> None:
 
 
 async def test_a_log_that_is_cut_is_a_gap(api: Watched) -> None:
-    """A cut without a copy may have taken lines with it: one reading is silent, then it goes on."""
+    """A cut without a copy may have taken lines with it: one reading is silent, then it goes on,
+    and from then on the loss is counted."""
     api.write("ERROR: one\n" * 3)
     assert await api.lines("error") == 3
+    assert await read_value(api.source, "lines_lost_total", part="api") == 0
     os.truncate(api.log, 0)
     api.write("ERROR: two\n")
     with pytest.raises(SourceSilent, match=r"api: api\.log was cut between two readings"):
         await api.source.read()
     assert await api.lines("error") == 4
+    assert await read_value(api.source, "lines_lost_total", part="api") == 1
 
 
 async def test_a_copy_of_something_else_is_not_taken(api: Watched) -> None:

@@ -210,3 +210,24 @@ async def test_without_its_library_it_says_what_to_install(
     with pytest.raises(SourceSilent, match=r"pip install 'stormproof\[sanctum\]'") as raised:
         await source.read()
     assert raised.value.is_absent
+
+
+async def test_what_goes_wrong_with_our_statements_is_no_error_in_the_log(
+    server: Postgres, source: PostgresSource
+) -> None:
+    """A statement of ours that runs into its time limit leaves no line in the server's log."""
+    await source.read()
+    connection = source._connection
+    assert connection is not None
+    for setting in ("log_min_messages", "log_min_error_statement"):
+        assert await connection.fetchval(f"SHOW {setting}") == "panic"
+
+
+async def test_whoever_may_not_silence_the_log_is_still_read(server: Postgres) -> None:
+    """A member of pg_monitor is no superuser: its statements are logged, and answered."""
+    await server.execute("CREATE ROLE watcher LOGIN", "GRANT pg_monitor TO watcher")
+    source = PostgresSource("postgres", server.url("postgres", user="watcher"))
+    try:
+        assert await read_value(source, "connections_max") > 0
+    finally:
+        await source.close()

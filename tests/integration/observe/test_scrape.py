@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 from tests.integration.observe.test_probes import Handler, replying, server
 
 from stormproof.kernel.clock import SystemClock
 from stormproof.kernel.errors import SourceSilent
-from stormproof.kernel.limits import EXPOSITION_BYTES_MAX
+from stormproof.kernel.limits import EXPOSITION_BYTES_MAX, SERIES_MAX
 from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS
+from stormproof.model.event import Event, WarningEvent
 from stormproof.model.observed import UNREAD, Observed
 from stormproof.model.plan import PlannedSource
 from stormproof.model.reading import ObservedSeries, SourceReading
+from stormproof.observe import scrape
+from stormproof.observe.exposition import Exposition, read_exposition
 from stormproof.observe.readings import Readings
 from stormproof.observe.scrape import Scrape
 from stormproof.observe.sources import Sources, Watched
@@ -125,14 +130,92 @@ async def test_a_target_that_hangs_costs_the_timeout() -> None:
     )
 
 
+async def test_unread_lines_are_told_however_many_series_there_are() -> None:
+    """They come ahead of all series, and a figure of the target's by that name is one of them."""
+    series = b"".join(b'a{n="%d"} 1\n' % number for number in range(SERIES_MAX))
+    answer = PLAIN + b"\r\n" + series + b"odd\nlines_unread 0\n"
+    async with server(replying(answer)) as (host, port):
+        given = await Scrape(PLANNED, f"http://{host}:{port}").read()
+    assert (given[0].name, given[0].value) == (UNREAD, 2)
+    assert len(given) == 1 + SERIES_MAX
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (PLAIN + b"\r\n" + b"ab\n" * (5 << 20), "serves over 100000 lines"),
+        (PLAIN + b"\r\n" + b"\n" * (15 << 20), "serves over 100000 lines"),
+        (
+            PLAIN + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 250_000 + b"0\r\n\r\n",
+            "over 200000 chunks",
+        ),
+    ],
+)
+async def test_an_answer_of_millions_of_pieces_is_given_up(answer: bytes, why: str) -> None:
+    """Short lines, blank ones and chunks of a byte are bounded as the bytes are."""
+    with pytest.raises(SourceSilent, match=why):
+        await scraped(replying(answer))
+
+
+async def test_no_answer_is_asked_for_while_the_one_before_is_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A reading that was given up while it was parsed holds the next ones off until it is done."""
+    parsing, may_end = threading.Event(), threading.Event()
+
+    def slow(text: str, *, is_open_metrics: bool) -> Exposition:
+        parsing.set()
+        may_end.wait(10)
+        return read_exposition(text, is_open_metrics=is_open_metrics)
+
+    monkeypatch.setattr(scrape, "read_exposition", slow)
+    async with server(replying(PLAIN + b"\r\na 1\n")) as (host, port):
+        source = Scrape(PLANNED, f"http://{host}:{port}")
+        given_up = asyncio.ensure_future(source.read())
+        await asyncio.to_thread(parsing.wait, 10)
+        given_up.cancel()
+        await asyncio.gather(given_up, return_exceptions=True)
+        with pytest.raises(SourceSilent, match="the answer before is still being read"):
+            await source.read()
+        may_end.set()
+        given: list[Observed] = []
+        async with asyncio.timeout(10):
+            while not given:
+                await asyncio.sleep(0)
+                with suppress(SourceSilent):
+                    given = await source.read()
+    assert [one.name for one in given] == [UNREAD, "a"]
+
+
+async def test_a_source_that_fails_unexpectedly_costs_its_readings_only() -> None:
+    """What nobody foresaw is a miss each time and one warning that names it; reading goes on."""
+    kept = Kept()
+    failing = Scripted(PermissionError(13, "Permission denied"))
+    watching = asyncio.ensure_future(kept.sources.watch([Watched(failing, PLANNED)]))
+    await kept.until(1)
+    failing.silence = None
+    kept.sources.mark()
+    await kept.until(2)
+    failing.silence = PermissionError(13, "Permission denied")
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert [bool(one.error) for one in kept.rows] == [True, False, True]
+    assert "PermissionError" in kept.rows[0].error
+    (warning,) = kept.warnings
+    assert isinstance(warning, WarningEvent)
+    assert warning.code == "source-fault"
+    assert "reading target failed, a fault of stormproof: PermissionError" in warning.text
+
+
 class Kept:
     """Readings as they come."""
 
     def __init__(self, needed: Sequence[str] = ()) -> None:
         self.rows: list[SourceReading] = []
         self.told: list[str] = []
+        self.warnings: list[Event] = []
         self._came = asyncio.Event()
-        readings = Readings(self, lambda event: None, lambda reading, series: None)
+        readings = Readings(self, self.warnings.append, lambda reading, series: None)
         self.sources = Sources(readings, SystemClock(), needed, self.told.append)
 
     def reading(self, reading: SourceReading, series: Sequence[ObservedSeries]) -> None:
@@ -151,7 +234,7 @@ class Scripted:
 
     name = "target"
 
-    def __init__(self, silence: SourceSilent | None = None) -> None:
+    def __init__(self, silence: Exception | None = None) -> None:
         self.silence = silence
 
     async def read(self) -> Sequence[Observed]:

@@ -45,7 +45,7 @@ async def client(server: Valkey) -> AsyncIterator[RespConnection]:
 
 @pytest.fixture
 async def source(server: Valkey) -> AsyncIterator[ValkeySource]:
-    source = ValkeySource("cache", server.url, ["orders"])
+    source = ValkeySource("cache", server.url)
     yield source
     await source.close()
 
@@ -80,44 +80,6 @@ async def test_our_own_client_is_not_counted(server: Valkey, source: ValkeySourc
         async with client(server) as third:
             await third.call("RPUSH", "queue", "x")
         assert await blocked == ["queue", "x"]
-
-
-async def test_a_stream_tells_what_is_pending_and_behind(
-    server: Valkey, source: ValkeySource
-) -> None:
-    """Of three entries, two delivered and one of these acknowledged: one pending, one behind."""
-    assert await read_value(source, "stream_length", stream="orders") == 0
-    async with client(server) as other:
-        await other.call("XGROUP", "CREATE", "orders", "billing", "0", "MKSTREAM")
-        ids = [await other.call("XADD", "orders", "*", "n", str(n)) for n in range(3)]
-        await other.call("XREADGROUP", "GROUP", "billing", "worker", "COUNT", "2",
-                         "STREAMS", "orders", ">")  # fmt: skip
-        await other.call("XACK", "orders", "billing", str(ids[0]))
-    given = await source.read()
-    assert value_of(given, "stream_length", part="cache", stream="orders") == 3
-    assert value_of(given, "stream_pending", stream="orders", group="billing") == 1
-    assert value_of(given, "stream_lag", stream="orders", group="billing") == 1
-
-
-async def test_a_lag_that_the_server_does_not_know_is_not_told(
-    server: Valkey, source: ValkeySource
-) -> None:
-    """After a deletion within a stream the lag is unknown, which is not zero."""
-    async with client(server) as other:
-        ids = [await other.call("XADD", "orders", "*", "n", str(n)) for n in range(4)]
-        await other.call("XGROUP", "CREATE", "orders", "billing", str(ids[0]))
-        await other.call("XDEL", "orders", str(ids[2]))
-    given = await source.read()
-    assert value_of(given, "stream_pending", group="billing") == 0
-    assert "stream_lag" not in {one.name for one in given}
-
-
-async def test_a_key_of_another_kind_is_a_gap(server: Valkey, source: ValkeySource) -> None:
-    """A named stream that is no stream is told in the server's words."""
-    async with client(server) as other:
-        await other.call("SET", "orders", "x")
-    with pytest.raises(SourceSilent, match="cache: WRONGTYPE"):
-        await source.read()
 
 
 async def test_a_password_opens_and_a_wrong_one_does_not(server: Valkey) -> None:
@@ -222,9 +184,3 @@ def test_an_address_of_another_kind_is_refused(url: str) -> None:
     """What is no valkey:// or redis:// address is refused before anything is asked."""
     with pytest.raises(ValueError, match="reads valkey://"):
         ValkeySource("cache", url)
-
-
-def test_the_number_of_streams_is_bounded() -> None:
-    """More streams than the limit are refused."""
-    with pytest.raises(ValueError, match="at most 50 streams"):
-        ValkeySource("cache", "valkey://127.0.0.1", [str(n) for n in range(51)])

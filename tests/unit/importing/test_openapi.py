@@ -110,3 +110,11 @@ def test_what_cannot_be_used_is_refused(document: dict[str, Any], problem: str) 
     """Another version, or nothing to call, is named with what is wrong."""
     with pytest.raises(BadInput, match=problem):
         source_of(document, "api.json")
+
+
+def test_a_get_with_a_body_is_a_request_that_takes_one() -> None:
+    """The function `get` takes no body: what has one is written with its method's name."""
+    body = {"content": {"application/json": {"schema": {"type": "integer", "minimum": 5}}}}
+    paths = {"/x": {"get": {"requestBody": body, "responses": {}}}}
+    source = source_of({"openapi": "3.0.0", "paths": paths}, "api.json")
+    assert 'user.http.request("GET", "/x", json=5)' in source

@@ -24,6 +24,8 @@ VALUE = 'a/b+c "d" é&=%'
         ('{"access_token":"a\\"b","n":1}', '{"access_token":"***","n":1}'),
         ('{"Password":"p","user":"u"}', '{"Password":"***","user":"u"}'),
         ("ticket=abc&after=3", "ticket=***&after=3"),
+        ("--db_password=abc my-api-key-2=x", "--db_password=*** my-api-key-2=***"),
+        ("pass-" * 200, "pass-" * 200),
         ("sent Bearer abc.def-ghi to it", "sent Bearer *** to it"),
         ("A: b\r\nSet-Cookie: sid=1; Path=/\r\nC: d", "A: b\r\nSet-Cookie: ***\r\nC: d"),
         ("was eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln here", "was *** here"),

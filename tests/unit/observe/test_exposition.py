@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from stormproof.kernel.limits import EXPOSITION_LINE_CHARACTERS_MAX, EXPOSITION_SAMPLES_MAX
+from stormproof.kernel.limits import (
+    EXPOSITION_LINE_CHARACTERS_MAX,
+    EXPOSITION_LINES_MAX,
+    EXPOSITION_SAMPLES_MAX,
+)
 from stormproof.model.observed import Observed, ObservedKind
 from stormproof.observe.exposition import read_exposition
 
@@ -139,6 +143,21 @@ def test_a_family_that_changes_its_type_is_said() -> None:
     """Of two types the first counts, and the line with the second is one that was not read."""
     read = read_exposition("# TYPE a counter\n# TYPE a gauge\na 1\n")
     assert (read.unread, read.figures[0].kind) == (1, COUNTER)
+
+
+@pytest.mark.parametrize("value", ["+Inf", "-Inf", "9.3e18", "-9.3e18", "1e308"])
+def test_a_number_beyond_what_is_counted_is_not_read(value: str) -> None:
+    """Such a value is a line that was not read, whatever it is of; just below it is a figure."""
+    read = read_exposition(f"queue {value}\nrequests_total {value}\nnear 9.2e18\n")
+    assert [one.name for one in read.figures] == ["near"]
+    assert read.unread == 2
+
+
+def test_more_lines_than_are_looked_at_are_told() -> None:
+    """Nothing is made of a text of more lines than the bound, comments and blanks included."""
+    at_bound = "# x\n" * (EXPOSITION_LINES_MAX - 1)
+    assert not read_exposition(at_bound + "a 1").is_too_long
+    assert read_exposition(at_bound + "\na 1").is_too_long
 
 
 def test_too_many_samples_are_counted_and_not_kept() -> None:
