@@ -63,9 +63,12 @@ def test_users_miss_in_sets_what_they_added_or_found() -> None:
     assert "read by user 2 between" in _told(back)
 
 
-def test_sets_too_large_to_be_compared_are_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work is bounded; what would take more is no pass."""
-    monkeypatch.setattr(set_sessions, "SET_COMPARISONS_MAX", 2)
+@pytest.mark.parametrize("limit", ["SET_COMPARISONS_MAX", "SET_ENTRIES_HELD_MAX"])
+def test_sets_too_large_to_be_compared_are_undecided(
+    monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """Work and room are bounded; what would take more is no pass."""
+    monkeypatch.setattr(set_sessions, limit, 2)
     ops = [_op(Function.ADD, 1, 1, 2), _op(Function.READ_SET, [1, 2, 3], 3, 4)]
     for check, metric in (
         (check_own_writes, "reads_not_own_writes"),
