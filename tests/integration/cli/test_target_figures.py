@@ -10,6 +10,7 @@ import pytest
 from tests.integration.cli.conftest import Project
 from tests.integration.cli.test_running import JOURNEYS
 
+from stormproof.cli.live import LiveState
 from stormproof.cli.main import run_commands
 from stormproof.model.record import Record
 from stormproof.rules.fold import merge_cells, per_second
@@ -137,3 +138,19 @@ def test_a_target_without_figures_is_told_once_and_costs_nothing(
     assert printed.err.count("the target's own figures are not judged") == 1
     assert printed.err.count("target gives no figures") == 1
     assert len(record_of(told).readings) == 1
+
+
+def test_a_run_that_ends_by_our_own_fault_is_sealed_and_judged(
+    told: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw ends the run with 70 and its trace, and leaves a record that passes
+    nothing."""
+
+    def fail(*_: object) -> None:
+        raise OverflowError("cannot convert float infinity to integer")
+
+    monkeypatch.setattr(LiveState, "on_reading", fail)
+    assert run_commands(["quick", f"{told.target}/items", "--duration", "2s"]) == 70
+    assert "our own fault: OverflowError" in capsys.readouterr().err
+    assert record_of(told).sealed
+    assert verdict_of(told)["verdict"] == "inconclusive"
