@@ -48,10 +48,7 @@ test-soak: setup ## Soak: two hours at moderate load
 
 .PHONY: test
 test: lint ## Check format, lint, types and imports, then run all tests but e2e, with coverage
-	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --ignore=tests/e2e $(ARGS)
-	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage report
+	@sh scripts/test.sh $(ARGS)
 
 .PHONY: e2e
 e2e: setup ## Run the command line end to end, kills and bad input included
