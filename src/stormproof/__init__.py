@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stormproof.checks.own_checkers import Breach, Checked
+    from stormproof.checks.own_history import HistoryView, Operation
+    from stormproof.journeys.checker import checker
     from stormproof.journeys.credential import api_key, basic, bearer
     from stormproof.journeys.feed import Feed
     from stormproof.journeys.interface import User
@@ -28,11 +31,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Breach",
+    "Checked",
     "Counter",
     "Feed",
     "Floors",
     "Gauge",
+    "HistoryView",
     "Journey",
+    "Operation",
     "PasswordLogin",
     "Rate",
     "Reply",
@@ -51,6 +58,7 @@ __all__ = [
     "bearer",
     "between",
     "check",
+    "checker",
     "exponential",
     "journey",
     "lognormal",
@@ -61,6 +69,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "stormproof.checks.own_checkers": "Breach Checked",
+    "stormproof.checks.own_history": "HistoryView Operation",
+    "stormproof.journeys.checker": "checker",
     "stormproof.journeys.credential": "api_key basic bearer",
     "stormproof.journeys.feed": "Feed",
     "stormproof.journeys.interface": "User",

@@ -1,31 +1,41 @@
 """Tell the story of a finding or an objective from the record.
 
-What a reader can name: a finding's kind, the key of a message that a witness names, or an
-objective by its name or any part that only one has.
+What a reader can name: a finding's kind, a checker of the trial's file, the key of a message, a key
+of the history, or an objective by its name or any part that only one has.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
+import numpy as np
 
 from stormproof.checks.completeness import completeness_of
-from stormproof.checks.history import History, read_history
-from stormproof.checks.history_life import key_of, operations_near
+from stormproof.checks.history import History, has_history, read_history
+from stormproof.checks.history_life import keys_of, named_key, operations_near, tell_key
 from stormproof.checks.message_life import life_of, tell_life
 from stormproof.checks.objective_story import tell_objective
+from stormproof.checks.own_checkers import checker_of
 from stormproof.checks.surroundings import around_ns, in_order, surroundings
 from stormproof.checks.tally import Tally, tally_deliveries
 from stormproof.checks.wording import counted
-from stormproof.kernel.limits import EXPLAINED_WITNESSES_MAX
+from stormproof.kernel.limits import (
+    EXPLAINED_ALL_MAX,
+    EXPLAINED_MOMENTS_MAX,
+    EXPLAINED_OPERATIONS_MAX,
+    EXPLAINED_WITNESSES_MAX,
+)
 from stormproof.kernel.units import SECOND_NS
-from stormproof.model.finding import Finding, Witness
+from stormproof.model.finding import OWN_BREACH, Finding, Witness
+from stormproof.model.history import FIRST_KIND
 from stormproof.model.record import Record
 from stormproof.model.story import Moment, Story
 from stormproof.model.verdict import Judged, Verdict
 from stormproof.rules.windows import Windows, windows_of
 
+_HEX = re.compile(r"[0-9a-fA-F]{1,16}")
 AROUND_S = 5.0  # of a witness that is no message
 OF_HISTORY = {  # a metric of the history -> the kinds that it counts, or that leave it undecided
     "set_lost": ("set-lost", "set-unread"),
@@ -75,37 +85,92 @@ def names_in(verdict: Verdict) -> list[str]:
     return [*kinds, *(one.name for one in verdict.objectives)]
 
 
-def explain(record: Record, verdict: Verdict, name: str) -> list[Story]:
+def explain(
+    record: Record, verdict: Verdict, name: str, *, everything: bool = False
+) -> list[Story]:
     """Return the stories of what `name` means.
+
+    Args:
+        record: everything observed.
+        verdict: over it.
+        name: what a reader calls it.
+        everything: tell every witness that is listed, and every operation, up to 10,000 moments.
 
     Raises:
         Unknown: nothing has that name, or more than one has.
     """
     windows = windows_of(record)
-    findings = [one for one in verdict.findings if one.kind == name]
+    findings = [one for one in verdict.findings if _is_called(one, name, record)]
     if findings:
-        return [story for one in findings for story in _tell_finding(record, windows, one)]
+        return [
+            story
+            for one in findings
+            for story in _tell_finding(record, windows, one, everything=everything)
+        ]
     keyed = _with_key(verdict, name)
     if keyed is not None:
         finding, witness = keyed
         return [_tell_message(record, windows, finding, witness, _tally(record))]
-    judged = _objective(verdict, name)
-    kinds = KINDS_OF.get(judged.name.partition(":")[0].partition("{")[0].strip(), ())
+    judged = next((one for one in verdict.objectives if one.name == name), None)
+    if judged is None:
+        story = _tell_entry(record, windows, name, everything=everything)
+        if story is not None:
+            return [story]
+        judged = _objective(verdict, name)
+    return _tell_answer(record, windows, verdict, judged, everything=everything)
+
+
+def _is_called(finding: Finding, name: str, record: Record) -> bool:
+    return bool(name) and name in (finding.kind, checker_of(finding, record.plan))
+
+
+def _tell_answer(
+    record: Record, windows: Windows, verdict: Verdict, judged: Judged, *, everything: bool
+) -> list[Story]:
+    """Tell an objective, and then the findings that its metric counts."""
+    metric = judged.name.partition(":")[0].partition("{")[0].strip()
+    kinds = KINDS_OF.get(metric, ())
+    own = {
+        one.source.function
+        for one in record.plan.own_checkers
+        if any(each.name == metric for each in one.metrics)
+    }
     stories = [tell_objective(record, windows, verdict, judged)]
     for one in verdict.findings:
-        if one.kind in kinds:
-            stories += _tell_finding(record, windows, one)
+        if one.kind in kinds or checker_of(one, record.plan) in own:
+            stories += _tell_finding(record, windows, one, everything=everything)
     return stories
 
 
 def _objective(verdict: Verdict, name: str) -> Judged:
-    """Return the objective with a name, or the only one that has `name` in its own."""
-    exact = [one for one in verdict.objectives if one.name == name]
+    """Return the only objective that has `name` in its own."""
     partly = [one for one in verdict.objectives if name and name in one.name]
-    found = exact or partly
-    if len(found) != 1:
+    if len(partly) != 1:
         raise Unknown([one.name for one in partly])
-    return found[0]
+    return partly[0]
+
+
+def _tell_entry(record: Record, windows: Windows, name: str, *, everything: bool) -> Story | None:
+    """Tell the message or the key of the history that is called so, witness of anything or not."""
+    if _HEX.fullmatch(name) and _has_message(record, int(name, 16)):
+        drained = completeness_of(record).drain is not None
+        life = life_of(record, _tally(record), int(name, 16), drained=drained)
+        return tell_life(record, windows, life, f"message {int(name, 16):x}")
+    if not name or not has_history(record.ledger):
+        return None
+    history = _history(record)
+    key = named_key(history, name)
+    if key is None:
+        return None
+    most = EXPLAINED_ALL_MAX if everything else EXPLAINED_MOMENTS_MAX
+    return tell_key(record, windows, history, key, most=most)
+
+
+def _has_message(record: Record, key: int) -> bool:
+    return key > 0 and any(
+        bool(((part["key"] == np.uint64(key)) & (part["kind"] < FIRST_KIND)).any())
+        for part in record.ledger
+    )
 
 
 def _with_key(verdict: Verdict, key: str) -> tuple[Finding, Witness] | None:
@@ -130,13 +195,17 @@ def _tally(record: Record) -> Tally:
     )
 
 
-def _tell_finding(record: Record, windows: Windows, finding: Finding) -> Iterator[Story]:
-    """Yield the finding itself, then the lives of its first witnesses."""
-    shown = finding.witnesses[:EXPLAINED_WITNESSES_MAX]
+def _tell_finding(
+    record: Record, windows: Windows, finding: Finding, *, everything: bool
+) -> Iterator[Story]:
+    """Yield the finding itself, then the lives of its first witnesses, or of all."""
+    shown = finding.witnesses[: None if everything else EXPLAINED_WITNESSES_MAX]
     facts = []
     more = len(finding.witnesses) - len(shown)
     if more > 0:
-        facts.append(f"the first {len(shown)} witnesses are told; others by their keys:")
+        facts.append(
+            f"the first {len(shown)} witnesses are told; others by their keys, or with --all:"
+        )
         facts += [
             f"{one.key or 'no key'}: {one.what}" for one in finding.witnesses[len(shown) :][:10]
         ]
@@ -147,13 +216,20 @@ def _tell_finding(record: Record, windows: Windows, finding: Finding) -> Iterato
         title=f"{finding.kind}: {finding.title}", facts=facts, advice=[] if shown else advice
     )
     tally = _tally(record) if any(one.key for one in shown) else None
-    is_history = bool(shown) and finding.kind in HISTORY_KINDS
+    is_history = bool(shown) and finding.kind in {*HISTORY_KINDS, OWN_BREACH}
     history = _history(record) if is_history else None
     for one in shown:
         if one.key and tally is not None:
             yield _tell_message(record, windows, finding, one, tally)
         else:
-            yield _tell_instant(record, windows, finding, one, history)
+            yield _tell_instant(record, windows, finding, one, history, everything=everything)
+
+
+def _operations(
+    history: History, windows: Windows, key: int, at_ns: int, *, everything: bool
+) -> tuple[list[Moment], int]:
+    most = EXPLAINED_ALL_MAX if everything else EXPLAINED_OPERATIONS_MAX
+    return operations_near(history, windows, key, at_ns, round(AROUND_S * SECOND_NS), most)
 
 
 def _history(record: Record) -> History:
@@ -172,9 +248,15 @@ def _tell_message(
 
 
 def _tell_instant(
-    record: Record, windows: Windows, finding: Finding, witness: Witness, history: History | None
+    record: Record,
+    windows: Windows,
+    finding: Finding,
+    witness: Witness,
+    history: History | None,
+    *,
+    everything: bool,
 ) -> Story:
-    """Tell what was around a witness that is no message, and what was done to its key."""
+    """Tell what was around a witness that is no message, and what was done to its keys."""
     title = f"{finding.kind}: {witness.what}"
     advice = [finding.advice] if finding.advice else []
     if not witness.at_ns:
@@ -182,12 +264,12 @@ def _tell_instant(
     from_ns, to_ns = around_ns([witness.at_ns], AROUND_S)
     facts = [f"at {windows.at_s(witness.at_ns):.3f} s; {AROUND_S:.0f} s on both sides are told"]
     done, more = list[Moment](), 0
-    key = None if history is None else key_of(history, finding.kind, witness)
-    if history is not None and key is not None:
-        margin_ns = round(AROUND_S * SECOND_NS)
-        done, more = operations_near(history, windows, key, witness.at_ns, margin_ns)
-        name = history.key_text(key)
-        facts.append(f"of {counted(len(done) + more, 'operation')} on {name}, {len(done)} are told")
+    if history is not None:
+        for key in keys_of(history, finding.kind, witness):
+            told, left = _operations(history, windows, key, witness.at_ns, everything=everything)
+            every, name = len(told) + left, history.key_text(key)
+            facts.append(f"of {counted(every, 'operation')} on {name}, {len(told)} are told")
+            done, more = [*done, *told], more + left
     near = surroundings(record, windows, from_ns, to_ns)
     moments, left_out = in_order([*done, *near], keep="data")
     return Story(title=title, facts=facts, moments=moments, left_out=left_out + more, advice=advice)

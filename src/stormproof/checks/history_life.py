@@ -1,19 +1,25 @@
-"""What was done to one key of the history around an instant, for the story of a finding."""
+"""What was done to one key of the history: around an instant, for a finding's story, or in all."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 
 from stormproof.checks.history import History, Table
 from stormproof.checks.ledger import FOREVER_NS
+from stormproof.checks.surroundings import in_order, surroundings
+from stormproof.checks.wording import counted
 from stormproof.kernel.limits import EXPLAINED_OPERATIONS_MAX
 from stormproof.model.finding import Witness
-from stormproof.model.history import FLAG_ABSENT, FLAG_EXPECTS_ABSENT, Function, Step
-from stormproof.model.story import Moment
+from stormproof.model.history import FLAG_ABSENT, FLAG_EXPECTS_ABSENT, Function, Step, digest_word
+from stormproof.model.record import Record
+from stormproof.model.story import Moment, Story
 from stormproof.rules.windows import Windows
 
+_DIGEST = re.compile(r"#[0-9a-f]{16}")
 VALUE_FIRST = ("set-", "isolation-")  # kinds whose witnesses say "VALUE of KEY", others "KEY ..."
 
 
@@ -35,22 +41,75 @@ def _longest_first(named: tuple[str, int]) -> tuple[int, str]:
     return -len(named[0]), named[0]
 
 
+def keys_of(history: History, kind: str, witness: Witness) -> list[int]:
+    """Return the keys that a witness is about: those that it cites, or else the one it names."""
+    if witness.of:
+        return [int(one, 16) for one in witness.of]
+    named = key_of(history, kind, witness)
+    return [] if named is None else [named]
+
+
+def named_key(history: History, name: str) -> int | None:
+    """Return the key that a reader calls by its text, or by `#` and its digest; None: no such."""
+    words = {digest_word(name)}
+    if _DIGEST.fullmatch(name):
+        words.add(int(name[1:], 16))
+    there = {int(key) for one in _tables(history) for key in np.unique(one.key)}
+    return next(iter(words & there), None)
+
+
+def tell_key(record: Record, windows: Windows, history: History, key: int, *, most: int) -> Story:
+    """Tell what was done to a key in the whole run, at most `most` operations from its first on."""
+    tables = [one.where(one.key == np.uint64(key)) for one in _tables(history)]
+    began = sorted(
+        (int(table.began_ns[row]), at, row)
+        for at, table in enumerate(tables)
+        for row in range(len(table))
+    )
+    told = [_told(history, windows, tables[at], row) for _, at, row in began[:most]]
+    until_ns = began[: len(told)][-1][0]
+    faults = [
+        one for one in surroundings(record, windows, began[0][0], until_ns) if one.about == "fault"
+    ]
+    steps = Counter(Step(int(step)) for table in tables for step in table.step.tolist())
+    users = {int(user) for table in tables for user in table.user.tolist()}
+    span = f"{windows.at_s(began[0][0]):.3f} to {windows.at_s(began[-1][0]):.3f} s"
+    facts = [
+        f"{counted(len(began), 'operation')} of {counted(len(users), 'user')}, {span}",
+        f"{steps[Step.OK]} ok, {steps[Step.REFUSED]} refused, {steps[Step.UNKNOWN]} unknown",
+    ]
+    more = len(began) - len(told)
+    moments, left_out = in_order([*told, *faults], keep="data", most=most)
+    return Story(
+        title=f"key {history.key_text(key)}",
+        facts=facts,
+        moments=moments,
+        left_out=left_out + more,
+        advice=["tell more of it with --all"] if more else [],
+    )
+
+
 def operations_near(
-    history: History, windows: Windows, key: int, at_ns: int, margin_ns: int
+    history: History,
+    windows: Windows,
+    key: int,
+    at_ns: int,
+    margin_ns: int,
+    most: int = EXPLAINED_OPERATIONS_MAX,
 ) -> tuple[list[Moment], int]:
     """Return the operations on a key nearest to an instant, and how many more there are near it.
 
-    Near is what was under way at most `margin_ns` before or after.
+    Near is what was under way at most `margin_ns` before or after; `most` are returned.
     """
     found = [
         (abs(int(table.began_ns[row]) - at_ns), table, row)
         for table in _tables(history)
-        for row in _nearest(table, key, at_ns, margin_ns)
+        for row in _nearest(table, key, at_ns, margin_ns, most)
     ]
     found.sort(key=lambda one: one[0])
     told = [_told(history, windows, table, row) for _, table, row in found]
     near = sum(int(_is_near(table, key, at_ns, margin_ns).sum()) for table in _tables(history))
-    told = told[:EXPLAINED_OPERATIONS_MAX]
+    told = told[:most]
     return told, near - len(told)
 
 
@@ -71,10 +130,10 @@ def _is_near(
     return is_near
 
 
-def _nearest(table: Table, key: int, at_ns: int, margin_ns: int) -> Iterator[int]:
+def _nearest(table: Table, key: int, at_ns: int, margin_ns: int, most: int) -> Iterator[int]:
     rows = np.flatnonzero(_is_near(table, key, at_ns, margin_ns))
     apart = np.abs(table.began_ns[rows] - at_ns)
-    yield from rows[np.argsort(apart, kind="stable")][:EXPLAINED_OPERATIONS_MAX].tolist()
+    yield from rows[np.argsort(apart, kind="stable")][:most].tolist()
 
 
 def _told(history: History, windows: Windows, table: Table, row: int) -> Moment:

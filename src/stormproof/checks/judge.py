@@ -3,7 +3,7 @@
 1. how did the run end, and is its record whole?
 2. the windows, and the seconds in which the generator's own work was not valid
 3. the checkers: processes, evidence, faults and their timeline, recovery, health, delivery,
-   histories of any data
+   histories of any data, what the trial's own checkers said
 4. the live decisions, computed again
 5. each objective: validity, then value against bar
 6. the worst of all that blocks
@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -29,6 +29,7 @@ from stormproof.checks.histories import history_checkers
 from stormproof.checks.ledger_order import check_ledger_order
 from stormproof.checks.objectives import judge_objective
 from stormproof.checks.outcome import Key, Measurement, Outcome
+from stormproof.checks.own_checkers import own_outcome
 from stormproof.checks.recovery import Outage, check_recovery, instants_of, outages_of
 from stormproof.checks.steady import replay_gate
 from stormproof.checks.steering import check_steering
@@ -38,6 +39,7 @@ from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.event import WarningEvent
 from stormproof.model.finding import ACCUSING, Finding
 from stormproof.model.objective import Objective, Status
+from stormproof.model.own_checker import OwnAnswer
 from stormproof.model.plan import NotJudged, Plan
 from stormproof.model.record import Record
 from stormproof.model.verdict import Generator, Judged, Recovery, TrialVerdict, Verdict
@@ -75,6 +77,7 @@ def judge(
     not_judged: Sequence[NotJudged] | None = None,
     profile: str | None = None,
     version: str,
+    own: Mapping[str, OwnAnswer] | None = None,
 ) -> Verdict:
     """Judge a run.
 
@@ -84,13 +87,15 @@ def judge(
         not_judged: what this scale cannot decide; the plan's own when None.
         profile: name of the profile that the objectives are from; the plan's when None.
         version: of stormproof, for the verdict.
+        own: what the checkers of the trial's file said of this record, by function; None: they
+            were not run, and what they measure is undecided.
     """
     plan = record.plan
     asked = plan.objectives if objectives is None else objectives
     skipped = list(plan.not_judged if not_judged is None else not_judged)
     named = plan.profile.name if profile is None else profile
     try:
-        return _judge(record, asked, skipped, named, version)
+        return _judge(record, asked, skipped, named, version, own)
     except Exception as error:  # noqa: BLE001 - what cannot be judged is "unknown", never a pass
         return _undecided(record, skipped, named, version, f"{type(error).__name__}: {error}")
 
@@ -101,8 +106,9 @@ def _judge(
     skipped: list[NotJudged],
     profile: str,
     version: str,
+    own: Mapping[str, OwnAnswer] | None,
 ) -> Verdict:
-    plan, inquiry = record.plan, _inquire(record, asked)
+    plan, inquiry = record.plan, _inquire(record, asked, own)
     bench, completeness = inquiry.bench, inquiry.bench.completeness
     steady, irreproducible = replay_gate(record, completeness)
     aborts, unborne = replay_aborts(record)
@@ -195,7 +201,9 @@ class Inquiry:
     findings: list[Finding]
 
 
-def _inquire(record: Record, asked: Sequence[Objective]) -> Inquiry:
+def _inquire(
+    record: Record, asked: Sequence[Objective], own: Mapping[str, OwnAnswer] | None
+) -> Inquiry:
     """Find windows, validity and outages, and run every checker."""
     windows, completeness = windows_of(record), completeness_of(record)
     stories = stories_of(record)
@@ -213,6 +221,8 @@ def _inquire(record: Record, asked: Sequence[Objective]) -> Inquiry:
     if "delivery" in record.plan.checkers:
         checkers["delivery"] = lambda: check_delivery(record, windows, completeness)
     checkers |= history_checkers(record, windows, completeness, asked)
+    if record.plan.own_checkers:
+        checkers["of the trial's file"] = lambda: own_outcome(record.plan, own)
     findings, measured = _run_checkers(checkers, asked)
     bench = Bench(
         record=record,

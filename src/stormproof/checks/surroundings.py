@@ -56,13 +56,15 @@ def faults_at(windows: Windows, at_ns: int) -> list[str]:
     return [life.fault for life in windows.faults if life.start_ns <= at_ns < life.end_ns]
 
 
-def in_order(moments: Iterable[Moment], keep: str = "message") -> tuple[list[Moment], int]:
+def in_order(
+    moments: Iterable[Moment], keep: str = "message", most: int = EXPLAINED_MOMENTS_MAX
+) -> tuple[list[Moment], int]:
     """Return moments in order, at most what a reader can take in, and how many were left out.
 
     Those about `keep` stay.
     """
     every = sorted(moments, key=lambda one: one.at_s)
-    room = EXPLAINED_MOMENTS_MAX - sum(one.about == keep for one in every)
+    room = most - sum(one.about == keep for one in every)
     kept: list[Moment] = []
     for one in every:
         if one.about == keep:

@@ -91,7 +91,7 @@ def carry_out(plan: Plan, loaded: LoadedTrial, out: Path, manner: Manner) -> Out
     error = _run(plan, directory, run_id, manner)
     record = load_record(directory)
     verdict = judge_run(directory, record)
-    print_verdict(directory, verdict)
+    print_verdict(directory, verdict, plan)
     for line in source_lines(record):
         click.echo(line)
     sys.stdout.flush()

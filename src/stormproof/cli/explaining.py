@@ -12,6 +12,7 @@ import click
 from stormproof import __version__
 from stormproof.checks.explaining import Unknown, explain, names_in
 from stormproof.checks.judge import judge
+from stormproof.cli.own_checking import own_answers
 from stormproof.kernel.errors import BadInput, Problem
 from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS
 from stormproof.model.event import ClockEvent, OriginEvent
@@ -23,17 +24,26 @@ from stormproof.store.directory import RunDirectory
 from stormproof.store.reader import load_record
 
 
-def explain_run(run: Path, name: str) -> int:
+def explain_run(
+    run: Path, name: str, *, everything: bool = False, trust_checkers: bool = False
+) -> int:
     """Print the story of what `name` means in a run; return 0.
+
+    Args:
+        run: its directory.
+        name: of a finding, a key, a checker or an objective.
+        everything: tell all witnesses and operations, up to a bound.
+        trust_checkers: run the checkers that the record's code declares.
 
     Raises:
         BadInput: there is no such run, or nothing in it has that name.
     """
     directory = RunDirectory.open(run)
     record = load_record(directory)
-    verdict = judge(record, version=__version__)
+    own = own_answers(directory, record.plan) if trust_checkers else None
+    verdict = judge(record, version=__version__, own=own)
     try:
-        stories = explain(record, verdict, name)
+        stories = explain(record, verdict, name, everything=everything)
     except Unknown as unknown:
         raise _unknown(verdict, name, unknown.near) from unknown
     text = render_stories(

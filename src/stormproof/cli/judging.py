@@ -12,6 +12,7 @@ import msgspec
 from stormproof import __version__
 from stormproof.checks.judge import judge
 from stormproof.cli.locations import profile_folders
+from stormproof.cli.own_checking import own_answers
 from stormproof.kernel.canonical import UNREADABLE, readable_json
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 from stormproof.model.objective import Objective, Status
@@ -34,8 +35,10 @@ EXIT_CODES = {Status.PASS: 0, Status.FAIL: 1, Status.INCONCLUSIVE: 2}
 
 
 def judge_run(directory: RunDirectory, record: Record) -> Verdict:
-    """Judge a run by its own plan, write the verdict and its renderings, and return it."""
-    verdict = judge(record, version=__version__)
+    """Judge a run of this process by its own plan, write the verdict and its renderings, and
+    return it; the checkers of its file run like the rest of that file did."""
+    own = own_answers(directory, record.plan)
+    verdict = judge(record, version=__version__, own=own)
     directory.save(directory.verdict, readable_json(verdict))
     write_reports(directory, verdict, record)
     return verdict
@@ -47,7 +50,7 @@ def write_reports(directory: RunDirectory, verdict: Verdict, record: Record) -> 
     directory.save(directory.junit, render_junit(verdict))
 
 
-def print_verdict(directory: RunDirectory, verdict: Verdict) -> None:
+def print_verdict(directory: RunDirectory, verdict: Verdict, plan: Plan) -> None:
     """Print the verdict on standard output."""
     width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
     colour = sys.stdout.isatty()
@@ -58,17 +61,29 @@ def print_verdict(directory: RunDirectory, verdict: Verdict) -> None:
         width=width,
         colour=colour,
         unicode=encoding.startswith("utf"),
+        recheck="stormproof judge" + " --trust-checkers" * bool(plan.own_checkers),
     )
     click.echo(text, color=colour)
 
 
-def judge_again(path: Path, profile: str | None, out: Path | None) -> int:
-    """Judge a run again, by its own profile or another one."""
+def judge_again(
+    path: Path, profile: str | None, out: Path | None, *, trust_checkers: bool = False
+) -> int:
+    """Judge a run again, by its own profile or another one.
+
+    Args:
+        path: the run's directory.
+        profile: by name or file; None: the run's own.
+        out: where the verdict goes.
+        trust_checkers: run the checkers that the record's code declares. Without, what they would
+            say is undecided, and such a verdict does not take the place of the run's.
+    """
     directory = RunDirectory.open(path)
     record = load_record(directory)
+    own = own_answers(directory, record.plan) if trust_checkers else None
     if profile is None:
-        verdict = judge(record, version=__version__)
-        target: Path | None = out or directory.verdict
+        verdict = judge(record, version=__version__, own=own)
+        target = out or _own_place(directory, record, trust_checkers=trust_checkers)
     else:
         other, objectives = _other_objectives(record, profile)
         verdict = judge(
@@ -77,14 +92,24 @@ def judge_again(path: Path, profile: str | None, out: Path | None) -> int:
             not_judged=_exact_not_judged(record.plan),
             profile=other.ref.name,
             version=__version__,
+            own=own,
         )
         target = out
     if target is not None:
         _write(directory, target, verdict)
     if target == directory.verdict:
         write_reports(directory, verdict, record)
-    print_verdict(directory, verdict)
+    print_verdict(directory, verdict, record.plan)
     return EXIT_CODES[verdict.verdict]
+
+
+def _own_place(directory: RunDirectory, record: Record, *, trust_checkers: bool) -> Path | None:
+    """Return where a run's own verdict is written; None where this one is only a part of it."""
+    if not record.plan.own_checkers or trust_checkers or not directory.verdict.is_file():
+        return directory.verdict
+    told = "verdict.json stays as it is: the checkers of the trial's file were not run"
+    click.echo(f"stormproof: {told} (--trust-checkers)", err=True)
+    return None
 
 
 def _write(directory: RunDirectory, target: Path, verdict: Verdict) -> None:
@@ -147,7 +172,7 @@ def report_again(path: Path) -> int:
     if verdict.run != record.manifest.run_id:
         raise _unfit_verdict(directory, f"is of the run {verdict.run}")
     write_reports(directory, verdict, record)
-    print_verdict(directory, verdict)
+    print_verdict(directory, verdict, record.plan)
     return EXIT_CODES[verdict.verdict]
 
 

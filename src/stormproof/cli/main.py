@@ -16,6 +16,9 @@ BAD_INPUT = 64
 OWN_FAULT = 70
 
 
+_TRUST = "Run the checkers of one's own that the record's code declares: it is somebody's code."
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="stormproof")
 def commands() -> None:
@@ -92,11 +95,12 @@ def validate(
 @click.option("--out", type=click.Path(path_type=Path),
               help="Write the verdict here; default: the run's verdict.json, or only standard "
                    "output with --profile.")  # fmt: skip
-def judge(run: Path, profile: str | None, out: Path | None) -> int:
+@click.option("--trust-checkers", is_flag=True, help=_TRUST)
+def judge(run: Path, profile: str | None, out: Path | None, trust_checkers: bool) -> int:
     """Judge a run again from its record alone; the same record gives the same bytes."""
     from stormproof.cli.judging import judge_again
 
-    return judge_again(run, profile, out)
+    return judge_again(run, profile, out, trust_checkers=trust_checkers)
 
 
 @commands.command()
@@ -111,15 +115,17 @@ def report(run: Path) -> int:
 @commands.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("finding")
-def explain(run: Path, finding: str) -> int:
+@click.option("--all", "everything", is_flag=True, help="Tell every witness and every operation.")
+@click.option("--trust-checkers", is_flag=True, help=_TRUST)
+def explain(run: Path, finding: str, everything: bool, trust_checkers: bool) -> int:
     """Tell the life of one FINDING of a run, with the faults, probes and failures around it.
 
-    FINDING is its kind (lost), the key of a message that a witness names, or an objective: its
-    name, or a part that only one has.
+    FINDING is its kind (lost), a checker of the trial's file, the key of any message, any key that
+    journeys told the ledger of (cart:7), or an objective: its name, or a part that only one has.
     """
     from stormproof.cli.explaining import explain_run
 
-    return explain_run(run, finding)
+    return explain_run(run, finding, everything=everything, trust_checkers=trust_checkers)
 
 
 @commands.command()
@@ -156,6 +162,16 @@ def worker() -> int:
     from stormproof.cli.compose import worker_main
 
     return worker_main()
+
+
+@commands.command("_check", hidden=True)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("name")
+def check(run: Path, name: str) -> int:
+    """Ask one checker of a record's own code; started by whoever judges it."""
+    from stormproof.cli.own_checking import answer_alone
+
+    return answer_alone(run, name)
 
 
 @commands.command("_keeper", hidden=True)

@@ -100,5 +100,6 @@ def _authored_lines(plan: Plan) -> list[str]:
     """Say what the journey file brings along: feeds, secrets by name, what comes once."""
     feeds = [f"{one.file} ({one.rows} rows{', private' * bool(one.place)})" for one in plan.feeds]
     once = [str(one) for one in (plan.setup, plan.teardown) if one is not None]
-    told = {"feeds": feeds, "secrets": list(plan.secrets), "once": once}
+    checkers = [one.source.function for one in plan.own_checkers]
+    told = {"feeds": feeds, "secrets": list(plan.secrets), "once": once, "checkers": checkers}
     return [f"{name}: {', '.join(each)}" for name, each in told.items() if each]

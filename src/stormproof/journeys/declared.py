@@ -21,7 +21,9 @@ from stormproof.journeys.secret import Secret
 from stormproof.journeys.vault import find_secrets
 from stormproof.kernel.canonical import sha256_hex
 from stormproof.kernel.errors import BadInput, Problem
+from stormproof.kernel.limits import OWN_CHECKERS_MAX
 from stormproof.model.authored import Authored
+from stormproof.model.own_checker import Checker
 from stormproof.model.plan import FeedFile
 from stormproof.model.tag import tag_problem
 
@@ -48,6 +50,7 @@ class Declared:
     secrets: tuple[Secret, ...]
     tags: tuple[str, ...]
     metrics: tuple[Metric, ...]
+    checkers: Mapping[str, Checker]  # by what they are called in the file
 
     def bind(self, values: Mapping[str, str]) -> None:
         """Give the secrets their values."""
@@ -61,7 +64,8 @@ def declared_in(path: Path, *, sha256: str | None = None) -> Declared:
     Raises:
         BadInput: it cannot be read or imported, or is not the file of that digest.
     """
-    values = list(vars(import_file(path, sha256)).values())
+    named = vars(import_file(path, sha256))
+    values = list(named.values())
     kept = [one for each in values if _keeps_secrets(each) for one in each.secrets]
     journeys = _every(Journey, values)
     return Declared(
@@ -71,6 +75,7 @@ def declared_in(path: Path, *, sha256: str | None = None) -> Declared:
         secrets=_every(Secret, [*values, *kept]),
         tags=tuple(sorted({tag for journey in journeys for tag in journey.tags})),
         metrics=_every(Metric, values),
+        checkers=_checkers(named),
     )
 
 
@@ -86,6 +91,9 @@ def authored_in(path: Path, environ: Mapping[str, str]) -> tuple[Authored, list[
     """
     declared = declared_in(path)
     problems = [*_repeated(path, declared), *_bad_tags(path, declared)]
+    if len(declared.checkers) > OWN_CHECKERS_MAX:
+        what = f"declares {len(declared.checkers)} checkers"
+        problems.append(Problem(where=str(path), what=what, fix=f"<= {OWN_CHECKERS_MAX}"))
     names = tuple(sorted({one.name for one in declared.secrets}))
     try:
         problems += find_secrets(names, environ)[1]
@@ -100,10 +108,20 @@ def authored_in(path: Path, environ: Mapping[str, str]) -> tuple[Authored, list[
         metrics=tuple(
             sorted((one.declared for one in declared.metrics), key=lambda one: str(one.name))
         ),
+        checkers={name: one.metrics for name, one in declared.checkers.items()},
         feeds=feeds,
         files=files,
     )
     return authored, problems
+
+
+def _checkers(named: Mapping[str, object]) -> dict[str, Checker]:
+    """Return the checkers of a file, each once, by the first name that it has there."""
+    found: dict[str, Checker] = {}
+    for name, value in named.items():
+        if isinstance(value, Checker) and not any(value is one for one in found.values()):
+            found[name] = value
+    return found
 
 
 def _keeps_secrets(value: object) -> bool:

@@ -19,6 +19,7 @@ class Authored:
         secrets: names of secrets, never values.
         tags: keys of tags that its journeys set.
         metrics: its own, by name.
+        checkers: function -> the metrics that it measures.
         feeds: the files that its journeys take rows from.
         files: what of them travels in the record, by its path below the journey file's folder.
     """
@@ -28,5 +29,6 @@ class Authored:
     secrets: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     metrics: tuple[CustomMetric, ...] = ()
+    checkers: Mapping[str, tuple[CustomMetric, ...]] = field(default_factory=dict)
     feeds: tuple[FeedFile, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)

@@ -6,6 +6,10 @@ from typing import Final
 
 import msgspec
 
+OWN_BREACH: Final = (
+    "own-breach"  # found by a checker of the trial's file, which its title begins with
+)
+
 # One witness of these fails the run, however it ended and whatever the objectives say: the verdict
 # holds them against the target. Every other finding says that evidence is missing.
 ACCUSING: Final = frozenset(
@@ -36,6 +40,7 @@ ACCUSING: Final = frozenset(
         "not-undone",
         "residue",
         "part-died",
+        OWN_BREACH,
     }
 )
 
@@ -46,6 +51,7 @@ class Witness(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     at_ns: int = 0
     key: str = ""  # hex of a ledger key
+    of: tuple[str, ...] = ()  # hex of the keys of the history that the operations it cites are on
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +60,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     Kinds: those of `ACCUSING`, not-witnessed, too-short, not-searched, worker-died,
     irreproducible-decision, checker-failed, frames-missing, never-joined, joined-above,
     owed-to-nobody, set-unread, counter-unread, total-unread, never-announced,
-    ledger-out-of-order, fault-unpunctual, steered, and the codes of warnings that take evidence
-    away (`checks.evidence`).
+    ledger-out-of-order, fault-unpunctual, steered, own-undecided, own-failed, and the codes of
+    warnings that take evidence away (`checks.evidence`).
     """
 
     kind: str

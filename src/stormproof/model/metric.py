@@ -14,12 +14,14 @@ class MetricKind(StrEnum):
     GAUGE    the last, the lowest and the highest
     RATE     the share of those that are true
     TREND    their distribution
+    CHECKED  none: a checker of the file measures it when the record is judged
     """
 
     COUNTER = "counter"
     GAUGE = "gauge"
     RATE = "rate"
     TREND = "trend"
+    CHECKED = "checked"
 
 
 class CustomMetric(msgspec.Struct, frozen=True, kw_only=True):

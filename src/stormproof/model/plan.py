@@ -113,6 +113,13 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str = ""  # `http://host:port` that all requests go through
 
 
+class OwnChecker(msgspec.Struct, frozen=True, kw_only=True):
+    """A checker that the journeys' file declares, and what it measures."""
+
+    source: Source
+    metrics: tuple[CustomMetric, ...]
+
+
 class FeedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file that journeys take rows from; below the record's `journeys/`, or else at `place`."""
 
@@ -231,6 +238,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     not_judged: tuple[NotJudged, ...] = ()
     notes: tuple[str, ...] = ()  # what was left out of what its profile was made of
     metrics: tuple[CustomMetric, ...] = ()  # that the journeys' files declare
+    own_checkers: tuple[OwnChecker, ...] = ()  # that they declare as well
 
     def digest(self) -> str:
         """Return the SHA-256 of the plan's canonical bytes."""

@@ -16,7 +16,7 @@ from stormproof.kernel.canonical import UNREADABLE, canonical_json, sha256_hex
 from stormproof.kernel.errors import BadInput, Problem
 from stormproof.model.authored import Authored
 from stormproof.model.objective import Objective
-from stormproof.model.plan import Plan, PlannedFault, PlannedProbe, Source
+from stormproof.model.plan import OwnChecker, Plan, PlannedFault, PlannedProbe, Source
 from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
 from stormproof.model.trial import Trial
 from stormproof.planning.declarations import Breakable, shape_problems, trial_problems
@@ -88,7 +88,8 @@ def compile_plan(
     scaled = Scale(trial, profile, choices.scale)
     plan = _draft(loaded, profile, choices, scaled, authored or Authored())
     problems += tag_problems(plan, profile.where)
-    problems += metric_problems(plan.metrics, loaded.path.name)
+    checked = [one for own in plan.own_checkers for one in own.metrics]
+    problems += metric_problems([*plan.metrics, *checked], loaded.path.name)
     problems += timeline_problems(plan, profile)
     problems += limit_problems(plan, profile.limits, profile.where)
     problems += _bad_targets(plan, choices.capped or profile.limits.is_cap)
@@ -213,6 +214,10 @@ def _draft(
         secrets=authored.secrets,
         tags=authored.tags,
         metrics=authored.metrics,
+        own_checkers=tuple(
+            OwnChecker(source=_source(loaded, function), metrics=metrics)
+            for function, metrics in authored.checkers.items()
+        ),
         faults=() if choices.target else _faults(trial, profile, scaled),
         probes=_probes(trial, profile),
         sources=planned_sources(profile, "none" if choices.target else trial.stack),

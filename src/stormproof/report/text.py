@@ -23,7 +23,13 @@ _FILES = (("report", "report.html"), ("verdict", "verdict.json"), ("junit", "jun
 
 
 def render_text(
-    verdict: Verdict, *, run_dir: str, width: int, colour: bool, unicode: bool = False
+    verdict: Verdict,
+    *,
+    run_dir: str,
+    width: int,
+    colour: bool,
+    unicode: bool = False,
+    recheck: str = "stormproof judge",
 ) -> str:
     """Render a verdict as text.
 
@@ -33,6 +39,7 @@ def render_text(
         width: columns of the terminal; below 40 it is taken as 40.
         colour: use ANSI colours; they repeat what words say.
         unicode: use signs beyond ASCII; without it the text is pure ASCII.
+        recheck: the command that comes to the same verdict, before `run_dir`.
     """
     sheet = Sheet(width=max(width, WIDTH_MIN), colour=colour, unicode=unicode)
     _write_headline(sheet, verdict)
@@ -41,7 +48,7 @@ def render_text(
     _write_recovery(sheet, verdict)
     _write_generator(sheet, verdict.generator)
     _write_rest(sheet, verdict)
-    _write_paths(sheet, run_dir)
+    _write_paths(sheet, run_dir, recheck)
     return sheet.text()
 
 
@@ -213,9 +220,9 @@ def _write_list(sheet: Sheet, heading: str, texts: Sequence[str]) -> None:
         sheet.write(f"and {more:,} more; see verdict.json", indent=4, styles=("dim",))
 
 
-def _write_paths(sheet: Sheet, run_dir: str) -> None:
+def _write_paths(sheet: Sheet, run_dir: str, recheck: str) -> None:
     folder = run_dir.rstrip("/") or run_dir
     sheet.heading("Where to look")
     for label, path in _FILES:
         sheet.verbatim(f"{label:<8}{folder}/{path}")
-    sheet.verbatim(f"{'recheck':<8}stormproof judge {shlex.quote(folder)}")
+    sheet.verbatim(f"{'recheck':<8}{recheck} {shlex.quote(folder)}")

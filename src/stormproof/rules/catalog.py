@@ -311,7 +311,20 @@ _READ_AS: Final[Mapping[MetricKind, tuple[Reading, frozenset[Aggregation]]]] = {
 
 @lru_cache(maxsize=256)
 def custom_metric(custom: CustomMetric) -> Metric:
-    """Return how a journey file's own metric is read: its series carry its name."""
+    """Return how a journey file's own metric is read: its series carry its name.
+
+    What a checker of the file measures has none; like our own it is a count, or seconds (`max`).
+    """
+    if custom.kind is MetricKind.CHECKED:
+        return Metric(
+            name=custom.name,
+            doc=custom.doc,
+            reading=Reading.MEASURED,
+            unit=custom.unit,
+            aggregations=SECONDS_ASKED if custom.unit == "s" else COUNT_ASKED | {"value"},
+            tags=_NONE,
+            timed=False,
+        )
     reading, aggregations = _READ_AS[custom.kind]
     return Metric(
         name=custom.name,

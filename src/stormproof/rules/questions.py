@@ -66,7 +66,13 @@ def declared_by(plan: Plan) -> Declared:
     """Return what a plan adds to the catalog."""
     return Declared(
         tags=frozenset({GROUP, *plan.tags, *_scenario_tags(plan)}),
-        metrics={metric.name: metric for metric in plan.metrics},
+        metrics={
+            metric.name: metric
+            for metric in (
+                *plan.metrics,
+                *(one for own in plan.own_checkers for one in own.metrics),
+            )
+        },
     )
 
 

@@ -35,7 +35,7 @@ def load_record(run: RunDirectory) -> Record:
     problems: list[str] = []
     if _digest_of(run.plan) != manifest.plan_sha256:
         problems.append("plan.json was changed after the run began")
-    problems += _changed_journeys(run, plan)
+    problems += changed_journeys(run, plan)
     raw = {}
     for file in sorted(run.record.glob("*.seg")):
         if file.is_file() and KNOWN_SEGMENT.fullmatch(file.name):
@@ -67,15 +67,33 @@ def _read_own(name: str, data: bytes, workers: int) -> tuple[SegmentContent, lis
     return content, [*problems, *contradictions_of(name, content)]
 
 
-def _changed_journeys(run: RunDirectory, plan: Plan) -> list[str]:
+def changed_journeys(run: RunDirectory, plan: Plan) -> list[str]:
     """Name the copies of user code that are not what the plan says."""
-    named = [(one.journey.file, one.journey.sha256) for one in plan.scenarios]
     changed = []
-    for name, digest in (*named, *plan.modules.items()):
+    for name, digest in _code_of(plan):
         file = run.journeys / name
         if not file.is_file() or sha256_hex(file.read_bytes()) != digest:
             changed.append(f"journeys/{name} is not what the plan names")
     return sorted(set(changed))
+
+
+def _code_of(plan: Plan) -> list[tuple[str, str]]:
+    """Return every file of user code that a plan names, with its digest."""
+    sources = [one.journey for one in plan.scenarios] + [one.source for one in plan.own_checkers]
+    return [*((one.file, one.sha256) for one in sources), *plan.modules.items()]
+
+
+def strange_files(run: RunDirectory, plan: Plan) -> list[str]:
+    """Name what lies among the copies of user code and the plan does not know: it may stand in for
+    a module that they import."""
+    known = {name for name, _ in _code_of(plan)} | {one.file for one in plan.feeds}
+    return sorted(
+        f"journeys/{name} is not named by the plan"
+        for file in run.journeys.rglob("*")
+        if (name := file.relative_to(run.journeys).as_posix()) not in known
+        and not file.is_dir()
+        and file.parent.name != "__pycache__"  # never read: see `cli.own_checking`
+    )
 
 
 def _broken_seals(run: RunDirectory, raw: dict[str, bytes]) -> dict[str, str]:

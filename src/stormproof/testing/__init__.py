@@ -1,9 +1,11 @@
 """Stand-ins for the seams, and kits that hold any implementation of one to its promises.
 
-Shipped, so that whoever writes a clock, a schedule or a recorder can test it as we test ours.
+Shipped, so that whoever writes a clock, a schedule, a recorder or a checker can test it as we test
+ours.
 """
 
 from stormproof.testing.clock import ManualClock
+from stormproof.testing.histories import WrittenHistory, ask_checker, history
 from stormproof.testing.kits import check_clock, check_recorder, check_schedule, check_source
 from stormproof.testing.recorder import Recorded, ScriptedRecorder
 
@@ -11,8 +13,11 @@ __all__ = [
     "ManualClock",
     "Recorded",
     "ScriptedRecorder",
+    "WrittenHistory",
+    "ask_checker",
     "check_clock",
     "check_recorder",
     "check_schedule",
     "check_source",
+    "history",
 ]

@@ -18,23 +18,25 @@ from stormproof.store.segment import SegmentRecorder
 JOURNEY = b"async def visit(user): ...\n"
 
 
-def demo_plan(**changes: Any) -> Plan:
+def demo_plan(*, journey: bytes = JOURNEY, **changes: Any) -> Plan:
     """Return the builders' plan with a journey that is really in the record."""
     base = plan(**changes)
     scenarios = tuple(
         msgspec.structs.replace(
-            one, journey=msgspec.structs.replace(one.journey, sha256=sha256_hex(JOURNEY))
+            one, journey=msgspec.structs.replace(one.journey, sha256=sha256_hex(journey))
         )
         for one in base.scenarios
     )
     return msgspec.structs.replace(base, scenarios=scenarios)
 
 
-def write_run(path: Path, record: Record | None = None, **changes: Any) -> Path:
+def write_run(
+    path: Path, record: Record | None = None, *, journey: bytes = JOURNEY, **changes: Any
+) -> Path:
     """Write a record (a healthy one, with `changes`) into a sealed run directory."""
     given = replace(record or healthy_record(demo_plan()), **changes)
     run = RunDirectory.create(
-        path, plan=given.plan, manifest=given.manifest, journeys={"demo.py": JOURNEY}
+        path, plan=given.plan, manifest=given.manifest, journeys={"demo.py": journey}
     )
     controller = SegmentRecorder(run.record / "controller.seg", writer="controller")
     controller.events(given.events)

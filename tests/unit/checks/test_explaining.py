@@ -364,3 +364,59 @@ def test_a_finding_without_a_key_is_told_around_its_instant() -> None:
     verdict = judge(replace(record, events=(), frames=(), sealed=False), version="0")
     for name in {one.kind for one in verdict.findings}:
         assert explain(replace(record, events=(), frames=(), sealed=False), verdict, name)
+
+
+def _busy(reads: int) -> Record:
+    """Return a record in which a key was added to once and read often, across both faults."""
+    ops = [_op(Function.ADD, 5, 1.0, 1.1), _op(Function.WRITE, 1, 1.0, 1.1, key="another")]
+    ops += [_op(Function.READ_SET, [5], 2 + one / 2, 2.1 + one / 2, user=3) for one in range(reads)]
+    return replace(healthy_record(), ledger=segments_of(ops))
+
+
+@pytest.mark.parametrize("name", ["k", KEY])
+def test_any_key_of_the_history_is_told_by_its_text_or_digest(name: str) -> None:
+    """Nothing found it wrong, and yet all that was done to it is told, with the faults then."""
+    (told,) = _explain(_busy(30), name)
+    assert told.title == f"key {KEY}"
+    assert told.facts == [
+        "31 operations of 2 users, 1.000 to 16.500 s",
+        "31 ok, 0 refused, 0 unknown",
+    ]
+    whats = _whats(told)
+    assert whats[0] == f"user 1 adds 5 to {KEY}, until 1.100 s"
+    assert "cache-cut is in force" in whats
+    assert not any("another" in what for what in whats)
+    assert (told.left_out, told.advice) == (0, [])
+
+
+def test_of_a_busy_key_the_first_operations_are_told_or_all() -> None:
+    """What was left out is counted, and everything is told where it is asked for."""
+    record = _busy(70)
+    (told,) = _explain(record, "k")
+    assert sum(one.about == "data" for one in told.moments) == EXPLAINED_MOMENTS_MAX
+    assert told.left_out >= 71 - EXPLAINED_MOMENTS_MAX
+    assert told.advice == ["tell more of it with --all"]
+    verdict = judge(record, version="0")
+    (whole,) = explain(record, verdict, "k", everything=True)
+    assert sum(one.about == "data" for one in whole.moments) == 71
+    assert whole.left_out == 0
+
+
+def test_any_message_is_told_by_its_key() -> None:
+    """One that everybody got, and that no witness names, has its life as well."""
+    writer = _room()
+    key = _say(writer, 20.0, 1, [0, 1, 2])
+    (told,) = _explain(healthy_record(ledger=(writer.array,)), f"{key:x}")
+    assert told.title == f"message {key:x}"
+    assert "owed to 3 users: 3 got it, 0 did not" in told.facts
+
+
+def test_all_witnesses_are_told_where_it_is_asked_for() -> None:
+    """Ten lost messages: ten lives, and none that is only named."""
+    writer = _room()
+    for number in range(1, 11):
+        _say(writer, 20.0 + number, number, [0, 1])
+    record = healthy_record(ledger=(writer.array,))
+    told = explain(record, judge(record, version="0"), "lost", everything=True)
+    assert len(told) == 1 + 10
+    assert told[0].facts == []

@@ -1,0 +1,79 @@
+"""From a record to what its checkers of one's own are given."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormproof.checks.history import History, Reads, Table, read_history
+from stormproof.checks.own_history import HistoryView, Rows, Span, frozen
+from stormproof.checks.own_words import Spelling
+from stormproof.model.event import Phase, PhaseEvent
+from stormproof.model.record import Record
+from stormproof.rules.windows import FaultLife, Windows, windows_of
+
+
+def view_of(record: Record, *, whole: bool) -> HistoryView:
+    """Return a record's history for checkers of one's own.
+
+    Raises:
+        ValueError: the ledger is none that a worker writes.
+    """
+    windows = windows_of(record)
+    return view_from(
+        read_history(record.ledger, whole=whole),
+        windows,
+        phases=_phases(record, windows),
+        faults=tuple(_fault(one, windows) for one in windows.faults),
+    )
+
+
+def view_from(
+    history: History, windows: Windows, *, phases: tuple[Span, ...], faults: tuple[Span, ...]
+) -> HistoryView:
+    """Return a history for checkers of one's own, with what is told beside it."""
+    return HistoryView(
+        whole=history.whole,
+        phases=phases,
+        faults=faults,
+        rows=_rows(history),
+        elements=frozen(history.elements),
+        spelling=Spelling(MappingProxyType(history.names)),
+        windows=windows,
+    )
+
+
+def _phases(record: Record, windows: Windows) -> tuple[Span, ...]:
+    began = [(one.phase, one.at_ns) for one in record.events if isinstance(one, PhaseEvent)]
+    began = [one for one in began if one[0] is not Phase.SEALED]
+    ends: list[float | None] = [windows.at_s(at_ns) for _, at_ns in began[1:]]
+    return tuple(
+        Span(name=phase.value, from_s=windows.at_s(at_ns), to_s=to_s)
+        for (phase, at_ns), to_s in zip(began, [*ends, None], strict=False)
+    )
+
+
+def _fault(life: FaultLife, windows: Windows) -> Span:
+    to_s = None if life.undone_ns is None else windows.at_s(life.undone_ns)
+    return Span(name=life.fault, from_s=windows.at_s(life.start_ns), to_s=to_s)
+
+
+def _rows(history: History) -> Rows:
+    tables: tuple[Table, ...] = (history.changes, history.reads, history.facts)
+    order = np.argsort(np.concatenate([one.began_ns for one in tables]), kind="stable")
+    joined = {
+        one.name: frozen(np.concatenate([_column(table, one.name) for table in tables])[order])
+        for one in fields(Rows)
+    }
+    return Rows(**joined)
+
+
+def _column(table: Table, name: str) -> NDArray[Any]:
+    if name in ("first", "count") and not isinstance(table, Reads):
+        return np.zeros(len(table), np.int64)
+    column: NDArray[Any] = getattr(table, name)
+    return column

@@ -1,0 +1,284 @@
+"""A file's own checkers, as docs/histories.md shows them, and what bad ones cannot do."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.builders import healthy_record
+from tests.integration.cli.conftest import Handler, Project
+from tests.integration.cli.recorded import demo_plan, write_run
+
+from stormproof.cli import own_checking
+from stormproof.cli.main import run_commands
+from stormproof.kernel.canonical import sha256_hex
+from stormproof.model.metric import CustomMetric, MetricKind
+from stormproof.model.plan import OwnChecker, Source
+from stormproof.rules.grammar import objective
+from stormproof.rules.questions import declared_by
+from stormproof.testing import history
+
+PAGE = Path(__file__).parents[3] / "docs" / "histories.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+EXAMPLE = next(one for one in BLOCKS if "@checker" in one)
+BARS = {"http_req_failed": ["rate<0.2"]}
+ITS_TEST = next(one for one in BLOCKS if "ask_checker" in one)
+
+
+def _serve(handler: type[Handler], *, loses: int) -> None:
+    """Have a handler keep orders; the payment with the number `loses` is acknowledged and lost."""
+    states: dict[int, str] = {}
+    lock = threading.Lock()
+
+    def respond(self: Handler) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with lock:
+            value: dict[str, Any] = {"ok": True}
+            match [self.command, *self.path.strip("/").split("/")]:
+                case ["POST", "orders"]:
+                    states[len(states) + 1] = "placed"
+                    value = {"id": len(states)}
+                case ["POST", "orders", number, "payment"] if int(number) != loses:
+                    states[int(number)] = "paid"
+                case ["GET", "orders", number]:
+                    value = {"state": states[int(number)]}
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    handler.do_GET = respond  # type: ignore[method-assign]
+    handler.do_POST = respond  # type: ignore[attr-defined]
+
+
+def _certify(project: Project, *, loses: int = 0) -> tuple[int, dict[str, Any]]:
+    _serve(project.handler, loses=loses)
+    order = {"executor": "constant-arrival-rate", "rate": 20, "preAllocatedVUs": 5}
+    project.change(
+        lambda profile: profile.update(
+            trial="orders", workers=2, gate={}, thresholds=BARS, scenarios={"order": order}
+        )
+    )
+    path = project.folder / "orders.py"
+    path.write_text(EXAMPLE)
+    command = [str(path) if one == project.trial else one for one in project.certify()]
+    code = run_commands(command)
+    return code, json.loads((project.run_directory() / "verdict.json").read_bytes())
+
+
+def test_the_example_finds_a_payment_that_was_lost(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One lost payment fails the run with its operations, and judging again gives the same bytes.
+
+    Without trust nobody's code runs: undecided, and the run's verdict stays. It is explained by the
+    checker's name.
+    """
+    code, verdict = _certify(project, loses=11)
+    assert code == 1
+    (finding,) = verdict["findings"]
+    assert finding["kind"] == "own-breach"
+    assert finding["title"] == "payments_last: order:11 was paid and is not"
+    assert "write order:11 paid, " in finding["witnesses"][0]["what"]
+    assert "read order:11 placed, " in finding["witnesses"][0]["what"]
+    (judged,) = [one for one in verdict["objectives"] if one["name"].startswith("payments")]
+    assert (judged["name"], judged["status"]) == ("payments_lost: count==0", "fail")
+    assert (judged["value"], judged["exact"]) == (1, True)
+    run = project.run_directory()
+    written = (run / "verdict.json").read_bytes()
+    assert f"stormproof judge --trust-checkers {run}" in capsys.readouterr().out
+    for _ in range(2):
+        assert run_commands(["judge", "--trust-checkers", str(run)]) == 1
+        assert (run / "verdict.json").read_bytes() == written
+    capsys.readouterr()
+    assert run_commands(["judge", str(run)]) == 2
+    said = capsys.readouterr()
+    assert "the checkers of the trial's file were not run" in said.out
+    assert "verdict.json stays as it is" in said.err
+    assert (run / "verdict.json").read_bytes() == written
+    assert run_commands(["explain", "--trust-checkers", str(run), "payments_last"]) == 0
+    told = capsys.readouterr().out
+    assert "reads order:11 as placed" in told
+    assert run_commands(["explain", str(run), "order:12"]) == 0
+    assert "sets order:12 to paid" in capsys.readouterr().out
+
+
+def test_the_example_accuses_nobody_who_keeps_payments(project: Project) -> None:
+    """Every payment lasts: no finding, and the objective of the checker passes.
+
+    The share of failed requests is of a time that a busy host may spoil.
+    """
+    code, verdict = _certify(project)
+    assert verdict["findings"] == [], verdict["headline"]
+    status = {one["name"]: one["status"] for one in verdict["objectives"]}
+    assert status["payments_lost: count==0"] == "pass"
+    assert code != 1, verdict["headline"]
+
+
+def test_the_test_of_the_example_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the page shows as a test of a checker passes."""
+    (tmp_path / "orders.py").write_text(EXAMPLE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    scope: dict[str, Any] = {}
+    exec(compile(ITS_TEST, "page", "exec"), scope)  # noqa: S102 - our own page
+    scope["test_a_lost_payment_is_found"]()
+
+
+BODY = """from stormproof import Breach, Checked, checker
+import os, sys
+
+async def visit(user): ...
+
+@checker(metrics=("odd",), needs=("write",))
+def odd(history):
+    {body}
+
+@checker(metrics=("even",), needs=("write",))
+def even(history):
+    return Checked(looked_at=len(history), measured={{"even": 0}})
+"""
+
+
+def _run(tmp_path: Path, body: str) -> Path:
+    """Write a sealed run whose file declares a checker with a body, and one that is well."""
+    source = BODY.format(body=body).encode()
+    own = tuple(
+        OwnChecker(
+            source=Source(file="demo.py", function=name, sha256=sha256_hex(source)),
+            metrics=(CustomMetric(name=name, kind=MetricKind.CHECKED),),
+        )
+        for name in ("odd", "even")
+    )
+    base = demo_plan(journey=source, own_checkers=own)
+    asked = [objective(name, "count==0", declared=declared_by(base)) for name in ("odd", "even")]
+    plan = demo_plan(journey=source, own_checkers=own, objectives=(*base.objectives, *asked))
+    told = history().write("a", 1, at=1).write("a", 2, at=2)
+    ledger = (*healthy_record().ledger, told.segment())
+    return write_run(tmp_path / "run", healthy_record(plan, ledger=ledger), journey=source)
+
+
+def _judge(run: Path) -> tuple[int, dict[str, dict[str, Any]], dict[str, Any]]:
+    code = run_commands(["judge", "--trust-checkers", str(run)])
+    verdict = json.loads((run / "verdict.json").read_bytes())
+    return code, {one["name"].partition(":")[0]: one for one in verdict["objectives"]}, verdict
+
+
+WELL = 'return Checked(looked_at=1, measured={"odd": 0})'
+
+
+def test_two_checkers_that_are_well_pass(tmp_path: Path) -> None:
+    """What one prints is no part of its answer."""
+    code, judged, verdict = _judge(_run(tmp_path, f'print("hello"); {WELL}'))
+    assert code == 0, verdict["headline"]
+    assert (judged["odd"]["status"], judged["even"]["status"]) == ("pass", "pass")
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ('raise KeyError("order")', "it raised KeyError: 'order' (demo.py:8)"),
+        ("sys.exit(0)", "it raised SystemExit: 0"),
+        ("os._exit(0)", "it ended its process without an answer"),
+        ("os.kill(os.getpid(), 9)", "it ended its process (code -9) without an answer"),
+        ("return odd", "and not a Checked"),
+        ("history.columns['user'][:] = 7", "it raised ValueError"),
+        ("os.write(9, b'{}') if False else print('{}'); return {}", "and not a Checked"),
+    ],
+)
+def test_a_checker_that_fails_is_undecided_and_leaves_the_other_one_alone(
+    tmp_path: Path, body: str, why: str
+) -> None:
+    """Whatever it does to its process, the verdict says why, and the other checker passes."""
+    code, judged, verdict = _judge(_run(tmp_path, body))
+    assert code == 2
+    assert judged["odd"]["status"] == "inconclusive"
+    assert why in judged["odd"]["why"]
+    assert judged["odd"]["remedy"]
+    assert judged["even"]["status"] == "pass"
+    assert [one["kind"] for one in verdict["findings"]] == ["own-failed"]
+
+
+def test_what_a_checker_spoils_it_spoils_for_itself(tmp_path: Path) -> None:
+    """What it forces open, and what it changes in modules, is as it was to the next one."""
+    body = (
+        "import stormproof.checks.own_checkers as ours; ours._lacking = None;"
+        f" object.__setattr__(history, 'rows', None); {WELL}"
+    )
+    code, judged, verdict = _judge(_run(tmp_path, body))
+    assert judged["even"]["status"] == "pass"
+    assert judged["even"]["evidence"]["samples"] == 2
+    assert code == 0, verdict["headline"]
+
+
+def test_a_checker_that_never_ends_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its time it is undecided."""
+    monkeypatch.setattr(own_checking, "OWN_CHECKER_S_MAX", 0.2)
+    code, judged, _ = _judge(_run(tmp_path, "while True: pass"))
+    assert code == 2
+    assert "took more than 0.2 s" in judged["odd"]["why"]
+
+
+@pytest.mark.parametrize(
+    ("file", "what"),
+    [
+        ("demo.py", "journeys/demo.py is not what the plan names"),
+        ("json.py", "journeys/json.py is not named by the plan"),
+        ("helper/__init__.py", "journeys/helper/__init__.py is not named by the plan"),
+    ],
+)
+def test_code_that_the_plan_does_not_name_is_not_run(tmp_path: Path, file: str, what: str) -> None:
+    """A changed copy and a module laid beside it run nothing; both checkers are undecided."""
+    run, trace = _run(tmp_path, WELL), tmp_path / "trace"
+    path = run / "journeys" / file
+    path.parent.mkdir(exist_ok=True)
+    before = path.read_text() if path.exists() else ""
+    path.write_text(f"open({str(trace)!r}, 'w').close()\n{before}")
+    code, judged, _ = _judge(run)
+    assert code == 2
+    assert not trace.exists()
+    assert {judged[name]["status"] for name in ("odd", "even")} == {"inconclusive"}
+    assert what in judged["even"]["why"]
+
+
+def test_without_trust_nothing_of_a_record_is_run(tmp_path: Path) -> None:
+    """Neither judging nor explaining imports the file; the objectives say why."""
+    trace = tmp_path / "trace"
+    run = _run(tmp_path, f"open({str(trace)!r}, 'w').close(); {WELL}")
+    assert run_commands(["judge", str(run)]) == 2
+    verdict = json.loads((run / "verdict.json").read_bytes())
+    assert run_commands(["explain", str(run), "odd: count==0"]) == 0
+    assert not trace.exists()
+    told = {
+        one["name"]: one["why"] for one in verdict["objectives"] if one["name"].startswith("odd")
+    }
+    assert "were not run" in told["odd: count==0"]
+    assert run_commands(["judge", "--trust-checkers", str(run)]) == 0
+    assert trace.exists()
+
+
+def test_a_metric_that_is_taken_is_told_before_anything_runs(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of ours, one of another checker and a misspelt objective are bad input, all at once."""
+    path = project.folder / "small.py"
+    path.write_text(
+        path.read_text()
+        + "\nfrom stormproof import checker\n"
+        + "".join(
+            f'\n@checker(metrics=({name!r},), needs=("write",))\ndef {function}(history): ...\n'
+            for function, name in (("one", "set_lost"), ("two", "mine"), ("three", "mine"))
+        )
+    )
+    project.change(lambda profile: profile["thresholds"].update({"mien": ["count==0"]}))
+    assert run_commands(project.certify()) == 64
+    said = capsys.readouterr().err
+    assert "metric 'set_lost': is a metric of stormproof's own" in said
+    assert "metric 'mine': is declared twice" in said
+    assert "there is no metric 'mien': did you mean 'mine'?" in said
