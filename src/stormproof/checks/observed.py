@@ -19,7 +19,8 @@ from stormproof.model.objective import Objective
 from stormproof.model.record import Record
 from stormproof.model.verdict import Judged
 from stormproof.rules.aggregate import Value
-from stormproof.rules.answering import Told, answer
+from stormproof.rules.answering import answer
+from stormproof.rules.asked import Told
 from stormproof.rules.catalog import metric_of
 from stormproof.rules.figures import Span, figures_of
 from stormproof.rules.observed import names_for

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from stormproof.model.native import NativeBuckets
+
 SOURCES: Final = ("target", "process", "cgroup", "log", "postgres", "valkey")
 # A gauge that a source may add to its own figures: how many lines of its answer it could not read,
 # so that what is missing from the rest is not taken for a zero.
@@ -18,23 +20,27 @@ class ObservedKind(StrEnum):
 
     COUNTER  how much there was since its keeper started; it only grows, or starts again from 0
     GAUGE    how much there is now
+    NATIVE   how much a native histogram observed since its keeper started, in buckets
     """
 
     COUNTER = "counter"
     GAUGE = "gauge"
+    NATIVE = "native"
 
 
 class Observed(msgspec.Struct, frozen=True):
     """One figure under one set of tags.
 
     The buckets of a histogram are counters: `NAME_bucket`, whose tag `le` is their upper bound,
-    with `NAME_sum` and `NAME_count` beside them.
+    with `NAME_sum` and `NAME_count` beside them. Those of a native histogram are one figure,
+    `NAME`, whose value is how much it observed, and the only one that has `native`.
     """
 
     name: str
     tags: dict[str, str]
     kind: ObservedKind
     value: float
+    native: NativeBuckets | None = None
 
 
 def is_observed(metric: str) -> bool:

@@ -26,6 +26,8 @@ class SourceReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One time that a source was asked: from when to when, and what came.
 
     `ids` and `values` are parallel; with an `error` there are none. Instants are CLOCK_MONOTONIC.
+    `natives` are the buckets of those that are native histograms, by id (`model.native.packed`);
+    older records have none.
     """
 
     source: str
@@ -34,6 +36,7 @@ class SourceReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     error: str = ""
     ids: list[int] = []
     values: list[float] = []
+    natives: dict[int, bytes] = {}
 
     @property
     def at_ns(self) -> int:

@@ -10,10 +10,8 @@ Source: prometheus.io/docs/instrumenting/exposition_formats; OpenMetrics 1.0.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from stormproof.kernel.limits import (
@@ -21,9 +19,9 @@ from stormproof.kernel.limits import (
     EXPOSITION_LINES_MAX,
     EXPOSITION_SAMPLES_MAX,
     EXPOSITION_TYPES_MAX,
-    OBSERVED_VALUE_MAX,
 )
-from stormproof.model.observed import Observed, ObservedKind
+from stormproof.model.observed import ObservedKind
+from stormproof.observe.collected import Exposition
 
 _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*+"
 _LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*+[ \t]*+=[ \t]*+"(?:[^"\\]|\\.)*+"'
@@ -46,20 +44,6 @@ _UNTYPED: Final = ("unknown", "untyped")
 _CREATED: Final = "_created"
 _WITH_CREATED: Final = ("counter", "histogram", "summary")
 _END: Final = "# EOF"
-
-
-@dataclass(slots=True)
-class Exposition:
-    """What was read: the figures, and how many lines were none and yet no comment.
-
-    `left_out`: how many figures were beyond EXPOSITION_SAMPLES_MAX; nothing of them was read.
-    `is_too_long`: it has more than EXPOSITION_LINES_MAX lines, and nobody looked at the rest.
-    """
-
-    figures: list[Observed] = field(default_factory=list)
-    unread: int = 0
-    left_out: int = 0
-    is_too_long: bool = False
 
 
 def read_exposition(text: str, *, is_open_metrics: bool = False) -> Exposition:
@@ -119,26 +103,16 @@ def _sample(line: str) -> tuple[str, str, float] | None:
 
 
 def _take(samples: list[tuple[str, str, float]], kinds: _Kinds, read: Exposition) -> None:
-    """Turn samples into figures; one that is there twice, or is as large as nothing counted can
-    be, is not read.
-
-    What is not a number says that there is none now, which is no fault of a gauge.
-    """
-    seen: set[tuple[str, frozenset[tuple[str, str]]]] = set()
+    """Turn samples into figures; one whose labels cannot be told apart is not read."""
     for name, labels, value in samples:
         kind = kinds.of(name)
-        if kind is None or (math.isnan(value) and kind is ObservedKind.GAUGE):
+        if kind is None:
             continue
         tags = _tags(labels)
-        if tags is None or not abs(value) < OBSERVED_VALUE_MAX:
+        if tags is None:
             read.unread += 1
-            continue
-        key = (name, frozenset(tags.items()))
-        if key in seen:
-            read.unread += 1
-            continue
-        seen.add(key)
-        read.figures.append(Observed(name=name, tags=tags, kind=kind, value=value))
+        else:
+            read.keep(name, tags, kind, value)
 
 
 def _tags(labels: str) -> dict[str, str] | None:

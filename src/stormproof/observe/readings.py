@@ -1,8 +1,8 @@
 """From what a source gives to rows of the record: each series named once, then values alone.
 
-At most SERIES_MAX series a source and TAG_VALUES_MAX values a tag of one name are kept. What comes
-later is left out, a warning says so once a name, and the record knows the name, so that an
-objective on it is undecided.
+At most SERIES_MAX series a source and TAG_VALUES_MAX values a tag of one name are kept, and no
+value that is no number or beyond OBSERVED_VALUE_MAX. What comes later is left out, a warning says
+so once a name, and the record knows the name, so that an objective on it is undecided.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from stormproof.kernel.limits import (
     OBSERVED_NAMES_LEFT_OUT_MAX,
     OBSERVED_TAGS_MAX,
     OBSERVED_TEXT_CHARACTERS_MAX,
+    OBSERVED_VALUE_MAX,
     SERIES_MAX,
     TAG_VALUES_MAX,
 )
 from stormproof.model.event import Event, WarningEvent
+from stormproof.model.native import packed
 from stormproof.model.observed import Observed, ObservedKind
 from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.seams import ReadingSink
@@ -25,7 +27,7 @@ from stormproof.seams import ReadingSink
 BUCKET_BOUND: Final = "le"  # every bucket is needed for a quantile: no limit but that of series
 OVERFLOW: Final = "observed-overflow"
 FAULT: Final = "source-fault"
-Key = tuple[str, str, tuple[tuple[str, str], ...]]
+Key = tuple[str, str, tuple[tuple[str, str], ...], bool]  # source, name, tags, is native
 
 
 class Readings:
@@ -57,16 +59,21 @@ class Readings:
         """Write down one answer of a source."""
         new: list[ObservedSeries] = []
         values: dict[int, float] = {}
+        natives: dict[int, bytes] = {}
         for one in given:
             found = self._id_of(source, one, end_ns, new)
-            if found is not None:
-                values[found] = one.value
+            if found is None:
+                continue
+            values[found] = one.value
+            if one.native is not None:
+                natives[found] = packed(one.native)
         reading = SourceReading(
             source=source,
             start_ns=start_ns,
             end_ns=end_ns,
             ids=list(values),
             values=list(values.values()),
+            natives=natives,
         )
         self._keep(reading, new)
 
@@ -94,11 +101,12 @@ class Readings:
         self, source: str, one: Observed, now_ns: int, new: list[ObservedSeries]
     ) -> int | None:
         """Return the id of a figure's series, a new one where there is room; None without."""
-        key = (source, one.name, tuple(sorted(one.tags.items())))
+        key = (source, one.name, tuple(sorted(one.tags.items())), one.native is not None)
         known = self._ids.get(key)
-        if known is not None:
+        is_number = abs(one.value) < OBSERVED_VALUE_MAX
+        if known is not None and is_number:
             return known
-        if not self._has_room(source, one):
+        if not is_number or not self._has_room(source, one):
             self._leave_out(source, one, now_ns, new)
             return None
         made = self._name(source, one.name, dict(key[2]), one.kind, new)
@@ -135,7 +143,8 @@ class Readings:
         names.add(name)
         self._name(source, name, {}, one.kind, new, is_rest=True)
         told = f"series of {source}:{name}" if name else f"series of many names of {source}"
-        text = f"{told} are left out: at most {SERIES_MAX} a source, {TAG_VALUES_MAX} values a tag"
+        most = f"at most {SERIES_MAX} a source, {TAG_VALUES_MAX} values a tag, numbers below 2^63"
+        text = f"{told} are left out: {most}"
         self._on_event(WarningEvent(at_ns=now_ns, code=OVERFLOW, text=text))
 
     def _name(

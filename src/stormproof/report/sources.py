@@ -13,13 +13,13 @@ from stormproof.model.reading import ObservedSeries
 from stormproof.model.record import Record
 from stormproof.report.number import counted, figure
 from stormproof.report.printable import ascii_only, printable, shortened
+from stormproof.rules.buckets import histograms_of, quantile_in
 from stormproof.rules.figures import (
     Figures,
     Instant,
     Span,
     figures_of,
     increases_of,
-    quantile_of,
 )
 from stormproof.rules.observed import BOUND, REQUESTS, bound_of, status_of
 from stormproof.rules.target_now import LATENCY, LIMITED, LOG_QUEUE, PERCENTILE
@@ -132,7 +132,7 @@ def _row(
 ) -> SourceRow | None:
     if series[keys[0]].kind is ObservedKind.GAUGE:
         return _gauge_row(name, keys, instants)
-    if BOUND in series[keys[0]].tags:
+    if any(series[key].kind is ObservedKind.NATIVE or BOUND in series[key].tags for key in keys):
         return _histogram_row(name, {key: series[key] for key in keys}, instants)
     rates = [
         increases_of([pair], keys) * SECOND_NS / (pair[1].at_ns - pair[0].at_ns)
@@ -175,28 +175,20 @@ def _gauge_row(name: str, keys: list[int], instants: Sequence[Instant]) -> Sourc
 def _histogram_row(
     name: str, series: Mapping[int, ObservedSeries], instants: Sequence[Instant]
 ) -> SourceRow | None:
-    found = [_percentile(series, pair) for pair in pairwise(instants)]
+    share = PERCENTILE / 100
+    chosen = histograms_of(series)
+    found = [quantile_in(share, series, pair) for pair in pairwise(instants)]
     values = [one for one in found if one is not None]
-    whole = _percentile(series, instants)
-    if not values or whole is None:
+    whole = quantile_in(share, series, instants)
+    if not values or whole is None or chosen is None:
         return None
-    ends = [key for key, one in series.items() if bound_of(one) == float("inf")]
+    ends = [
+        key
+        for key, one in chosen.series.items()
+        if chosen.is_native or bound_of(one) == float("inf")
+    ]
     total = increases_of([instants], ends)
-    what = f"p{PERCENTILE}"
-    return _made(name, what, len(ends), values, whole, values[-1], total)
-
-
-def _percentile(series: Mapping[int, ObservedSeries], instants: Sequence[Instant]) -> float | None:
-    """Return the percentile between readings; what is above the last bound is that bound."""
-    buckets: dict[float, float] = {}
-    for key, one in series.items():
-        bound = bound_of(one)
-        if bound is not None:
-            buckets[bound] = buckets.get(bound, 0.0) + increases_of([instants], [key])
-    found = quantile_of(PERCENTILE / 100, buckets)
-    if found is None:
-        return None
-    return found.low if found.value is None else found.value
+    return _made(name, f"p{PERCENTILE}", len(ends), values, whole, values[-1], total)
 
 
 def _made(

@@ -61,7 +61,7 @@ def against_any(
     """
     names = {*family_of(name_of(objective)), ""}
     if any(one.is_rest and one.name in names for one in figures.series.values()):
-        why = "some of its series were left out: too many series or values of a tag"
+        why = "some of its series were left out: too many, too many values of a tag, no numbers"
         return Against(why, "have its keeper use fewer of them")
     gap_ns = figures.longest_gap_ns(spans)
     if gap_ns <= GAP_INTERVALS_MAX * interval_ns:

@@ -15,11 +15,9 @@ nobody knows. `requests_failed` is what grew of `requests_total` with a status o
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from collections.abc import Sequence
+from dataclasses import replace
 
-from stormproof.kernel.units import SECOND_NS
 from stormproof.model.objective import Objective
 from stormproof.model.observed import ObservedKind
 from stormproof.rules.against import (
@@ -29,90 +27,13 @@ from stormproof.rules.against import (
     against_growth,
     several_processes,
 )
-from stormproof.rules.aggregate import NO_VALUE, Value, wilson_interval
-from stormproof.rules.between import (
-    Range,
-    agree,
-    mean_between,
-    quantile_between,
-    share_between,
-)
-from stormproof.rules.figures import (
-    Bracket,
-    Figures,
-    Span,
-    increases_of,
-    quantile_of,
-)
+from stormproof.rules.aggregate import Value, wilson_interval
+from stormproof.rules.asked import Question, Told, idle, short_of, told_of
+from stormproof.rules.between import agree, mean_between, share_between
+from stormproof.rules.buckets import of_buckets
+from stormproof.rules.figures import Figures, Span
 from stormproof.rules.metric import Reading
-from stormproof.rules.observed import (
-    BOUND,
-    REQUESTS,
-    bound_of,
-    matching,
-    name_of,
-    others_of_status,
-    status_of,
-    tags_text,
-    why_unseen,
-)
-
-NOTHING: Final = Value(value=None, beyond=NO_VALUE, samples=0)
-Which = Literal["inner", "nearest", "outer"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What an objective is worth, at least and at most; with `why` it is no basis for a verdict."""
-
-    value: Value = NOTHING
-    low: float = 0.0
-    high: float = math.inf
-    why: str = ""
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """An objective with the figures of its source and the spans of its window."""
-
-    objective: Objective
-    figures: Figures
-    spans: Sequence[Span]
-    brackets: Sequence[Bracket]
-
-    @property
-    def name(self) -> str:
-        """The figure's name, without its source."""
-        return name_of(self.objective)
-
-    def ids(self, suffix: str, kind: ObservedKind) -> list[int]:
-        """Return the series of the name and `suffix` that carry the objective's tags."""
-        return matching(self.figures, self.name + suffix, self.objective.tags, kind)
-
-    def count(self, which: Which, ids: Collection[int]) -> float:
-        """Return what counters grew by over the whole window, by some of its readings."""
-        return increases_of([getattr(one, which) for one in self.brackets], ids)
-
-    def between(self, ids: Collection[int]) -> Range:
-        """Return what counters grew by at least and at most."""
-        return self.count("inner", ids), self.count("outer", ids)
-
-    @property
-    def seconds(self) -> float:
-        """How long the window is."""
-        return sum(high - low for low, high in self.spans) / SECOND_NS
-
-    @property
-    def nearest_seconds(self) -> float:
-        """How long the time between the readings nearest to its ends is."""
-        pairs = [one.nearest for one in self.brackets if one.nearest]
-        return sum(one[-1].at_ns - one[0].at_ns for one in pairs) / SECOND_NS
-
-    @property
-    def readings(self) -> int:
-        """How many readings there are of the window."""
-        return sum(len(one.nearest) for one in self.brackets)
+from stormproof.rules.observed import REQUESTS, others_of_status, status_of, tags_text
 
 
 def answer(
@@ -146,7 +67,7 @@ def answer(
     if not is_share and _is_certain(objective, told):
         return told
     doubt = against_any(objective, figures, spans, interval_ns, ids)
-    if doubt is None and any(figures.series[key].kind is ObservedKind.COUNTER for key in ids):
+    if doubt is None and any(figures.series[key].kind is not ObservedKind.GAUGE for key in ids):
         doubt = against_growth(objective, figures, brackets, interval_ns)
     if doubt is not None:
         return _doubted(told, doubt)
@@ -175,26 +96,13 @@ def _of_kind(asked: Question) -> tuple[Told, list[int]]:
     match asked.objective.aggregation:
         case "value" | "min" | "max":
             ids = asked.ids("", ObservedKind.GAUGE)
-            return (_of_gauge(asked, ids) if ids else _unseen(asked)), ids
+            return (_of_gauge(asked, ids) if ids else asked.unseen()), ids
         case "count" | "rate":
             return _of_counter(asked)
         case "avg":
             return _of_mean(asked)
         case _:
-            ids = asked.ids("_bucket", ObservedKind.COUNTER)
-            return (_of_buckets(asked, ids) if ids else _unseen(asked)), ids
-
-
-def _unseen(asked: Question) -> Told:
-    why, remedy = why_unseen(asked.objective, asked.figures)
-    return Told(why=why, remedy=remedy)
-
-
-def _told(asked: Question, value: Value, between: Range) -> Told:
-    """Tell a value, unless it is too large for a number."""
-    if value.value is not None and not math.isfinite(value.value):
-        return Told(why=f"the values of {asked.name} are too large to add up", remedy="mend them")
-    return Told(value=value, low=between[0], high=between[1])
+            return of_buckets(asked)
 
 
 def _of_gauge(asked: Question, ids: Sequence[int]) -> Told:
@@ -210,32 +118,23 @@ def _of_gauge(asked: Question, ids: Sequence[int]) -> Told:
     found = {"min": min(said), "max": max(said), "value": said[-1]}
     value = found.get(asks, sum(said) / len(said))
     samples = sum(bool(row) for row in rows)
-    return _told(asked, Value(value=value, beyond="", samples=samples), (value, value))
+    return told_of(asked, Value(value=value, beyond="", samples=samples), (value, value))
 
 
 def _of_counter(asked: Question) -> tuple[Told, list[int]]:
     ids = asked.ids("", ObservedKind.COUNTER) or asked.ids("_count", ObservedKind.COUNTER)
     others = [] if ids else others_of_status(asked.figures, asked.name, asked.objective.tags)
     if not ids and not others:
-        return _unseen(asked), []
-    if short := _short(asked):
+        return asked.unseen(), []
+    if short := short_of(asked):
         return short, ids or others
     value, (low, high) = asked.count("nearest", ids), asked.between(ids)
     if asked.objective.aggregation == "rate":
         low, high = low / asked.seconds, high / asked.seconds
         value = value / asked.nearest_seconds if asked.nearest_seconds else low
         value = min(max(value, low), high)
-    told = _told(asked, Value(value=value, beyond="", samples=asked.readings), (low, high))
+    told = told_of(asked, Value(value=value, beyond="", samples=asked.readings), (low, high))
     return told, ids or others
-
-
-def _short(asked: Question) -> Told | None:
-    """Say that a part of the window was not read twice: nothing is known to have grown."""
-    lone = [one for one in asked.brackets if len(one.outer) < 2]
-    if not lone and asked.brackets:
-        return None
-    why = "a part of the window has one reading, 2 needed" if lone else "the window is empty"
-    return Told(why=why, remedy=CLOSER)
 
 
 def _of_mean(asked: Question) -> tuple[Told, list[int]]:
@@ -244,74 +143,16 @@ def _of_mean(asked: Question) -> tuple[Told, list[int]]:
     sums = asked.ids("_sum", ObservedKind.COUNTER)
     if not counts or not sums:
         ids = asked.ids("", ObservedKind.GAUGE)
-        return (_of_gauge(asked, ids) if ids else _unseen(asked)), ids
+        return (_of_gauge(asked, ids) if ids else asked.unseen()), ids
     every = [*counts, *sums]
-    if short := _short(asked):
+    if short := short_of(asked):
         return short, every
     observed = asked.count("nearest", counts)
     if not math.isfinite(observed) or observed <= 0:
-        return _idle(asked), every
+        return idle(asked), every
     mean = asked.count("nearest", sums) / observed
     value = Value(value=mean, beyond="", samples=round(observed))
-    return _told(asked, value, mean_between(asked.between(sums), asked.between(counts))), every
-
-
-def _idle(asked: Question) -> Told:
-    why = f"{asked.name} observed nothing in the window"
-    return Told(why=why, remedy="check that the load reaches what it observes")
-
-
-def _of_buckets(asked: Question, ids: Sequence[int]) -> Told:
-    """Return a quantile of all series together; the interval is the bucket it lies in."""
-    bounds = {key: bound_of(asked.figures.series[key]) for key in ids}
-    short = _short(asked) or _bad_bounds(asked, bounds)
-    if short:
-        return short
-    fewest, buckets, most = (
-        _added_up(asked, which, bounds) for which in ("inner", "nearest", "outer")
-    )
-    objective = asked.objective
-    share = (50.0 if objective.aggregation == "med" else objective.percentile) / 100
-    found, total = quantile_of(share, buckets), max(buckets.values())
-    if found is None or not math.isfinite(total):
-        return _idle(asked)
-    low, high = quantile_between(share, fewest, most)
-    interval = (found.low, found.high)
-    if found.value is not None:
-        value = Value(value=found.value, beyond="", samples=round(total), interval=interval)
-        return _told(asked, value, (low, high))
-    beyond = f"above the last bound of its buckets, {found.low:g}"
-    if objective.bar > found.low:
-        remedy = "give the histogram a bound at the bar"
-        return Told(why=f"it lies {beyond}, and the bar too", remedy=remedy)
-    return _told(asked, Value(value=None, beyond=beyond, samples=round(total)), (low, high))
-
-
-def _added_up(
-    asked: Question, which: Which, bounds: Mapping[int, float | None]
-) -> dict[float, float]:
-    """Return upper bound -> how many were not above it, of all series together."""
-    buckets: dict[float, float] = {}
-    for key, bound in bounds.items():
-        if bound is not None:
-            buckets[bound] = buckets.get(bound, 0.0) + asked.count(which, [key])
-    return buckets
-
-
-def _bad_bounds(asked: Question, bounds: Mapping[int, float | None]) -> Told | None:
-    """Say why buckets cannot be added up: each histogram has its own, and all need the same."""
-    each: dict[frozenset[tuple[str, str]], set[float]] = {}
-    for key, bound in bounds.items():
-        if bound is None:
-            return Told(why=f"a bucket of {asked.name} has no bound", remedy="mend its `le`")
-        tags = asked.figures.series[key].tags.items()
-        each.setdefault(frozenset(one for one in tags if one[0] != BOUND), set()).add(bound)
-    if any(math.inf not in one for one in each.values()):
-        return Told(why=f"{asked.name} has no last bucket", remedy='it needs one with le="+Inf"')
-    if len({frozenset(one) for one in each.values()}) > 1:
-        why = f"the histograms of {asked.name} differ in their bounds and cannot be added up"
-        return Told(why=why, remedy="name one by its tags, or give all the same bounds")
-    return None
+    return told_of(asked, value, mean_between(asked.between(sums), asked.between(counts))), every
 
 
 def _failed_share(asked: Question) -> tuple[Told, list[int]]:
@@ -322,14 +163,14 @@ def _failed_share(asked: Question) -> tuple[Told, list[int]]:
         seen = "was never seen with a status" if not any(statuses.values()) else ""
         why = f"{REQUESTS} {seen or 'has series whose status is none, like 200 or 5xx'}"
         return Told(why=why, remedy="have the target count its requests by status"), []
-    if short := _short(asked):
+    if short := short_of(asked):
         return short, ids
     bad = [key for key in ids if statuses[key].startswith("5")]
     good = [key for key in ids if not statuses[key].startswith("5")]
     total, failed = asked.count("nearest", ids), asked.count("nearest", bad)
     if not math.isfinite(total) or total < 1:
-        return _idle(asked), ids
+        return idle(asked), ids
     trials, hits = round(total), round(failed)
     interval = wilson_interval(min(hits, trials), trials)
     value = Value(value=failed / total, beyond="", samples=trials, interval=interval)
-    return _told(asked, value, share_between(asked.between(bad), asked.between(good))), ids
+    return told_of(asked, value, share_between(asked.between(bad), asked.between(good))), ids

@@ -8,7 +8,8 @@ is that the doubtful ones lie all on one side: of buckets, above some bound; of 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 from stormproof.model.objective import Objective
 from stormproof.rules.bar import holds
@@ -40,7 +41,11 @@ def mean_between(sums: Range, counts: Range) -> Range:
 
 
 def quantile_between(
-    share: float, fewest: Mapping[float, float], most: Mapping[float, float]
+    share: float,
+    fewest: Mapping[float, float],
+    most: Mapping[float, float],
+    *,
+    is_native: bool = False,
 ) -> Range:
     """Return the least and the most that a quantile can be.
 
@@ -48,14 +53,18 @@ def quantile_between(
         share: 0 to 1.
         fewest: upper bound -> how many were not above it, at least.
         most: the same, at most.
+        is_native: see `quantile_of`.
     """
     bounds = sorted(most)
     few, many = _each(bounds, fewest), _each(bounds, most)
     few = [min(one, other) for one, other in zip(few, many, strict=True)]
     lows, highs = list[float](), list[float]()
     for cut in range(len(bounds) + 1):
-        lows += [_least(one) for one in _found(share, bounds, many[:cut] + few[cut:])]
-        highs += [_most(one) for one in _found(share, bounds, few[:cut] + many[cut:])]
+        for each, is_low in ((many[:cut] + few[cut:], True), (few[:cut] + many[cut:], False)):
+            so_far = dict(zip(bounds, accumulate(each), strict=True))
+            found = quantile_of(share, so_far, is_native=is_native)
+            if found is not None:
+                (lows if is_low else highs).append(_least(found) if is_low else _most(found))
     return min(lows, default=0.0), max(highs, default=math.inf)
 
 
@@ -67,16 +76,6 @@ def _each(bounds: Sequence[float], buckets: Mapping[float, float]) -> list[float
         each.append(so_far - below)
         below = so_far
     return each
-
-
-def _found(share: float, bounds: Sequence[float], each: Sequence[float]) -> Iterator[Quantile]:
-    so_far, buckets = 0.0, dict[float, float]()
-    for bound, count in zip(bounds, each, strict=True):
-        so_far += count
-        buckets[bound] = so_far
-    found = quantile_of(share, buckets)
-    if found is not None:
-        yield found
 
 
 def _least(found: Quantile) -> float:

@@ -7,23 +7,28 @@ which show what it can have seen at most. (Readings are taken at the edges of ph
 beside those on the grid, so the two are close where it matters.) A counter that was never there
 counts as 0, because a keeper names a series when it first happens; one that is missing for a while
 is what it was before; one that is lower than before started again from 0, and what it counted
-between the reading before and its restart nobody knows.
+between the reading before and its restart nobody knows. A native histogram is a counter of each of
+its buckets.
 
-Source: Prometheus, `promql/quantile.go` (bucketQuantile, ensureMonotonic); `rate` and `increase`
-there extrapolate to the span's ends.
+Source: Prometheus, `promql/quantile.go` (BucketQuantile, ensureMonotonic, HistogramQuantile: linear
+in classic buckets and that of zero, exponential in native ones, as since version 3); `rate` and
+`increase` there extrapolate to the span's ends.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from stormproof.model.native import NativeBuckets, unpacked
 from stormproof.model.observed import ObservedKind
 from stormproof.model.reading import ObservedSeries, SourceReading
+from stormproof.rules.native import added_up, grown, has_begun_again
 
 Span = tuple[int, int]  # nanoseconds, [from, to)
 
@@ -31,12 +36,14 @@ Span = tuple[int, int]  # nanoseconds, [from, to)
 class Instant(NamedTuple):
     """What a source said at one instant: figure -> value, of those that are finite.
 
-    `either_way_ns`: it may have been so much earlier or later.
+    `either_way_ns`: it may have been so much earlier or later. `natives` has the buckets of those
+    figures that are native histograms.
     """
 
     at_ns: int
     values: Mapping[int, float]
     either_way_ns: int = 0
+    natives: Mapping[int, NativeBuckets] = {}
 
 
 class Bracket(NamedTuple):
@@ -106,17 +113,20 @@ class Figures:
         """Return some readings; the first of them with what counters had said before it."""
         if last < first:
             return ()
-        known: dict[int, float] = {}
+        known, natives = dict[int, float](), dict[int, NativeBuckets]()
         for one in self.instants[:first]:
             known.update(one.values)
+            natives.update(one.natives)
         counters = {
             key: value
             for key, value in known.items()
-            if key in self.series and self.series[key].kind is ObservedKind.COUNTER
+            if key in self.series and self.series[key].kind is not ObservedKind.GAUGE
         }
         begin = self.instants[first]
         return [
-            begin._replace(values={**counters, **begin.values}),
+            begin._replace(
+                values={**counters, **begin.values}, natives={**natives, **begin.natives}
+            ),
             *self.instants[first + 1 : last + 1],
         ]
 
@@ -151,12 +161,15 @@ def figures_of(
     """
     own = {key: one for key, one in series.items() if one.source == source}
     wanted = {key for key, one in own.items() if names is None or one.name in names}
-    instants = [
-        Instant(one.at_ns, _said(one, wanted), -(-(one.end_ns - one.start_ns) // 2))
-        for one in readings
-        if one.source == source and not one.error
-    ]
+    instants = [_instant(one, wanted) for one in readings if one.source == source and not one.error]
     return Figures(series=own, instants=sorted(instants, key=lambda one: one.at_ns))
+
+
+def _instant(reading: SourceReading, wanted: Collection[int]) -> Instant:
+    said = _said(reading, wanted)
+    natives = {key: unpacked(data) for key, data in reading.natives.items() if key in said}
+    either_way_ns = -(-(reading.end_ns - reading.start_ns) // 2)
+    return Instant(reading.at_ns, said, either_way_ns, natives)
 
 
 def _said(reading: SourceReading, wanted: Collection[int]) -> dict[int, float]:
@@ -175,16 +188,45 @@ def increase_of(instants: Sequence[Instant], figure: int) -> float:
     return total
 
 
-def falls_of(instants: Iterable[Instant], figures: Collection[int]) -> list[int]:
-    """Return the readings, by place, at which any of some counters was lower than it had been."""
+def native_growth_of(
+    brackets: Iterable[Sequence[Instant]], figures: Collection[int]
+) -> NativeBuckets:
+    """Return what some native histograms observed together in all brackets."""
+    return added_up([one for bracket in brackets for key in figures for one in _grew(bracket, key)])
+
+
+def _grew(instants: Sequence[Instant], figure: int) -> list[NativeBuckets]:
+    said = [one.natives.get(figure) for one in instants]
+    known, growths = said[0] if said else None, list[NativeBuckets]()
+    for now in said[1:]:
+        if now is not None:
+            growths.append(grown(known, now))
+            known = now
+    return growths
+
+
+def falls_of(instants: Sequence[Instant], figures: Collection[int]) -> list[int]:
+    """Return the readings, by place, at which any of some counters was lower than it had been, or
+    a native histogram had begun again."""
+    return sorted({*_lower_at(instants, figures), *_anew_at(instants, figures)})
+
+
+def _lower_at(instants: Sequence[Instant], figures: Collection[int]) -> Iterator[int]:
     known: dict[int, float] = {}
-    falls: list[int] = []
     for place, one in enumerate(instants):
         here = {key: one.values[key] for key in figures if key in one.values}
         if any(value < known.get(key, value) for key, value in here.items()):
-            falls.append(place)
+            yield place
         known.update(here)
-    return falls
+
+
+def _anew_at(instants: Sequence[Instant], figures: Collection[int]) -> Iterator[int]:
+    known: dict[int, NativeBuckets] = {}
+    for place, one in enumerate(instants):
+        here = {key: one.natives[key] for key in figures if key in one.natives}
+        if any(has_begun_again(known.get(key, now), now) for key, now in here.items()):
+            yield place
+        known.update(here)
 
 
 def comes_back(instants: Sequence[Instant], figures: Collection[int]) -> bool:
@@ -194,7 +236,7 @@ def comes_back(instants: Sequence[Instant], figures: Collection[int]) -> bool:
     not.
     """
     totals = [sum(one.values.get(key, 0.0) for key in figures) for one in instants]
-    falls = falls_of(instants, figures)
+    falls = list(_lower_at(instants, figures))
     return any(totals[at + 1] >= totals[at - 1] for at in falls if at + 1 < len(totals))
 
 
@@ -212,12 +254,15 @@ class Quantile(NamedTuple):
     high: float
 
 
-def quantile_of(share: float, buckets: Mapping[float, float]) -> Quantile | None:
-    """Return a quantile of a histogram, interpolated in a straight line inside its bucket.
+def quantile_of(
+    share: float, buckets: Mapping[float, float], *, is_native: bool = False
+) -> Quantile | None:
+    """Return a quantile of a histogram, interpolated inside its bucket.
 
     Args:
         share: 0 to 1.
-        buckets: upper bound -> how many were not above it; one bound is infinite.
+        buckets: upper bound -> how many were not above it; one bound of a classic one is infinite.
+        is_native: bounds are powers of a base: inside a bucket each part of it is a factor.
 
     Returns:
         None where nothing was observed, or more than a number can tell.
@@ -228,7 +273,7 @@ def quantile_of(share: float, buckets: Mapping[float, float]) -> Quantile | None
     if not counts or counts[-1] <= 0 or not math.isfinite(counts[-1]):
         return None
     rank = share * counts[-1]
-    place = next(index for index, count in enumerate(counts) if count >= rank)
+    place = next(index for index, count in enumerate(counts) if count >= rank and count > 0)
     if math.isinf(bounds[place]):
         return Quantile(None, bounds[place - 1] if place else 0.0, math.inf)
     high = bounds[place]
@@ -236,5 +281,9 @@ def quantile_of(share: float, buckets: Mapping[float, float]) -> Quantile | None
         return Quantile(high, high, high)
     low, below = (bounds[place - 1], counts[place - 1]) if place else (0.0, 0.0)
     inside = counts[place] - below
+    if high - low < sys.float_info.min:  # a bucket of one number, as that of zero may be
+        return Quantile(high, high, high)
     part = (rank - below) / inside if inside else 0.0
+    if is_native and (low > 0 or high < 0) and math.isfinite(low):
+        return Quantile(min(max(low * (high / low) ** part, low), high), low, high)
     return Quantile(low + (high - low) * part, low, high)

@@ -6,6 +6,7 @@ A summary's quantiles are gauges that no mean is made of: they are left out unle
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -63,7 +64,8 @@ def counters_of(figures: Figures, name: str, tags: Mapping[str, str]) -> list[in
     return [
         key
         for one in sorted(family_of(name))
-        for key in matching(figures, one, part, ObservedKind.COUNTER)
+        for kind in (ObservedKind.COUNTER, ObservedKind.NATIVE)
+        for key in matching(figures, one, part, kind)
     ]
 
 
@@ -71,9 +73,10 @@ def bound_of(series: ObservedSeries) -> float | None:
     """Return the upper bound of a bucket; None for one that has none."""
     text = series.tags.get(BOUND, "")
     try:
-        return float("inf") if text in LAST_BOUND else float(text)
+        bound = float("inf") if text in LAST_BOUND else float(text)
     except ValueError:
         return None
+    return None if math.isnan(bound) else bound
 
 
 def status_of(series: ObservedSeries) -> str:
@@ -128,7 +131,7 @@ def _family(series: ObservedSeries) -> str:
 def _right(named: Iterable[ObservedSeries]) -> str:
     """Say what can be asked of series that were seen under a name and with the tags."""
     kinds = {one.kind for one in named}
-    if any(BOUND in one.tags for one in named):
+    if ObservedKind.NATIVE in kinds or any(BOUND in one.tags for one in named):
         return "it is a histogram: use p(N), med, avg, count or rate"
     if any(QUANTILE in one.tags for one in named):
         return "it is a summary: use avg, count or rate, or name one `quantile`"

@@ -9,15 +9,16 @@ from typing import Final
 
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.observed import ObservedKind
-from stormproof.rules.figures import Figures, Instant, increases_of, quantile_of
-from stormproof.rules.observed import REQUESTS, bound_of, matching, status_of
+from stormproof.rules.buckets import quantile_in
+from stormproof.rules.figures import Figures, Instant, increases_of
+from stormproof.rules.observed import REQUESTS, matching, status_of
 
 LATENCY: Final = "request_latency_ms"
 LIMITED: Final = "rate_limit_hits_total"
 LOG_QUEUE: Final = "async_logger_queue_size"
 LOG_QUEUE_ALARM: Final = 900  # of about a thousand records that a queue holds before it drops them
 PERCENTILE: Final = 95
-NAMES: Final = frozenset({REQUESTS, f"{LATENCY}_bucket", LIMITED, LOG_QUEUE})
+NAMES: Final = frozenset({REQUESTS, LATENCY, f"{LATENCY}_bucket", LIMITED, LOG_QUEUE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +59,6 @@ def target_now(figures: Figures) -> TargetNow:
 
 
 def _p95_ms(figures: Figures, pair: Sequence[Instant]) -> float | None:
-    buckets: dict[float, float] = {}
-    for key in matching(figures, f"{LATENCY}_bucket", {}, ObservedKind.COUNTER):
-        bound = bound_of(figures.series[key])
-        if bound is not None:
-            buckets[bound] = buckets.get(bound, 0.0) + increases_of([pair], [key])
-    found = quantile_of(PERCENTILE / 100, buckets)
-    if found is None:
-        return None
-    return found.low if found.value is None else found.value
+    parts = (LATENCY, f"{LATENCY}_bucket")
+    series = {key: one for key, one in figures.series.items() if one.name in parts}
+    return quantile_in(PERCENTILE / 100, series, pair)

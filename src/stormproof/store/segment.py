@@ -25,6 +25,7 @@ from stormproof.kernel.errors import EnvironmentFailure, OwnFault
 from stormproof.kernel.limits import SEGMENT_FRAME_BYTES_MAX
 from stormproof.model.event import Event, Failure, ProbeSample
 from stormproof.model.ledger import ENTRY_BYTES
+from stormproof.model.native import unpacked
 from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.model.series import Frame, Series
 
@@ -227,6 +228,8 @@ def _take_figures(kind: FrameKind, payload: bytes, content: SegmentContent) -> N
     reading = _READING.decode(payload)
     if len(reading.ids) != len(reading.values):
         raise ValueError("a reading whose ids and values do not pair")
+    for data in reading.natives.values():
+        unpacked(data)
     content.readings.append(reading)
 
 

@@ -128,4 +128,6 @@ async def check_source(source: Source) -> None:
         for one in given:
             assert METRIC_NAME.fullmatch(one.name), f"{one.name!r} is no name of a figure"
             assert math.isfinite(one.value), f"{one.name} is {one.value}"
+            is_native = one.kind is ObservedKind.NATIVE
+            assert is_native == (one.native is not None), f"{one.name} lacks buckets, or has some"
             assert kinds.setdefault(one.name, one.kind) is one.kind, f"{one.name} changes its kind"

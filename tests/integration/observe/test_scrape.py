@@ -19,10 +19,12 @@ from stormproof.model.observed import UNREAD, Observed
 from stormproof.model.plan import PlannedSource
 from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.observe import scrape
-from stormproof.observe.exposition import Exposition, read_exposition
+from stormproof.observe.collected import Exposition
+from stormproof.observe.exposition import read_exposition
 from stormproof.observe.readings import Readings
 from stormproof.observe.scrape import Scrape
 from stormproof.observe.sources import Sources, Watched
+from stormproof.seams import Clock
 from stormproof.testing import check_source
 
 PLANNED = PlannedSource(
@@ -210,13 +212,13 @@ async def test_a_source_that_fails_unexpectedly_costs_its_readings_only() -> Non
 class Kept:
     """Readings as they come."""
 
-    def __init__(self, needed: Sequence[str] = ()) -> None:
+    def __init__(self, needed: Sequence[str] = (), clock: Clock | None = None) -> None:
         self.rows: list[SourceReading] = []
         self.told: list[str] = []
         self.warnings: list[Event] = []
         self._came = asyncio.Event()
         readings = Readings(self, self.warnings.append, lambda reading, series: None)
-        self.sources = Sources(readings, SystemClock(), needed, self.told.append)
+        self.sources = Sources(readings, clock or SystemClock(), needed, self.told.append)
 
     def reading(self, reading: SourceReading, series: Sequence[ObservedSeries]) -> None:
         self.rows.append(reading)

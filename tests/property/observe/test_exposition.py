@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from stormproof.kernel.limits import OBSERVED_VALUE_MAX
-from stormproof.observe.exposition import Exposition, read_exposition
+from stormproof.observe.collected import Exposition
+from stormproof.observe.exposition import read_exposition
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}x", fullmatch=True)
 VALUES = st.text(alphabet='ab\\"\n{},= #é', max_size=8)

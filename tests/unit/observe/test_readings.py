@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from stormproof.kernel.limits import (
@@ -11,6 +12,7 @@ from stormproof.kernel.limits import (
     TAG_VALUES_MAX,
 )
 from stormproof.model.event import Event
+from stormproof.model.native import NativeBuckets, unpacked
 from stormproof.model.observed import Observed, ObservedKind
 from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.observe.readings import Readings
@@ -96,3 +98,30 @@ def test_names_without_end_are_told_as_any_name() -> None:
     assert (named[-1].name, named[-1].is_rest) == ("", True)
     assert len(sink.warnings) == len(named)
     assert sink.take(gauge("x", a=long))[1] == []
+
+
+def test_what_is_no_number_of_any_source_is_left_out() -> None:
+    """Infinite, none, or beyond what is counted: it is not written, its name is told as left out,
+    and the next number of the series is there again."""
+    for odd in (math.inf, -math.inf, math.nan, 1e300):
+        sink = Sink()
+        sink.take(gauge("a", 1.0))
+        row, named = sink.take(gauge("a", odd), gauge("b", 2.0))
+        assert row.values == [2.0]
+        assert [(one.name, one.is_rest) for one in named] == [("a", True), ("b", False)]
+        assert len(sink.warnings) == 1
+        assert sink.take(gauge("a", 3.0))[0].values == [3.0]
+
+
+def test_buckets_of_a_native_histogram_are_kept_packed_beside_its_count() -> None:
+    """It is one series however many buckets it has, apart from a gauge of the same name."""
+    buckets = NativeBuckets(3, 0.0, 1, dict.fromkeys(range(SERIES_MAX), 2))
+    sink = Sink()
+    native = Observed("a", {}, ObservedKind.NATIVE, buckets.total, buckets)
+    row, named = sink.take(native, gauge("a", 5.0))
+    assert [(one.kind, one.is_rest) for one in named] == [
+        (ObservedKind.NATIVE, False),
+        (ObservedKind.GAUGE, False),
+    ]
+    assert row.values == [buckets.total, 5.0]
+    assert unpacked(row.natives[row.ids[0]]) == buckets

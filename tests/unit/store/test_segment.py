@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stormproof.kernel.errors import EnvironmentFailure, OwnFault
 from stormproof.model.event import EndEvent, Failure, ProbeSample, WarningEvent
 from stormproof.model.ledger import ENTRY, ENTRY_BYTES, EntryKind
+from stormproof.model.native import NativeBuckets, packed
 from stormproof.model.observed import ObservedKind
 from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.model.series import Counts, Frame, GeneratorHealth, Series, SeriesKind
-from stormproof.store.segment import SegmentRecorder, read_segment
+from stormproof.store.segment import FrameKind, SegmentRecorder, pack_frame, read_segment
 
 HEALTH = GeneratorHealth(
     cpu_ns=1,
@@ -169,3 +171,28 @@ def test_readings_survive_a_writer_that_was_killed(tmp_path: Path) -> None:
     recorder.reading(SourceReading(source="t", start_ns=1, end_ns=2, ids=[3], values=[]), [])
     recorder.close("completed")
     assert "do not pair" in read_segment(path.read_bytes()).problem
+
+
+def test_native_buckets_are_read_back_and_older_readings_have_none(tmp_path: Path) -> None:
+    """A reading without the field is one without native histograms; bytes that are no buckets are a
+    broken frame, not a fault when somebody judges."""
+    path = tmp_path / "observer.seg"
+    recorder = SegmentRecorder(path, writer="observer")
+    given = SourceReading(
+        source="target",
+        start_ns=1,
+        end_ns=2,
+        ids=[3],
+        values=[4.0],
+        natives={3: packed(NativeBuckets(0, positive={1: 4}))},
+    )
+    recorder.reading(given, [])
+    before = msgspec.msgpack.encode(["target", 1, 2, "", [3], [4.5]])
+    old = path.read_bytes() + pack_frame(FrameKind.READING, before)
+    assert read_segment(old).readings == [given, msgspec.msgpack.decode(before, type=SourceReading)]
+    for odd in (b"", b"\xff", msgspec.msgpack.encode([99]), msgspec.msgpack.encode([0, -1.0])):
+        broken = msgspec.structs.replace(given, natives={3: odd})
+        frame = pack_frame(FrameKind.READING, msgspec.msgpack.encode(broken))
+        content = read_segment(path.read_bytes() + frame)
+        assert content.readings == [given]
+        assert "unreadable frame" in content.problem

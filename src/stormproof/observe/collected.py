@@ -1,0 +1,52 @@
+"""What was read out of one answer of a target, in whatever format it came."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from stormproof.kernel.limits import EXPOSITION_SAMPLES_MAX, OBSERVED_VALUE_MAX
+from stormproof.model.native import NativeBuckets
+from stormproof.model.observed import Observed, ObservedKind
+
+
+@dataclass(slots=True)
+class Exposition:
+    """The figures, and how many lines (or samples of a binary format) were none and yet no comment.
+
+    `left_out`: how many figures were beyond EXPOSITION_SAMPLES_MAX; nothing of them was read.
+    `is_too_long`: it has more lines or fields than are looked at, and nobody looked at the rest.
+    """
+
+    figures: list[Observed] = field(default_factory=list)
+    unread: int = 0
+    left_out: int = 0
+    is_too_long: bool = False
+    _seen: set[tuple[str, frozenset[tuple[str, str]], bool]] = field(default_factory=set)
+    _size: int = 0
+
+    def keep(
+        self,
+        name: str,
+        tags: dict[str, str],
+        kind: ObservedKind,
+        value: float,
+        native: NativeBuckets | None = None,
+    ) -> None:
+        """Keep a figure; one that is there twice, or is as large as nothing counted can be, is
+        not read.
+
+        What is not a number says that there is none now, which is no fault of a gauge.
+        """
+        if math.isnan(value) and kind is ObservedKind.GAUGE:
+            return
+        key = (name, frozenset(tags.items()), native is not None)
+        if not abs(value) < OBSERVED_VALUE_MAX or key in self._seen:
+            self.unread += 1
+            return
+        self._size += 1 + (native.size if native else 0)
+        if self._size > EXPOSITION_SAMPLES_MAX:
+            self.left_out += 1
+            return
+        self._seen.add(key)
+        self.figures.append(Observed(name=name, tags=tags, kind=kind, value=value, native=native))

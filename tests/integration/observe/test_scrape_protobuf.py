@@ -1,0 +1,117 @@
+"""Figures in protobuf from a target on a socket: what is asked for, read, and given up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from tests.families import GAUGE, HISTOGRAM, double, family, metric, native, number, observing
+from tests.integration.observe.test_probes import Handler, replying, server
+from tests.integration.observe.test_scrape import PLAIN, PLANNED
+
+from stormproof.kernel.errors import SourceSilent
+from stormproof.kernel.limits import EXPOSITION_FIELDS_MAX
+from stormproof.model.observed import UNREAD, Observed
+from stormproof.observe.scrape import Scrape
+from stormproof.testing import check_source
+
+KIND = (
+    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+)
+HEAD = f"HTTP/1.1 200 OK\r\nContent-Type: {KIND}\r\n"
+SAMPLES = [1.0, 2.0, 300.0]
+NATIVE = family("n", HISTOGRAM, metric(HISTOGRAM, native(observing(SAMPLES, 3), 303.0, 3)))
+FAMILIES = family("g", GAUGE, metric(GAUGE, double(1, 4.0))) + NATIVE
+
+
+def framed(body: bytes) -> bytes:
+    return f"{HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def in_turn(answers: Sequence[bytes], asked: list[str]) -> Handler:
+    """Return a target that gives each answer once, and keeps what was accepted."""
+    left = list(answers)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked.extend(line for line in head.split("\r\n") if line.startswith("Accept:"))
+        writer.write(left.pop(0))
+        await writer.drain()
+        writer.close()
+
+    return handle
+
+
+async def read_twice(*answers: bytes) -> tuple[list[list[Observed] | str], list[str]]:
+    """Read a target twice; return the figures or why there are none, and what was accepted."""
+    asked: list[str] = []
+    given: list[list[Observed] | str] = []
+    async with server(in_turn(answers, asked)) as (host, port):
+        source = Scrape(PLANNED, f"http://{host}:{port}")
+        for _ in range(2):
+            try:
+                given.append(await source.read())
+            except SourceSilent as silence:
+                given.append(silence.why)
+    return given, asked
+
+
+async def test_native_histograms_are_figures_of_a_target() -> None:
+    """They come beside everything else, and keep the promises of a source."""
+    async with server(replying(framed(FAMILIES))) as (host, port):
+        source = Scrape(PLANNED, f"http://{host}:{port}")
+        given = await source.read()
+        await check_source(source)
+    assert [one.name for one in given] == [UNREAD, "g", "n_sum", "n_count", "n"]
+    assert given[-1].native == observing(SAMPLES, 3)
+
+
+async def test_who_knows_text_only_is_asked_as_before() -> None:
+    """Text stands first among what is accepted, protobuf is liked best, and stays asked for."""
+    given, asked = await read_twice(PLAIN + b"\r\na 1\n", PLAIN + b"\r\na 2\n")
+    assert [one[-1].value for one in given if not isinstance(one, str)] == [1, 2]
+    assert asked[0] == asked[1]
+    assert asked[0].startswith("Accept: text/plain;version=0.0.4;q=0.9,")
+    assert asked[0].endswith("encoding=delimited;q=1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (framed(b"<html>"), "is no exposition: none of its fields can be read"),
+        (f"{HEAD}\r\n".encode() + FAMILIES, "in protobuf, and its end is not marked"),
+        (framed(number(9, 1) * EXPOSITION_FIELDS_MAX), "is no exposition"),
+        (
+            framed(family("a", GAUGE, number(9, 1) * EXPOSITION_FIELDS_MAX)),
+            f"serves over {EXPOSITION_FIELDS_MAX} fields",
+        ),
+    ],
+)
+async def test_protobuf_that_cannot_be_read_is_not_asked_for_again(answer: bytes, why: str) -> None:
+    """The reading is a silence with its reason, and the next one is in text."""
+    given, asked = await read_twice(answer, PLAIN + b"\r\na 1\n")
+    assert isinstance(given[0], str)
+    assert why in given[0]
+    assert isinstance(given[1], list)
+    assert [one.name for one in given[1]] == [UNREAD, "a"]
+    assert "protobuf" in asked[0]
+    assert "protobuf" not in asked[1]
+
+
+async def test_a_sample_that_cannot_be_read_is_said_and_text_may_do_better() -> None:
+    """What could be read is given with the count of what could not, and text is asked for next."""
+    odd = family("odd", GAUGE, metric(GAUGE, number(1, 1)))
+    given, asked = await read_twice(framed(odd + FAMILIES), PLAIN + b"\r\na 1\n")
+    assert [len(one) for one in given] == [5, 2]
+    assert isinstance(given[0], list)
+    assert (given[0][0].name, given[0][0].value) == (UNREAD, 1)
+    assert "protobuf" not in asked[1]
+
+
+async def test_an_answer_that_was_cut_off_is_none_and_asked_for_again() -> None:
+    """A fault of the way is none of the format: protobuf is asked for the next time too."""
+    given, asked = await read_twice(framed(FAMILIES)[:-5], framed(FAMILIES))
+    assert given[0] == "/metrics: the answer was cut off"
+    assert len(given[1]) == 5
+    assert asked[0] == asked[1]

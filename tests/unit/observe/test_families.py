@@ -1,0 +1,191 @@
+"""Metric families in protobuf: what they are read as, and what nobody should send."""
+
+from __future__ import annotations
+
+import pytest
+from tests.families import (
+    COUNTER,
+    GAUGE,
+    GAUGE_HISTOGRAM,
+    HISTOGRAM,
+    SUMMARY,
+    UNTYPED,
+    block,
+    classic,
+    double,
+    family,
+    metric,
+    native,
+    native_parts,
+    number,
+    observing,
+    signed,
+    varint,
+)
+
+from stormproof.kernel.limits import (
+    EXPOSITION_FIELDS_MAX,
+    EXPOSITION_SAMPLES_MAX,
+    NATIVE_BUCKETS_MAX,
+)
+from stormproof.model.native import NativeBuckets
+from stormproof.model.observed import ObservedKind
+from stormproof.observe.families import read_families
+
+GOOD = family("good", GAUGE, metric(GAUGE, double(1, 1.0)))
+HUGE = (1 << 64) - 1
+ONE = [number(1, 5), double(2, 1.0), signed(5, 0)]  # count, sum, schema
+
+
+def names(data: bytes) -> list[tuple[str, dict[str, str], float]]:
+    return [(one.name, one.tags, one.value) for one in read_families(data).figures]
+
+
+def test_every_type_becomes_figures_with_the_suffixes_of_text() -> None:
+    """A summary has its quantiles, sum and count; a histogram its last bucket, also unsaid; a
+    family without a type is what its name says."""
+    summary = number(1, 7) + double(2, 9.5) + block(3, double(1, 0.5) + double(2, 3.0))
+    data = (
+        family("s", SUMMARY, metric(SUMMARY, summary))
+        + family("h", HISTOGRAM, metric(HISTOGRAM, classic({10.0: 1, 0.005: 0}, 12.0, 2)))
+        + family("u_total", UNTYPED, metric(UNTYPED, double(1, 4.0)))
+        + family("g", GAUGE_HISTOGRAM, metric(GAUGE_HISTOGRAM, classic({}, 0.0, 3)))
+        + family("c", COUNTER, metric(COUNTER, double(1, 6.0) + block(2, b"\xff exemplar")))
+    )
+    read = read_families(data)
+    assert read.unread == 0
+    assert names(data) == [
+        ("s", {"quantile": "0.5"}, 3),
+        ("s_sum", {}, 9.5),
+        ("s_count", {}, 7),
+        ("h_bucket", {"le": "10"}, 1),
+        ("h_bucket", {"le": "0.005"}, 0),
+        ("h_bucket", {"le": "+Inf"}, 2),
+        ("h_sum", {}, 12),
+        ("h_count", {}, 2),
+        ("u_total", {}, 4),
+        ("g_bucket", {"le": "+Inf"}, 3),
+        ("g_sum", {}, 0),
+        ("g_count", {}, 3),
+        ("c", {}, 6),
+    ]
+    counters = {one.name for one in read.figures if one.kind is ObservedKind.COUNTER}
+    assert counters == {"s_sum", "s_count", "h_bucket", "h_sum", "h_count", "u_total", "c"}
+
+
+def test_a_histogram_of_both_kinds_has_both() -> None:
+    """Classic buckets beside native ones stay, and the native ones are a figure of their own."""
+    buckets = observing([1.0, 3.0, 3.0], 0)
+    value = classic({2.0: 1}, 7.0, 3) + native(buckets, 7.0, 3)
+    read = read_families(family("h", HISTOGRAM, metric(HISTOGRAM, value)))
+    assert [one.tags.get("le") for one in read.figures] == ["2", "+Inf", None, None, None]
+    assert (read.figures[-1].kind, read.figures[-1].native) == (ObservedKind.NATIVE, buckets)
+
+
+def test_counts_in_parts_are_taken_as_they_are() -> None:
+    """A float histogram's counts are absolute ones, and may be fractions."""
+    value = native_parts([0.5, 2.25, 1.0], [(-1, 2), (3, 1)], 3.75)
+    (figure,) = [
+        one
+        for one in read_families(family("h", HISTOGRAM, metric(HISTOGRAM, value))).figures
+        if one.native is not None
+    ]
+    assert figure.value == 3.75
+    assert figure.native == NativeBuckets(0, 0.0, 0, {-1: 0.5, 0: 2.25, 4: 1.0}, {})
+
+
+def test_a_native_histogram_that_observed_nothing_is_one() -> None:
+    """Its only sign is an empty span, and it answers nothing yet."""
+    value = number(1, 0) + signed(5, 3) + block(12, b"")
+    read = read_families(family("h", HISTOGRAM, metric(HISTOGRAM, value)))
+    assert [(one.name, one.native) for one in read.figures] == [
+        ("h_sum", None),
+        ("h_count", None),
+        ("h", NativeBuckets(3)),
+    ]
+
+
+def test_a_histogram_of_very_many_buckets_is_made_coarser() -> None:
+    """The record keeps at most so many of each, and nothing of what was counted is lost."""
+    buckets = observing([1.01**step for step in range(1_000)], 8)
+    assert buckets.size > NATIVE_BUCKETS_MAX
+    value = native(buckets, 1.0, 1_000)
+    read = read_families(family("h", HISTOGRAM, metric(HISTOGRAM, value)))
+    kept = read.figures[-1].native
+    assert kept is not None
+    assert kept.size <= NATIVE_BUCKETS_MAX
+    assert kept.total == 1_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [*ONE, block(12, number(2, HUGE)), signed(13, 1)],
+        [*ONE, block(12, signed(1, 0) + number(2, 1)), signed(13, 1), signed(13, 1)],
+        [*ONE, block(12, signed(1, 2**62) + number(2, 1)), signed(13, 1)],
+        [*ONE, block(12, number(2, 2)), signed(13, 1), signed(13, -2)],
+        [*ONE, block(12, number(2, 1)), signed(13, 6)],
+        [*ONE, block(12, number(2, 1)), double(14, float("nan"))],
+        [*ONE, block(12, number(2, 1)), double(14, float("inf"))],
+        [*ONE, double(6, -1.0)],
+        [*ONE, double(6, float("nan"))],
+        [*ONE, double(6, 1.0), number(7, 6)],
+        [*ONE, signed(13, 1), block(12, b"\x08")],
+        [number(1, 5), signed(5, -53), block(12, number(2, 1)), signed(13, 1)],
+        [number(1, 5), signed(5, 9), block(12, number(2, 1)), signed(13, 1)],
+        [*ONE, block(13, b"\x80" * 30), block(12, number(2, 1))],
+        [*ONE, block(14, b"\x00" * 9), block(12, number(2, 1))],
+    ],
+)
+def test_buckets_that_are_none_are_counted_and_the_rest_is_read(value: list[bytes]) -> None:
+    """Spans without end or without counts, counts below zero, a schema that there is not: the
+    histogram was not read, and what stands beside it was."""
+    odd = metric(HISTOGRAM, b"".join(value))
+    fine = metric(HISTOGRAM, classic({}, 1.0, 1), {"a": "b"})
+    read = read_families(GOOD + family("h", HISTOGRAM, odd, fine) + family("last", GAUGE))
+    assert read.unread == 1
+    assert [one.name for one in read.figures] == ["good", "h_bucket", "h_sum", "h_count"]
+
+
+@pytest.mark.parametrize(
+    ("odd", "has_more"),
+    [
+        (family("9name", GAUGE, metric(GAUGE, double(1, 1.0))), True),
+        (family("a", 9, metric(GAUGE, double(1, 1.0))), True),
+        (family("a", COUNTER, metric(GAUGE, double(1, 1.0))), True),
+        (family("a", GAUGE, metric(GAUGE, number(1, 1))), True),
+        (family("a", GAUGE, metric(GAUGE, double(1, 1.0), {"9": "x"})), True),
+        (family("a", GAUGE, block(4, block(1, block(1, "k")) * 2 + block(2, b""))), True),
+        (family("a", GAUGE, metric(GAUGE, double(1, float("inf")))), True),
+        (family("a", COUNTER, metric(COUNTER, double(1, float("nan")))), True),
+        (family("good", COUNTER), True),
+        (varint(3) + b"\x0b\x0b\x0b", True),  # a group in a group in a group
+        (varint(2) + b"\x00\x01", True),
+        (varint(4) + block(1, b"\xff\xfe"), True),
+        (varint(10**6), False),
+        (varint(HUGE), False),
+        (b"\xff" * 40, False),
+    ],
+)
+def test_what_is_no_family_is_counted(odd: bytes, has_more: bool) -> None:
+    """It costs itself alone where its length holds, else all behind it; each is said once."""
+    read = read_families(GOOD + odd + family("last", GAUGE, metric(GAUGE, double(1, 2.0))))
+    assert [one.name for one in read.figures] == ["good", *(["last"] if has_more else [])]
+    assert read.unread == 1
+
+
+def test_a_series_that_is_there_twice_is_read_once() -> None:
+    """A family in pieces is one, and of two values of a series the first counts."""
+    read = read_families(
+        GOOD + GOOD + family("good", GAUGE, metric(GAUGE, double(1, 3.0), {"a": ""}))
+    )
+    assert [one.value for one in read.figures] == [1, 3]
+    assert read.unread == 1
+
+
+def test_more_than_is_looked_at_is_told() -> None:
+    """Fields without end are given up at their bound, and figures and buckets beyond theirs."""
+    assert read_families(family("a", GAUGE, number(9, 1) * EXPOSITION_FIELDS_MAX)).is_too_long
+    value = native(observing([2.0**step for step in range(200)], 0), 1.0, 200)
+    one = [metric(HISTOGRAM, value, {"i": str(i)}) for i in range(EXPOSITION_SAMPLES_MAX // 200)]
+    assert read_families(family("h", HISTOGRAM, *one)).left_out > 0
