@@ -32,6 +32,7 @@ NOT_RUN = OwnAnswer(
     why="the checkers of the trial's file were not run: they are somebody's code",
     remedy="read journeys/ in the run directory, then judge with --trust-checkers",
 )
+REWORD = "leave out `keys`, compare words, or have the journeys use fewer or shorter texts"
 MEND = "mend the checker, and judge again with a record of it"
 
 
@@ -75,13 +76,13 @@ def ask(checker: Checker, history: HistoryView) -> OwnAnswer:
         lacking = _lacking(checker, view)
         return lacking or answer_of(checker, view, checker.run(view))
     except Unspelt as error:
-        return OwnAnswer(why=str(error.args[0]), remedy="use fewer or shorter keys and values")
+        return OwnAnswer(why=str(error.args[0]), remedy=REWORD)
 
 
 def _lacking(checker: Checker, view: HistoryView) -> OwnAnswer | None:
     """Say what the checker needs and the record does not have."""
     if not view.whole and not checker.bears_cuts:
-        why = "a part of the record is missing, and may explain whatever it would find"
+        why = f"{view.missing}: what is missing may explain whatever it would find"
         return OwnAnswer(why=why, remedy="let the run go to its end")
     on = f" on a key {checker.keys}..." if checker.keys else ""
     for one in checker.needs:

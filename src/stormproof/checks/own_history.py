@@ -77,7 +77,7 @@ class HistoryView:
     """Everything that journeys told of the target's data, in one run.
 
     Args:
-        whole: nothing of the record is missing.
+        missing: why a part of the run or of its record is missing; empty: none is.
         phases: of the run, in order.
         faults: as they were injected and undone, in order.
         rows: the operations.
@@ -86,7 +86,7 @@ class HistoryView:
         windows: what instants are told by.
     """
 
-    whole: bool
+    missing: str
     phases: tuple[Span, ...]
     faults: tuple[Span, ...]
     rows: Rows
@@ -97,6 +97,11 @@ class HistoryView:
     def __len__(self) -> int:
         """Return the number of operations."""
         return len(self.rows.key)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the run went to its end, and nothing of its record is missing."""
+        return not self.missing
 
     def operations(self, *functions: str, outcome: str = "") -> Iterator[Operation]:
         """Yield operations in the order in which they began.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stormproof.checks.completeness import completeness_of
 from stormproof.checks.history import History, Reads, Table, read_history
 from stormproof.checks.own_history import HistoryView, Rows, Span, frozen
 from stormproof.checks.own_words import Spelling
@@ -17,27 +18,34 @@ from stormproof.model.record import Record
 from stormproof.rules.windows import FaultLife, Windows, windows_of
 
 
-def view_of(record: Record, *, whole: bool) -> HistoryView:
+def view_of(record: Record) -> HistoryView:
     """Return a record's history for checkers of one's own.
 
     Raises:
         ValueError: the ledger is none that a worker writes.
     """
-    windows = windows_of(record)
+    windows, completeness = windows_of(record), completeness_of(record)
+    whole = completeness.workers_whole
     return view_from(
         read_history(record.ledger, whole=whole),
         windows,
+        missing=completeness.why or ("" if whole else "a worker died"),
         phases=_phases(record, windows),
         faults=tuple(_fault(one, windows) for one in windows.faults),
     )
 
 
 def view_from(
-    history: History, windows: Windows, *, phases: tuple[Span, ...], faults: tuple[Span, ...]
+    history: History,
+    windows: Windows,
+    *,
+    missing: str,
+    phases: tuple[Span, ...],
+    faults: tuple[Span, ...],
 ) -> HistoryView:
     """Return a history for checkers of one's own, with what is told beside it."""
     return HistoryView(
-        whole=history.whole,
+        missing=missing,
         phases=phases,
         faults=faults,
         rows=_rows(history),

@@ -4,12 +4,14 @@
 
 The code is the record's copy, held to the digests in its plan: a file that was changed, or that the
 plan does not name, is not run. A process keeps a checker from reaching other checkers and the
-judge, gives it one order of sets and dictionaries, and can be ended: by its time, or by Ctrl-C.
+judge, gives it one order of sets and dictionaries and none of our secrets, and can be ended: by its
+time, or by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -18,18 +20,20 @@ from pathlib import Path
 
 import msgspec
 
-from stormproof.checks.completeness import completeness_of
 from stormproof.checks.own_checkers import MEND, ask
 from stormproof.checks.own_view import view_of
 from stormproof.journeys.loader import import_file
 from stormproof.kernel.errors import BadInput
 from stormproof.kernel.limits import OWN_CHECKER_ANSWER_BYTES_MAX, OWN_CHECKER_S_MAX
+from stormproof.load.process import end_with_parent
 from stormproof.model.own_checker import Checker, OwnAnswer
 from stormproof.model.plan import OwnChecker, Plan
 from stormproof.store.directory import RunDirectory
 from stormproof.store.reader import changed_journeys, load_record, strange_files
 
-_SURROUNDINGS = {"PYTHONHASHSEED": "0"}
+# What a checker's process keeps of the environment: enough to start, no secrets, and little that
+# could give another answer elsewhere.
+_KEPT = re.compile(r"PATH|HOME|TMPDIR|TZ|LANG|LC_\w+|LD_LIBRARY_PATH|PYTHON\w*|COVERAGE_\w+")
 
 
 def own_answers(directory: RunDirectory, plan: Plan) -> Mapping[str, OwnAnswer]:
@@ -45,14 +49,15 @@ def own_answers(directory: RunDirectory, plan: Plan) -> Mapping[str, OwnAnswer]:
 def _answer(directory: RunDirectory, own: OwnChecker) -> OwnAnswer:
     """Ask one checker in a process of its own."""
     path, name = str(directory.path.absolute()), own.source.function
-    command = [sys.executable, "-m", "stormproof", "_check", path, name]
+    command = [sys.executable, "-P", "-m", "stormproof", "_check", path, name]
+    kept = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
     try:
         ended = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             timeout=OWN_CHECKER_S_MAX,
-            env={**os.environ, **_SURROUNDINGS},
+            env={**kept, "PYTHONHASHSEED": "0"},
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -70,6 +75,7 @@ def answer_alone(path: Path, name: str) -> int:
 
     What the checker prints goes to standard error.
     """
+    end_with_parent()
     answers = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     directory = RunDirectory.open(path)
@@ -93,12 +99,12 @@ def _ask(directory: RunDirectory, name: str) -> OwnAnswer:
     if not isinstance(checker, Checker) or checker.metrics != own.metrics:
         return _failed("is not what the plan names: it was another one when the run began")
     try:
-        view = view_of(record, whole=completeness_of(record).workers_whole)
-        return ask(checker, view)
+        return ask(checker, view_of(record))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # user code may raise anything
-        return _failed(f"raised {type(error).__name__}{_told(error)}{_place(file, error)}")
+        place = _place(directory.journeys, error)
+        return _failed(f"raised {type(error).__name__}{_told(error)}{place}")
 
 
 def _told(error: BaseException) -> str:
@@ -106,14 +112,11 @@ def _told(error: BaseException) -> str:
     return f": {text}" if text else ""
 
 
-def _place(file: Path, error: BaseException) -> str:
-    """Return the deepest line of the checker's own file in an error's traceback."""
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename) == file
-    ]
-    return f" ({file.name}:{lines[-1]})" if lines else ""
+def _place(folder: Path, error: BaseException) -> str:
+    """Return the deepest line of the record's own code in an error's traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [one for one in frames if Path(one.filename).is_relative_to(folder)]
+    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
 
 
 def _failed(what: str) -> OwnAnswer:

@@ -39,8 +39,8 @@ def checker(
             none of one of them it is not asked, and what it measures is undecided.
         keys: it sees only the operations on keys that begin with this.
         final_reads: every key that was changed must have been read after its last change.
-        bears_cuts: what it finds is wrong even where a part of the record is missing; else it is
-            not asked of such a record.
+        bears_cuts: what it finds is wrong even where the run was ended early or a part of its
+            record is missing; else it is not asked then.
 
     Raises:
         TypeError: the function is not `def f(history)`, or an argument is of another type.

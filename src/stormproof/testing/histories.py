@@ -68,7 +68,7 @@ class WrittenHistory:
 
     _ops: list[_Op] = field(default_factory=list)
     _faults: list[Span] = field(default_factory=list)
-    _whole: bool = True
+    _missing: str = ""
 
     def add(
         self, key: str, element: object, *, at: float, until: float | None = None, user: int = 1,
@@ -152,7 +152,7 @@ class WrittenHistory:
 
     def cut(self) -> WrittenHistory:
         """Have a part of the record missing."""
-        self._whole = False
+        self._missing = "the run has no end: it was cut off"
         return self
 
     def segment(self) -> Entries:
@@ -171,8 +171,9 @@ class WrittenHistory:
             ValueError: there is no operation in it.
         """
         windows = Windows(origin_ns=ORIGIN_NS, faults=(), load_end_ns=ORIGIN_NS, by_window={})
-        history = read_history([self.segment()], whole=self._whole)
-        return view_from(history, windows, phases=(), faults=tuple(self._faults))
+        history = read_history([self.segment()], whole=not self._missing)
+        faults = tuple(self._faults)
+        return view_from(history, windows, missing=self._missing, phases=(), faults=faults)
 
     def _change(
         self,

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import py_compile
 import re
+import signal
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.builders import healthy_record
 from tests.integration.cli.conftest import Handler, Project
@@ -144,8 +152,11 @@ def even(history):
 """
 
 
-def _run(tmp_path: Path, body: str) -> Path:
-    """Write a sealed run whose file declares a checker with a body, and one that is well."""
+def _run(tmp_path: Path, body: str, **modules: str) -> Path:
+    """Write a sealed run whose file declares a checker with a body, and one that is well.
+
+    `modules` are what it imports beside it, by name.
+    """
     source = BODY.format(body=body).encode()
     own = tuple(
         OwnChecker(
@@ -154,12 +165,16 @@ def _run(tmp_path: Path, body: str) -> Path:
         )
         for name in ("odd", "even")
     )
-    base = demo_plan(journey=source, own_checkers=own)
+    known = {f"{name}.py": sha256_hex(text.encode()) for name, text in modules.items()}
+    base = demo_plan(journey=source, own_checkers=own, modules=known)
     asked = [objective(name, "count==0", declared=declared_by(base)) for name in ("odd", "even")]
-    plan = demo_plan(journey=source, own_checkers=own, objectives=(*base.objectives, *asked))
+    plan = msgspec.structs.replace(base, objectives=(*base.objectives, *asked))
     told = history().write("a", 1, at=1).write("a", 2, at=2)
     ledger = (*healthy_record().ledger, told.segment())
-    return write_run(tmp_path / "run", healthy_record(plan, ledger=ledger), journey=source)
+    run = write_run(tmp_path / "run", healthy_record(plan, ledger=ledger), journey=source)
+    for name, text in modules.items():
+        (run / "journeys" / f"{name}.py").write_text(text)
+    return run
 
 
 def _judge(run: Path) -> tuple[int, dict[str, dict[str, Any]], dict[str, Any]]:
@@ -176,6 +191,42 @@ def test_two_checkers_that_are_well_pass(tmp_path: Path) -> None:
     code, judged, verdict = _judge(_run(tmp_path, f'print("hello"); {WELL}'))
     assert code == 0, verdict["headline"]
     assert (judged["odd"]["status"], judged["even"]["status"]) == ("pass", "pass")
+
+
+def test_what_a_checker_imports_is_the_records_source(tmp_path: Path) -> None:
+    """A module of the record is found when the checker runs; a compiled file in its place is not
+    read, for nothing vouches for it."""
+    right, wrong = "ODD = 0\n", "ODD = 1\n"
+    body = 'import shared; return Checked(looked_at=1, measured={"odd": shared.ODD})'
+    run = _run(tmp_path, body, shared=right)
+    module = run / "journeys" / "shared.py"
+    written = module.stat()
+    module.write_text(wrong)
+    os.utime(module, ns=(written.st_atime_ns, written.st_mtime_ns))
+    compiled = Path(py_compile.compile(str(module)) or "")
+    module.write_text(right)
+    os.utime(module, ns=(written.st_atime_ns, written.st_mtime_ns))
+    before = compiled.read_bytes()
+    code, judged, verdict = _judge(run)
+    assert (judged["odd"]["value"], code) == (0, 0), verdict["headline"]
+    assert [one.name for one in compiled.parent.iterdir()] == [compiled.name]
+    assert compiled.read_bytes() == before
+
+
+def test_another_profile_asks_for_what_a_checker_measures(tmp_path: Path) -> None:
+    """Its bars are held against the answer, where the code is trusted, and undecided elsewhere."""
+    run, profile, out = _run(tmp_path, WELL), tmp_path / "other.json", tmp_path / "verdict.json"
+    bars = {"even": ["count>=1"]}
+    numbers = {"trial": "demo", "duration": "40s", "scenarios": {}, "thresholds": bars}
+    profile.write_text(json.dumps(numbers))
+    command = ["judge", str(run), "--profile", str(profile), "--out", str(out)]
+    answers = {}
+    for trust in ([], ["--trust-checkers"]):
+        run_commands([*command, *trust])
+        verdict = json.loads(out.read_bytes())
+        answers[bool(trust)] = {one["name"]: one["status"] for one in verdict["objectives"]}
+    assert answers[False]["even: count>=1"] == "inconclusive"
+    assert answers[True]["even: count>=1"] == "fail"
 
 
 @pytest.mark.parametrize(
@@ -215,6 +266,21 @@ def test_what_a_checker_spoils_it_spoils_for_itself(tmp_path: Path) -> None:
     assert code == 0, verdict["headline"]
 
 
+def test_a_checker_sees_no_secrets_of_whoever_judges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variables of the environment, and modules of the folder it is judged in, are not there."""
+    monkeypatch.setenv("SHOP_PASSWORD", "hunter2-hunter2")
+    (tmp_path / "beside.py").write_text("ODD = 1\n")
+    monkeypatch.chdir(tmp_path)
+    body = (
+        "import importlib.util; found = importlib.util.find_spec('beside') is not None;"
+        ' return Checked(looked_at=1, measured={"odd": found + ("SHOP_PASSWORD" in os.environ)})'
+    )
+    code, judged, verdict = _judge(_run(tmp_path, body))
+    assert (judged["odd"]["value"], code) == (0, 0), verdict["headline"]
+
+
 def test_a_checker_that_never_ends_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +289,32 @@ def test_a_checker_that_never_ends_is_ended(
     code, judged, _ = _judge(_run(tmp_path, "while True: pass"))
     assert code == 2
     assert "took more than 0.2 s" in judged["odd"]["why"]
+
+
+def test_ctrl_c_ends_the_judge_and_the_checker(tmp_path: Path) -> None:
+    """An endless checker is gone, with whoever asked it, and no verdict is written."""
+    trace = tmp_path / "trace"
+    told = f"open({str(trace)!r}, 'w').write(str(os.getpid()) + '.')"
+    run = _run(tmp_path, f"{told}\n    while True: pass")
+    command = [sys.executable, "-m", "stormproof", "judge", "--trust-checkers", str(run)]
+    judging = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        _wait_until(lambda: trace.exists() and trace.read_text().endswith("."))
+        judging.send_signal(signal.SIGINT)
+        assert judging.wait(30) == 130
+    finally:
+        judging.kill()
+        judging.wait()
+    checker = int(trace.read_text().rstrip("."))
+    _wait_until(lambda: not Path(f"/proc/{checker}").exists())
+    assert not (run / "verdict.json").exists()
+
+
+def _wait_until(holds: Callable[[], bool], deadline_s: float = 30.0) -> None:
+    until = time.monotonic() + deadline_s
+    while not holds():
+        assert time.monotonic() < until, "it did not come about in time"
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
