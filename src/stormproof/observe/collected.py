@@ -33,7 +33,7 @@ class Exposition:
         value: float,
         native: NativeBuckets | None = None,
     ) -> None:
-        """Keep a figure; one that is there twice, or is as large as nothing counted can be, is
+        """Keep a figure; one that is there twice, or is larger than anything counted can be, is
         not read.
 
         What is not a number says that there is none now, which is no fault of a gauge.
@@ -41,7 +41,7 @@ class Exposition:
         if math.isnan(value) and kind is ObservedKind.GAUGE:
             return
         key = (name, frozenset(tags.items()), native is not None)
-        if not abs(value) < OBSERVED_VALUE_MAX or key in self._seen:
+        if not abs(value) <= OBSERVED_VALUE_MAX or key in self._seen:
             self.unread += 1
             return
         self._size += 1 + (native.size if native else 0)

@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import IntEnum
 from typing import Final
 
@@ -24,6 +25,7 @@ from stormproof.observe.protobuf import Field, Wire, WireError
 
 _NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_PLAIN_MAX: Final = 1e6  # from there on with an exponent
 _COUNTED: Final = ("_total", "_bucket")  # of a family without a type, as in text
 _COUNTER: Final = ObservedKind.COUNTER
 _GAUGE: Final = ObservedKind.GAUGE
@@ -216,7 +218,13 @@ def _unsigned(fields: Iterable[Field], number: int) -> int:
 
 
 def number_text(value: float) -> str:
-    """Write a bound as the text format does: `10`, `0.005`, `+Inf`."""
+    """Write a bound as Go does in the text format: `10`, `0.005`, `2.5e+06`, `+Inf`."""
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    return repr(value).removesuffix(".0")
+    plain = repr(value).removesuffix(".0")
+    if abs(value) < _PLAIN_MAX or "e" in plain or math.isnan(value):
+        return plain
+    sign, digits, exponent = Decimal(plain).normalize().as_tuple()
+    mantissa = "".join(map(str, digits))
+    point = f"{mantissa[0]}.{mantissa[1:]}".removesuffix(".")
+    return f"{'-' * sign}{point}e+{int(exponent) + len(digits) - 1:02}"

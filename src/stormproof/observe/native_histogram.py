@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from typing import Final
 
-from stormproof.kernel.limits import NATIVE_BUCKETS_MAX, OBSERVED_VALUE_MAX
+from stormproof.kernel.limits import NATIVE_BUCKETS_MAX
 from stormproof.model.native import SCHEMA_MAX, SCHEMA_MIN, Count, NativeBuckets
 from stormproof.observe.protobuf import Field, WireError
 
@@ -23,6 +23,7 @@ _ZERO_COUNT_PARTS: Final = 8
 _NEGATIVE: Final = (9, 10, 11)  # spans, differences, counts in parts
 _POSITIVE: Final = (12, 13, 14)
 _INDEX_MAX: Final = 1 << 31  # of a bucket, either way: no number lies so far out
+_COUNT_MAX: Final = 1 << 64
 _ROUNDING: Final = 1e-9  # of counts in parts that are added up
 
 
@@ -79,7 +80,7 @@ def _side(by_number: dict[int, list[Field]], numbers: tuple[int, int, int]) -> d
     indices = _indices(spans)
     for count in counts:
         index = next(indices, None)
-        if index is None or not abs(index) < _INDEX_MAX or not 0 <= count < OBSERVED_VALUE_MAX:
+        if index is None or not abs(index) < _INDEX_MAX or not 0 <= count < _COUNT_MAX:
             raise WireError("a native histogram has a count without a bucket, or one below 0")
         if count:
             side[index] = count

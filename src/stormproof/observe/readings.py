@@ -103,7 +103,7 @@ class Readings:
         """Return the id of a figure's series, a new one where there is room; None without."""
         key = (source, one.name, tuple(sorted(one.tags.items())), one.native is not None)
         known = self._ids.get(key)
-        is_number = abs(one.value) < OBSERVED_VALUE_MAX
+        is_number = abs(one.value) <= OBSERVED_VALUE_MAX
         if known is not None and is_number:
             return known
         if not is_number or not self._has_room(source, one):
@@ -143,7 +143,7 @@ class Readings:
         names.add(name)
         self._name(source, name, {}, one.kind, new, is_rest=True)
         told = f"series of {source}:{name}" if name else f"series of many names of {source}"
-        most = f"at most {SERIES_MAX} a source, {TAG_VALUES_MAX} values a tag, numbers below 2^63"
+        most = f"at most {SERIES_MAX} a source, {TAG_VALUES_MAX} values a tag, numbers up to 2^64"
         text = f"{told} are left out: {most}"
         self._on_event(WarningEvent(at_ns=now_ns, code=OVERFLOW, text=text))
 

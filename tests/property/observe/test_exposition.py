@@ -15,9 +15,7 @@ from stormproof.observe.exposition import read_exposition
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}x", fullmatch=True)
 VALUES = st.text(alphabet='ab\\"\n{},= #é', max_size=8)
 LABELS = st.dictionaries(st.sampled_from(["le", "route", "status"]), VALUES, max_size=3)
-NUMBERS = st.floats(
-    min_value=-OBSERVED_VALUE_MAX, max_value=OBSERVED_VALUE_MAX, exclude_min=True, exclude_max=True
-)
+NUMBERS = st.floats(min_value=-OBSERVED_VALUE_MAX, max_value=OBSERVED_VALUE_MAX)
 SUFFIXES = {"gauge": [""], "counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
 Sample = tuple[str, frozenset[tuple[str, str]]]
 

@@ -28,7 +28,7 @@ from stormproof.observe.families import number_text, read_families
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}x", fullmatch=True)
 LABELS = st.dictionaries(st.sampled_from(["route", "status"]), st.text(max_size=6), max_size=2)
 SERIES = st.lists(LABELS, max_size=3, unique_by=lambda one: frozenset(one.items()))
-NUMBERS = st.floats(-OBSERVED_VALUE_MAX, OBSERVED_VALUE_MAX, exclude_min=True, exclude_max=True)
+NUMBERS = st.floats(-OBSERVED_VALUE_MAX, OBSERVED_VALUE_MAX)
 BUCKETS = st.dictionaries(st.floats(-1e6, 1e6), st.integers(0, 10**9), max_size=4)
 SAMPLES = st.lists(st.floats(1e-6, 1e6), max_size=30)
 Written = tuple[bytes, str]
@@ -103,7 +103,7 @@ def test_native_buckets_come_out_as_they_went_in(
 def is_sound(data: bytes) -> bool:
     """Read bytes; say whether all figures are numbers, and native ones hold what they observed."""
     return all(
-        abs(one.value) < OBSERVED_VALUE_MAX
+        abs(one.value) <= OBSERVED_VALUE_MAX
         and (one.native is None or one.native.total <= one.value * (1 + 1e-6))
         for one in read_families(data).figures
     )

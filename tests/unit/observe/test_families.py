@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from tests.families import (
     COUNTER,
@@ -30,11 +32,20 @@ from stormproof.kernel.limits import (
 )
 from stormproof.model.native import NativeBuckets
 from stormproof.model.observed import ObservedKind
-from stormproof.observe.families import read_families
+from stormproof.observe.families import number_text, read_families
 
 GOOD = family("good", GAUGE, metric(GAUGE, double(1, 1.0)))
 HUGE = (1 << 64) - 1
 ONE = [number(1, 5), double(2, 1.0), signed(5, 0)]  # count, sum, schema
+
+
+# What client_golang 1.14 serves of a counter and of a histogram of both kinds that observed EIGHT.
+EIGHT = [0, 1, 2, 3, 4, 5, 100, -7]
+FROM_GO = base64.b64decode(
+    "dgoKbGF0ZW5jeV9tcxIBaBgEImMKCwoFcm91dGUSAi9hOlQICBEAAAAAAABbQBoLCAcRAAAAAAAAFEAaCwgIEQAA"
+    "AADQEkNBKAIxAAAAAAAA8Dc4AUoECAwQAVACYgQIABAGYgQIEBABaAJoAWgCaAFoBGgBaAAxCg5yZXF1ZXN0c190"
+    "b3RhbBIBaBgAIhoKDQoGc3RhdHVzEgMyMDAaCQkAAAAAAAAgQA=="
+)
 
 
 def names(data: bytes) -> list[tuple[str, dict[str, str], float]]:
@@ -71,6 +82,21 @@ def test_every_type_becomes_figures_with_the_suffixes_of_text() -> None:
     ]
     counters = {one.name for one in read.figures if one.kind is ObservedKind.COUNTER}
     assert counters == {"s_sum", "s_count", "h_bucket", "h_sum", "h_count", "u_total", "c"}
+
+
+def test_what_a_client_in_go_serves_is_read() -> None:
+    """Its text says the same of everything but native buckets, and these are those of what it
+    observed."""
+    assert names(FROM_GO) == [
+        ("latency_ms_bucket", {"route": "/a", "le": "5"}, 7),
+        ("latency_ms_bucket", {"route": "/a", "le": "2.5e+06"}, 8),
+        ("latency_ms_bucket", {"route": "/a", "le": "+Inf"}, 8),
+        ("latency_ms_sum", {"route": "/a"}, 108),
+        ("latency_ms_count", {"route": "/a"}, 8),
+        ("latency_ms", {"route": "/a"}, 8),
+        ("requests_total", {"status": "200"}, 8),
+    ]
+    assert read_families(FROM_GO).figures[-2].native == observing(EIGHT, 1, 2.0**-128)
 
 
 def test_a_histogram_of_both_kinds_has_both() -> None:
@@ -189,3 +215,27 @@ def test_more_than_is_looked_at_is_told() -> None:
     value = native(observing([2.0**step for step in range(200)], 0), 1.0, 200)
     one = [metric(HISTOGRAM, value, {"i": str(i)}) for i in range(EXPOSITION_SAMPLES_MAX // 200)]
     assert read_families(family("h", HISTOGRAM, *one)).left_out > 0
+
+
+@pytest.mark.parametrize(
+    ("bound", "text"),
+    [
+        (10.0, "10"),
+        (0.005, "0.005"),
+        (0.0001, "0.0001"),
+        (1e-05, "1e-05"),
+        (-0.0, "-0"),
+        (123456.0, "123456"),
+        (1_000_000.0, "1e+06"),
+        (1_638_400.0, "1.6384e+06"),
+        (-26_214_400.5, "-2.62144005e+07"),
+        (1e16, "1e+16"),
+        (12345678901234567890.0, "1.2345678901234567e+19"),
+        (float("inf"), "+Inf"),
+        (float("-inf"), "-Inf"),
+    ],
+)
+def test_bounds_are_written_as_go_writes_them_in_text(bound: float, text: str) -> None:
+    """A bucket has the same tag in both formats, so that a threshold on it means the same."""
+    assert number_text(bound) == text
+    assert float(text) == bound
