@@ -17,6 +17,7 @@ from bench.pairs import PAIRS
 from bench.processes import BenchFailure
 from bench.requests import measure_peers, measure_requests, measure_workers
 from bench.results import Section, page
+from bench.scraping import measure_scraping
 from bench.soak import measure_soak
 from bench.startup import measure_help
 from bench.truth import measure_stalls, measure_stamps
@@ -37,6 +38,7 @@ MEASUREMENTS: dict[str, Callable[[int], Section]] = {
     "stamps": measure_stamps,
     "link": measure_link,
     "delivery": measure_delivery,
+    "scraping": measure_scraping,
 }
 LONG: dict[str, Callable[[int], Section]] = {"soak": measure_soak}  # only when named
 
