@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.machinery import all_suffixes
 from pathlib import Path
 
 import msgspec
@@ -84,14 +85,14 @@ def _code_of(plan: Plan) -> list[tuple[str, str]]:
 
 
 def strange_files(run: RunDirectory, plan: Plan) -> list[str]:
-    """Name what lies among the copies of user code and the plan does not know: it may stand in for
-    a module that they import."""
-    known = {name for name, _ in _code_of(plan)} | {one.file for one in plan.feeds}
+    """Name the code that lies among the copies of user code and that the plan does not know: it may
+    stand in for a module that they import."""
+    known = {name for name, _ in _code_of(plan)}
     return sorted(
         f"journeys/{name} is not named by the plan"
         for file in run.journeys.rglob("*")
         if (name := file.relative_to(run.journeys).as_posix()) not in known
-        and not file.is_dir()
+        and name.endswith(tuple(all_suffixes()))
         and file.parent.name != "__pycache__"  # never read: see `cli.own_checking`
     )
 

@@ -187,8 +187,10 @@ WELL = 'return Checked(looked_at=1, measured={"odd": 0})'
 
 
 def test_two_checkers_that_are_well_pass(tmp_path: Path) -> None:
-    """What one prints is no part of its answer."""
-    code, judged, verdict = _judge(_run(tmp_path, f'print("hello"); {WELL}'))
+    """What one prints is no part of its answer, nor is a file that a journey wrote any code."""
+    run = _run(tmp_path, f'print("hello"); {WELL}')
+    (run / "journeys" / "written.txt").write_text("by a journey")
+    code, judged, verdict = _judge(run)
     assert code == 0, verdict["headline"]
     assert (judged["odd"]["status"], judged["even"]["status"]) == ("pass", "pass")
 
@@ -323,6 +325,7 @@ def _wait_until(holds: Callable[[], bool], deadline_s: float = 30.0) -> None:
         ("demo.py", "journeys/demo.py is not what the plan names"),
         ("json.py", "journeys/json.py is not named by the plan"),
         ("helper/__init__.py", "journeys/helper/__init__.py is not named by the plan"),
+        ("numpy.so", "journeys/numpy.so is not named by the plan"),
     ],
 )
 def test_code_that_the_plan_does_not_name_is_not_run(tmp_path: Path, file: str, what: str) -> None:

@@ -62,6 +62,22 @@ def test_all_that_a_file_declares_is_found(folder: Path) -> None:
     assert (keys.file, keys.rows, keys.place) == ("keys.csv", 1, str(folder / "keys.csv"))
 
 
+def test_checkers_are_found_by_what_the_file_calls_them(folder: Path) -> None:
+    """Each once with its metrics in the file's order, imported ones too; seconds have a unit."""
+    declare = '@checker(metrics=({!r}, "late_s"), needs=("write",))\ndef {}(history): ...\n'
+    head = "from stormproof import checker\n"
+    (folder / "shop_data.py").write_text(f"{head}PEOPLE = None\n{declare.format('told', 'shared')}")
+    with (folder / "shop.py").open("a") as file:
+        file.write(
+            f"{head}from shop_data import shared\n{declare.format('mine', 'own')}same = own\n"
+        )
+    authored, problems = authored_in(folder / "shop.py", ENVIRON)
+    assert problems == []
+    found = {name: [one.name for one in metrics] for name, metrics in authored.checkers.items()}
+    assert found == {"shared": ["told", "late_s"], "own": ["mine", "late_s"]}
+    assert [one.unit for one in authored.checkers["own"]] == ["", "s"]
+
+
 def test_private_feeds_do_not_travel(folder: Path) -> None:
     """Only what is not private is copied into the record."""
     authored, _ = authored_in(folder / "shop.py", ENVIRON)
