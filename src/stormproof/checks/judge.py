@@ -359,7 +359,11 @@ def _rounded_judged(judged: Judged) -> Judged:
 
 def _rounded_recovery(recovery: Recovery) -> Recovery:
     instants = [
-        msgspec.structs.replace(one, at_s=None if one.at_s is None else round(one.at_s, 6))
+        msgspec.structs.replace(
+            one,
+            at_s=None if one.at_s is None else round(one.at_s, 6),
+            sampling_s=round(one.sampling_s, 6),
+        )
         for one in recovery.instants
     ]
     return msgspec.structs.replace(recovery, instants=instants)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from stormproof.checks.outage import (
     STREAK_GAP_NS,
     Sample,
     answers_of,
-    interval_ns,
+    is_usable,
     operations_of,
     silence_in_load,
     silence_of,
@@ -36,6 +37,8 @@ class Outage:
     limit_ns: int  # the next fault's intent, or the end of what the probes saw
     operations: Sequence[Sample]  # sent after the intent, known before the limit
     ready: Sequence[ProbeSample]
+    every_ready: Sequence[ProbeSample]  # of the whole run, by when they had come
+    every_canary: Sequence[ProbeSample]  # those that say anything
 
     @property
     def failed(self) -> list[Sample]:
@@ -61,6 +64,7 @@ def outages_of(record: Record, windows: Windows, stories: Mapping[str, FaultStor
     """Return every fault that was tried, in order, with the operations and answers around it."""
     seen_ns = max((sample.end_ns for sample in record.probes), default=0)
     operations, ready = operations_of(record), answers_of(record, READY_PROBE)
+    canary = [one for one in answers_of(record, CANARY) if is_usable(one)]
     lives = [life for life in windows.faults if life.fault in stories]
     limits = [*(life.start_ns for life in lives[1:]), seen_ns]
     return [
@@ -74,6 +78,8 @@ def outages_of(record: Record, windows: Windows, stories: Mapping[str, FaultStor
                 if one.start_ns >= life.start_ns and one.end_ns <= limit_ns
             ],
             ready=[one for one in ready if life.start_ns <= one.start_ns < limit_ns],
+            every_ready=ready,
+            every_canary=canary,
         )
         for life, limit_ns in zip(lives, limits, strict=False)
     ]
@@ -87,12 +93,12 @@ def check_recovery(
 ) -> Outcome:
     """Measure how long after each fault's undo the target was ready and serving again.
 
-    What it does: takes the undo's instant, the first ready answer after it that only ready answers
-    follow until the next fault or the drain, and the last failure before two quiet seconds. Why it
-    matters: a drill shows the time that recovery takes, not the time it should. What a failure
-    looks like: no ready answer for good, or failures that go on. Limits: as fine as the probes'
-    interval; what the next fault cuts short is "never", with the time that was seen.
-    Source: ISO 22301's recovery time, measured as Jepsen measures.
+    What it does: takes the undo's instant, the coming of the first ready answer after it that only
+    ready answers follow until the next fault or the drain, and the last failure before two quiet
+    seconds. Why it matters: a drill shows the time that recovery takes, not the time it should.
+    What a failure looks like: no ready answer for good, or failures that go on. Limits: as fine as
+    the probes' interval and answers; what the next fault cuts short is "never", with the time that
+    was seen. Source: ISO 22301's recovery time, measured as Jepsen measures.
     """
     measured: dict[Key, Measurement] = {}
     for metric in (READY_METRIC, SERVICE_METRIC):
@@ -152,33 +158,23 @@ def _measure(metric: str, record: Record, outage: Outage, silence: str) -> Measu
 
 
 def instants_of(record: Record, windows: Windows, outage: Outage) -> Recovery:
-    """Return what a fault did and when each thing was back, with how finely it was sampled."""
+    """Return what a fault did and when each thing was back, with how finely it was sampled.
+
+    Answers count when they had come. The end of an outage that was not seen has no instant.
+    """
     story, life = outage.story, outage.life
-    ready_s = interval_ns(record.plan, READY_PROBE) / SECOND_NS
-    first = next(iter(outage.failed), None)
-    back = outage.served_again_ns()
-    last = [one for one in outage.failed if back is None or one.end_ns <= back]
-    unready = next((one.end_ns for one in outage.ready if not one.ok), None)
-    good = next(
-        (
-            one
-            for one in outage.operations
-            if not one.failed and life.undone_ns is not None and one.start_ns >= life.undone_ns
-        ),
-        None,
-    )
     injected = story.at(FaultStep.INJECTED)
     witnessed = story.at(FaultStep.WITNESSED)
-    seen: list[tuple[str, int | None, float]] = [
-        ("fault injected", life.start_ns if injected is None else injected.at_ns, 0.0),
-        ("seen to bite", None if witnessed is None else witnessed.at_ns, 0.0),
-        ("first failed operation", *_known(first)),
-        ("first not-ready answer", unready, ready_s),
-        ("fault undone", life.undone_ns, 0.0),
-        ("part up", _part_up_ns(record, outage), 0.0),
-        ("first success", *_known(good)),
-        ("last failed operation", *_known(last[-1] if last else None)),
-        ("ready again", life.back_ns, ready_s),
+    seen: list[tuple[str, int | None, int]] = [
+        ("fault injected", life.start_ns if injected is None else injected.at_ns, 0),
+        ("seen to bite", None if witnessed is None else witnessed.at_ns, 0),
+        ("first failed operation", *_first_failed(outage)),
+        ("first not-ready answer", *_first_unready(outage)),
+        ("fault undone", life.undone_ns, 0),
+        ("part up", _part_up_ns(record, outage), 0),
+        ("first success", *_first_success(outage)),
+        ("last failed operation", *_last_failed(outage)),
+        ("ready again", life.back_ns, _since_last(outage.every_ready, life.back_ns)),
     ]
     return Recovery(
         fault=life.fault,
@@ -186,15 +182,64 @@ def instants_of(record: Record, windows: Windows, outage: Outage) -> Recovery:
             Instant(
                 name=name,
                 at_s=None if at_ns is None else windows.at_s(at_ns),
-                sampling_s=sampling_s,
+                sampling_s=sampling_ns / SECOND_NS,
             )
-            for name, at_ns, sampling_s in seen
+            for name, at_ns, sampling_ns in seen
         ],
     )
 
 
-def _known(sample: Sample | None) -> tuple[int | None, float]:
-    return (None, 0.0) if sample is None else (sample.end_ns, sample.sampling_ns / SECOND_NS)
+def _first_failed(outage: Outage) -> tuple[int | None, int]:
+    first = next(iter(outage.failed), None)
+    if first is None:
+        return None, 0
+    return first.end_ns, _since_last(outage.every_canary, first.end_ns, ok=True)
+
+
+def _first_unready(outage: Outage) -> tuple[int | None, int]:
+    at_ns = next((one.end_ns for one in outage.ready if not one.ok), None)
+    return at_ns, _since_last(outage.every_ready, at_ns, ok=True)
+
+
+def _first_success(outage: Outage) -> tuple[int | None, int]:
+    undone_ns = outage.life.undone_ns
+    good = (
+        one.end_ns
+        for one in outage.operations
+        if not one.failed and undone_ns is not None and one.start_ns >= undone_ns
+    )
+    at_ns = next(good, None)
+    return at_ns, _since_last(outage.every_canary, at_ns)
+
+
+def _last_failed(outage: Outage) -> tuple[int | None, int]:
+    """Return the failure that was the last one; it may have hung until the target was whole."""
+    back_ns = outage.served_again_ns()
+    last = [one for one in outage.failed if back_ns is not None and one.end_ns <= back_ns]
+    if not last:
+        return None, 0
+    at_ns = last[-1].end_ns
+    canary = outage.every_canary
+    place = bisect_right(canary, at_ns, key=lambda one: one.end_ns)
+    after = (canary[index].end_ns for index in range(place, len(canary)) if canary[index].ok)
+    return at_ns, max(at_ns - last[-1].start_ns, next(after, at_ns) - at_ns)
+
+
+def _since_last(
+    answers: Sequence[ProbeSample], at_ns: int | None, *, ok: bool | None = None
+) -> int:
+    """Return how long before an instant the last answer before it was asked for; 0 without one.
+
+    Args:
+        answers: of one probe, one after the other.
+        at_ns: an answer that came at this very instant is not before it.
+        ok: what the answer has to have said; None: anything.
+    """
+    if at_ns is None:
+        return 0
+    place = bisect_left(answers, at_ns, key=lambda one: one.end_ns)
+    before = (answers[index] for index in range(place - 1, -1, -1))
+    return at_ns - next((one.start_ns for one in before if ok is None or one.ok == ok), at_ns)
 
 
 def _part_up_ns(record: Record, outage: Outage) -> int | None:

@@ -43,7 +43,11 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Instant(msgspec.Struct, frozen=True, kw_only=True):
-    """A recovery instant, in seconds since the load's start, and how finely it was sampled."""
+    """A recovery instant, in seconds since the load's start, and how finely it was sampled.
+
+    What the target changed then, it changed within `sampling_s` of it: between the last answer that
+    said otherwise was asked for and this one had come. 0 for what was no answer.
+    """
 
     name: str
     at_s: float | None

@@ -209,9 +209,9 @@ def ready_again_ns(
 ) -> int | None:
     """Return when readiness was back for good after a fault was undone.
 
-    It is the start of the first ready answer after `undone_ns` that only ready answers follow for
-    `READY_STABLE_NS`, or until the next fault's intent or the end of the load; what is asked then
-    and answered later belongs to what came between. None when there is none.
+    It is when the first ready answer to what was asked after `undone_ns` had come that only ready
+    answers follow for `READY_STABLE_NS`, or until the next fault's intent or the end of the load;
+    what is asked then and answered later belongs to what came between. None when there is none.
     """
     until_ns = load_end_ns if next_fault_ns is None else next_fault_ns
     within = [one for one in ready if one.start_ns >= undone_ns and one.end_ns <= until_ns]
@@ -220,9 +220,9 @@ def ready_again_ns(
         if not sample.ok:
             back_ns = None
         elif back_ns is None:
-            back_ns = sample.start_ns
+            back_ns = sample.end_ns
         if back_ns is not None and sample.end_ns - back_ns >= READY_STABLE_NS:
             return back_ns
     if back_ns is None or next_fault_ns is not None:
         return back_ns
-    return back_ns if within[-1].start_ns - back_ns >= SECOND_NS else None
+    return back_ns if within[-1].end_ns - back_ns >= SECOND_NS else None

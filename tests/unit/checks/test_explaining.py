@@ -255,7 +255,7 @@ def test_an_objective_is_told_with_its_worst_second() -> None:
     assert "worst second: 20, with 900" in facts
     assert "in second 20: GET /feed, 110 times, 3 failed, slowest 900" in facts
     assert "GET /feed failed: http 503, 2 times, 20.500 to 20.600 s" in facts
-    assert "fault cache-cut: 12.000 to 16.000 s, ready again at 16.400 s" in facts
+    assert "fault cache-cut: 12.000 to 16.000 s, ready again at 16.405 s" in facts
     assert "GET /feed failed: http 503 (2 times, the last at 20.600 s)" in _whats(told)
 
 

@@ -166,7 +166,7 @@ def test_a_probe_that_fails_in_calm_seconds_fails_its_objective() -> None:
     """Three of 25 calm seconds not ready are seen; what fails within faults is not asked."""
     healthy = _judge(PROBE, "rate<0.02")
     assert (healthy.status, healthy.value) == (Status.PASS, 0.0)
-    assert healthy.evidence.samples == 300
+    assert healthy.evidence.samples == 290
     ready = [(12.3, 16.4), (26.2, 27.0), (33.0, 36.0)]
     record = healthy_record(probes=(*probe("ready", ready), *probe("canary")))
     flapping = _judge(PROBE, "rate<0.02", record)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 from tests.builders import (
     CUT,
@@ -54,11 +56,11 @@ def _failure(
 
 
 def test_recovery_runs_from_the_undo() -> None:
-    """Ready again 0.4 s and serving again 0.105 s after the cut's undo; the worst fault counts."""
+    """Ready again 0.405 s and serving again 0.105 s after the cut's undo; the worst one counts."""
     measured = _measured(healthy_record())
-    assert measured[READY, CUT].value == pytest.approx(0.4)
-    assert measured[READY, RESTART].value == pytest.approx(0.2)
-    assert measured[READY, ""].value == pytest.approx(0.4)
+    assert measured[READY, CUT].value == pytest.approx(0.405)
+    assert measured[READY, RESTART].value == pytest.approx(0.205)
+    assert measured[READY, ""].value == pytest.approx(0.405)
     assert measured[SERVICE, CUT].value == pytest.approx(0.105)
     assert measured[SERVICE, RESTART].value == 0.0
 
@@ -126,11 +128,12 @@ def test_the_instants_are_in_order_and_sampled() -> None:
     assert seen["first not-ready answer"] == pytest.approx(12.305)
     assert seen["last failed operation"] == pytest.approx(16.105)
     assert seen["first success"] == pytest.approx(16.205)
-    assert seen["ready again"] == pytest.approx(16.4)
+    assert seen["ready again"] == pytest.approx(16.405)
     assert seen["part up"] is None
     assert {one.name: one.at_s for one in restart.instants}["part up"] == pytest.approx(26.5)
     grain = {one.name: one.sampling_s for one in cut.instants}
-    assert (grain["fault undone"], grain["ready again"]) == (0.0, 0.1)
+    assert grain["fault undone"] == 0.0
+    assert grain["ready again"] == pytest.approx(0.105)  # since the last "no" was asked for
 
 
 def test_a_fault_that_was_not_undone_has_no_recovery_yet() -> None:
@@ -160,7 +163,7 @@ def test_ready_that_flaps_soon_after_the_undo_was_not_for_good() -> None:
     """A target that is unready again 4 s after it said ready took until its last no to recover."""
     ready = [(12.3, 16.4), (20.0, 24.0), (26.2, 27.0)]
     probes = _probes(ready=ready, canary=[(12.2, 16.2), (26.1, 26.8)])
-    assert _measured(healthy_record(probes=probes))[READY, CUT].value == pytest.approx(8.0)
+    assert _measured(healthy_record(probes=probes))[READY, CUT].value == pytest.approx(8.005)
 
 
 def test_ready_that_is_not_back_when_the_load_ends_never_came_back() -> None:
@@ -180,3 +183,53 @@ def test_a_silent_probe_far_from_the_faults_is_no_evidence() -> None:
     measured = _measured(healthy_record(probes=kept))
     assert "gave no usable answer" in measured[READY, ""].why
     assert measured[SERVICE, ""].why == ""
+
+
+def test_an_answer_that_hung_is_ready_when_it_came() -> None:
+    """A service that answered "ready" after a second was not ready before, and the table says that
+    it may have been so since the last "no" was asked for."""
+    ready = [one for one in probe("ready", [(12.3, 17.0)]) if not 17.05 < _s(one) < 18.05]
+    slow = [_long(one, 1.0) if 16.95 < _s(one) < 17.05 else one for one in ready]
+    record = _with(slow, probe("canary", [(12.2, 16.2)]))
+    assert _measured(record)[READY, CUT].value == pytest.approx(2.0)
+    assert _row(record, "ready again") == pytest.approx((18.0, 1.1))
+
+
+def test_a_question_that_hung_through_the_recovery_widens_its_row() -> None:
+    """Of a canary that hung for a second nobody knows when the target was whole again within it."""
+    canary = [one for one in probe("canary", [(12.2, 16.0)]) if not 15.95 < _s(one) < 16.85]
+    hung = [_long(one, 1.0) if 15.85 < _s(one) < 15.95 else one for one in canary]
+    record = _with(probe("ready", [(12.3, 16.1)]), hung)
+    assert _row(record, "last failed operation") == pytest.approx((16.9, 1.0))
+    assert _row(record, "first success") == pytest.approx((16.905, 1.005))
+
+
+def _with(ready: Iterable[ProbeSample], canary: Iterable[ProbeSample]) -> Record:
+    both = sorted([*ready, *canary], key=lambda one: one.start_ns)
+    return healthy_record(probes=tuple(both))
+
+
+def test_an_outage_without_an_end_has_no_last_failure() -> None:
+    """Of a target that still fails when the next fault comes, no row tells an end."""
+    record = healthy_record(
+        events=tuple(story()), probes=_probes(ready=[(12.3, 99)], canary=[(12.2, 99)])
+    )
+    for name in ("last failed operation", "first success", "ready again"):
+        assert _row(record, name) == (None, 0.0)
+
+
+def _row(record: Record, name: str) -> tuple[float | None, float]:
+    """Return what the table says of the cut: at, and how finely it was sampled."""
+    windows, stories = windows_of(record), stories_of(record)
+    cut = instants_of(record, windows, outages_of(record, windows, stories)[0])
+    return next((one.at_s, one.sampling_s) for one in cut.instants if one.name == name)
+
+
+def _s(sample: ProbeSample) -> float:
+    return (sample.start_ns - at(0)) / 1e9
+
+
+def _long(sample: ProbeSample, seconds: float) -> ProbeSample:
+    """Have the answer come that much later; what was an outage hung so long and then failed."""
+    end_ns = sample.start_ns + round(seconds * 1e9)
+    return msgspec.structs.replace(sample, end_ns=end_ns)
