@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from stormproof.checks.faults import FaultStory
 from stormproof.checks.outage import (
     CANARY,
     Failing,
+    Sample,
+    Span,
     Streak,
     answers_of,
     interval_ns,
@@ -46,7 +49,8 @@ def check_health(
     last failing operation; 0 where readiness said no before. `health_false_ready` counts the ready
     answers that were asked more than 2 s (and a probe's interval) after a streak began and came
     (an interval) before an operation was sent that failed in the same streak, and those while a
-    fifth of the canary's answers failed for 4 s before and 2 s after them.
+    fifth of the canary's answers failed for 4 s before and 2 s after them; of failures only those
+    count that came since the same fault's intent.
     Why it matters: a load balancer believes this answer. What a failure looks like: ready, ready,
     ready, while every ticket is refused. Limits: as fine as the probes' intervals; a fault that
     made nothing fail has no lag, if both probes were asked all through it. A probe that is silent
@@ -129,12 +133,31 @@ def _false_ready(record: Record, windows: Windows) -> Measurement:
         for one in operations_of(record)
         if one.start_ns >= windows.origin_ns and one.end_ns <= stop_ns
     ]
-    streaks, failing = streaks_of(operations), Failing(operations)
     edge_ns = max(interval_ns(record.plan, READY_PROBE), interval_ns(record.plan, CANARY))
+    intents = [life.start_ns for life in windows.faults if windows.origin_ns < life.start_ns]
+    marks = [windows.origin_ns, *intents, stop_ns + 1]
     false = sum(
-        _is_false(one, streaks, edge_ns) or _is_in_flapping(one, failing) for one in ready if one.ok
+        _false_within(span, ready, operations, edge_ns) for span in itertools.pairwise(marks)
     )
     return Measurement(value=float(false), samples=len(ready))
+
+
+def _false_within(
+    span: Span, ready: Sequence[ProbeSample], operations: Sequence[Sample], edge_ns: int
+) -> int:
+    """Count the false answers from one fault's intent to the next one's.
+
+    What failed before an intent is another fault's: between two faults that follow each other
+    closely a service may well have been whole.
+    """
+    start_ns, stop_ns = span
+    own = [one for one in operations if start_ns <= one.start_ns and one.end_ns < stop_ns]
+    streaks, failing = streaks_of(own), Failing(operations)
+    return sum(
+        _is_false(one, streaks, edge_ns) or _is_in_flapping(one, failing, span)
+        for one in ready
+        if one.ok and start_ns <= one.start_ns < stop_ns
+    )
 
 
 def _is_false(answer: ProbeSample, streaks: Sequence[Streak], edge_ns: int) -> bool:
@@ -145,7 +168,7 @@ def _is_false(answer: ProbeSample, streaks: Sequence[Streak], edge_ns: int) -> b
     )
 
 
-def _is_in_flapping(answer: ProbeSample, failing: Failing) -> bool:
+def _is_in_flapping(answer: ProbeSample, failing: Failing, within: Span) -> bool:
     """Return whether a fifth of the canary's answers failed well before, before and after it.
 
     Before alone would blame the first true answer after an outage, after alone the last one.
@@ -156,4 +179,4 @@ def _is_in_flapping(answer: ProbeSample, failing: Failing) -> bool:
         (start_ns - FLAPPING_NS, start_ns),
         (end_ns, end_ns + FLAPPING_NS),
     )
-    return all(failing.share(*span) >= FLAPPING_SHARE for span in around)
+    return all(failing.share(span, within) >= FLAPPING_SHARE for span in around)

@@ -27,6 +27,7 @@ STREAK_ENDS: Final = 3  # the canary's successes in a row that end a streak
 STREAK_ENDS_NS: Final = SECOND_NS // 2  # or successes over this long, of a slower canary
 SILENT_NS: Final = 2 * SECOND_NS  # without a usable answer for longer, a probe is no evidence
 SILENT_INTERVALS: Final = 20
+Span = tuple[int, int]  # nanoseconds, [from, to)
 
 
 class Sample(NamedTuple):
@@ -178,7 +179,16 @@ class Failing:
         self._known_ns = [one.end_ns for one in of_canary]
         self._failed = [0, *itertools.accumulate(one.failed for one in of_canary)]
 
-    def share(self, from_ns: int, to_ns: int) -> float:
-        """Return the failed share of the answers known in [from_ns, to_ns), 0 without any."""
-        low, high = bisect_left(self._known_ns, from_ns), bisect_left(self._known_ns, to_ns)
-        return (self._failed[high] - self._failed[low]) / (high - low) if high > low else 0.0
+    def share(self, span: Span, within: Span) -> float:
+        """Return the share of the answers known in a span that failed, and did so `within` another.
+
+        0 without any answer.
+        """
+        low, high = self._places(span)
+        first, last = self._places((max(span[0], within[0]), min(span[1], within[1])))
+        if last <= first:
+            return 0.0
+        return (self._failed[last] - self._failed[first]) / (high - low)
+
+    def _places(self, span: Span) -> tuple[int, int]:
+        return bisect_left(self._known_ns, span[0]), bisect_left(self._known_ns, span[1])

@@ -12,9 +12,11 @@ from tests.builders import (
     ORIGIN_NS,
     RESTART,
     at,
+    fault_events,
     healthy_record,
     plan,
     probe,
+    story,
 )
 
 from stormproof.checks.faults import stories_of
@@ -190,6 +192,60 @@ def test_bursts_of_failures_are_flapping_too() -> None:
     canary = [(12.2, 16.2), (26.1, 26.8), *bursts]
     measured = _measured(_record([(12.3, 16.4), (26.2, 27.0)], canary))
     assert 20 <= (measured[FALSE, ""].value or 0) <= 70
+
+
+@pytest.mark.parametrize("undone_s", [22.8, 23.5, 24.4])
+def test_a_fault_that_comes_late_makes_nobody_a_liar(undone_s: float) -> None:
+    """Between a cut that was over 8 s late and the restart soon after it, a service that was whole
+    and said so is not held to the failures of the one and of the other together."""
+    cut, restart = fault_events(CUT, 20.0, undone_s), fault_events(RESTART, 26.0, 26.8)
+    events = [*story(faults=False), *cut, *restart]
+    record = _record(
+        [(20.2, undone_s + 0.2), (26.2, 27.0)],
+        [(20.1, undone_s + 0.1), (26.1, 26.8)],
+        events=tuple(sorted(events, key=lambda one: one.at_ns)),
+    )
+    assert _measured(record)[FALSE, ""].value == 0.0
+
+
+def test_a_slow_canary_joins_no_two_faults() -> None:
+    """One success between two faults is all that a canary every second sees: no one outage."""
+    canary = [
+        one for one in probe("canary", [(20.1, 24.2), (26.0, 27.1)]) if one.start_ns % 10**9 == 0
+    ]
+    both = [*probe("ready", [(20.2, 24.3), (26.0, 27.1)]), *canary]
+    events = [
+        *story(faults=False),
+        *fault_events(CUT, 20.0, 24.1),
+        *fault_events(RESTART, 25.9, 26.8),
+    ]
+    made = plan(
+        probes=tuple(
+            msgspec.structs.replace(one, interval_ns=10**9) if one.name == "canary" else one
+            for one in plan().probes
+        )
+    )
+    record = healthy_record(
+        made,
+        probes=tuple(sorted(both, key=lambda one: one.start_ns)),
+        events=tuple(sorted(events, key=lambda one: one.at_ns)),
+    )
+    assert _measured(record)[FALSE, ""].value == 0.0
+
+
+def test_a_liar_between_two_faults_is_still_found() -> None:
+    """Ready all through, while tickets fail long after a late cut was undone: each is a lie."""
+    events = [
+        *story(faults=False),
+        *fault_events(CUT, 16.0, 19.0),
+        *fault_events(RESTART, 26.0, 26.8),
+    ]
+    record = _record(
+        [(16.2, 19.1), (26.2, 27.0)],
+        [(16.1, 25.0), (26.1, 26.8)],
+        events=tuple(sorted(events, key=lambda one: one.at_ns)),
+    )
+    assert (_measured(record)[FALSE, ""].value or 0) >= 50
 
 
 def test_failures_of_the_load_make_a_streak_too() -> None:
