@@ -83,7 +83,7 @@ def lines_of(scenario: Scenario) -> tuple[Line, ...] | None:
     """Return how many iterations a scenario starts a second, None when nothing paces it.
 
     A closed scenario paces itself when its environment gives `pace_s`, the seconds from one
-    iteration of a user to the next.
+    iteration of a user to the next: so many users as it surely has then start one each.
     """
     start_s, unit_s = scenario.start_ns / SECOND_NS, scenario.time_unit_ns / SECOND_NS
     end_s = start_s + scenario.duration_ns / SECOND_NS
@@ -93,7 +93,11 @@ def lines_of(scenario: Scenario) -> tuple[Line, ...] | None:
     if scenario.executor == "ramping-arrival-rate":
         return _ramps(scenario, start_s, unit_s)
     pace_s = _pace_s(scenario)
-    if scenario.executor != "constant-vus" or pace_s is None:
+    if pace_s is None:
+        return None
+    if scenario.executor == "ramping-vus":
+        return _paced_ramps(scenario, start_s, pace_s)
+    if scenario.executor != "constant-vus":
         return None
     rate = scenario.vus / pace_s
     return (Line(start_s=start_s, end_s=end_s, low=rate, high=rate),)
@@ -107,6 +111,32 @@ def _ramps(scenario: Scenario, start_s: float, unit_s: float) -> tuple[Line, ...
             lines.append(Line(start_s=start_s, end_s=end_s, low=rate, high=target))
         start_s, rate = end_s, target
     return tuple(lines)
+
+
+def _paced_ramps(scenario: Scenario, start_s: float, pace_s: float) -> tuple[Line, ...]:
+    """Return what users who come and go surely start: the straight lines below their number.
+
+    On the way up from n to m users the one that makes them k begins when the line from n to m is at
+    k, so that their number is never below that line less one, nor below n. On the way down it is
+    never below the line itself.
+    """
+    lines: list[Line] = []
+    users = scenario.start_vus
+    for stage in scenario.stages:
+        target, end_s = int(stage.target), start_s + stage.duration_ns / SECOND_NS
+        if target > users and stage.duration_ns:
+            first_s = start_s + (end_s - start_s) / (target - users)
+            lines.append(_line(start_s, first_s, users / pace_s, users / pace_s))
+            if target - users > 1:
+                lines.append(_line(first_s, end_s, users / pace_s, (target - 1) / pace_s))
+        elif stage.duration_ns:
+            lines.append(_line(start_s, end_s, users / pace_s, target / pace_s))
+        start_s, users = end_s, target
+    return tuple(lines)
+
+
+def _line(start_s: float, end_s: float, low: float, high: float) -> Line:
+    return Line(start_s=start_s, end_s=end_s, low=low, high=high)
 
 
 def _pace_s(scenario: Scenario) -> float | None:

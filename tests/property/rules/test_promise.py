@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from tests.builders import plan
 from stormproof.model.plan import Scenario, Stage
 from stormproof.rules.promise import Span, least_promised, lines_of, promised
 from stormproof.workload.ramping_arrival_rate import RampingArrivalRate
+from stormproof.workload.ramping_vus import RampingVus
 
 SECOND_NS = 1_000_000_000
 RATES = st.integers(0, 40).map(float)
@@ -81,6 +83,54 @@ def test_no_stretch_is_poorer_than_the_poorest(
     counts = [promised(lines, [(one, one + length_s)]) for one in grid]
     assert least <= min(counts) + 1e-6
     assert min(counts) - least <= 40 / 8
+
+
+@given(
+    start_s=STARTS,
+    users=st.integers(0, 20),
+    stages=STAGES,
+    pace_s=st.sampled_from([0.1, 1.0, 2.5]),
+    spans=SPANS,
+)
+def test_users_who_come_and_go_start_what_was_promised(
+    start_s: int, users: int, stages: list[Stage], pace_s: float, spans: list[Span]
+) -> None:
+    """Of ramping users at a pace no more is promised than they are, and at most one user less."""
+    scenario = msgspec.structs.replace(
+        ramping(start_s, 0.0, stages, SECOND_NS),
+        executor="ramping-vus",
+        start_vus=users,
+        env={"pace_s": str(pace_s)},
+    )
+    lines = lines_of(scenario)
+    assert lines is not None
+    for span in spans:
+        user_s = user_seconds(scenario, span)
+        sure = promised(lines, [span]) * pace_s
+        assert sure <= user_s + 1e-6
+        assert user_s <= sure + (span[1] - span[0]) + 1e-6
+
+
+def user_seconds(scenario: Scenario, span: Span) -> float:
+    """Return how long the users of a scenario are there within a span, all together."""
+    schedule = RampingVus(start_vus=scenario.start_vus, stages=scenario.stages)
+    marks = [(offset_ns / SECOND_NS, users) for offset_ns, users in schedule.changes()]
+    marks.append((scenario.duration_ns / SECOND_NS, 0))
+    start_s, total = scenario.start_ns / SECOND_NS, 0.0
+    for (from_s, users), (to_s, _) in pairwise(marks):
+        seen_s = min(to_s + start_s, span[1]) - max(from_s + start_s, span[0])
+        total += users * max(0.0, seen_s)
+    return total
+
+
+def test_ramping_users_without_a_pace_promise_nothing() -> None:
+    """Nobody knows how often users go round who do not say at which pace."""
+    scenario = msgspec.structs.replace(
+        ramping(0, 0.0, [Stage(duration_ns=SECOND_NS, target=5.0)], SECOND_NS),
+        executor="ramping-vus",
+        env={},
+    )
+    assert lines_of(scenario) is None
 
 
 def test_a_valley_is_poorest_around_its_bottom() -> None:
