@@ -15,6 +15,8 @@ from stormproof.model.finding import Finding, Witness
 from stormproof.model.history import Function
 
 _HALF: Final = np.uint64(32)
+_LOW: Final = np.uint64(2**32 - 1)
+LOOKED_UP_MAX: Final = 1 << 20  # owners at once
 OWNERS_NAMED: Final = 3
 CUT: Final = "the record was cut off: what is missing from it may explain what was seen"
 
@@ -52,32 +54,68 @@ def check_isolation(told: Told) -> Outcome:
 
 
 def _owned(facts: Table) -> Table:
-    """Return who owns what, each pair once, however often it was told."""
+    """Return who owns what."""
     owned = facts.of(Function.OWNS)
-    owned = owned.where(~is_absent(owned))
-    owned = owned.where(np.lexsort((owned.key, owned.value)))
-    is_new = np.ones(len(owned), np.bool_)
-    is_new[1:] = (owned.value[1:] != owned.value[:-1]) | (owned.key[1:] != owned.key[:-1])
-    return owned.where(is_new)
+    return owned.where(~is_absent(owned))
 
 
 def _is_foreign(sights: Table, owned: Table, allowed: Table) -> Mask:
-    """Return which sights no owner of the value explains; `owned` is sorted by value."""
-    owners = np.unique(np.concatenate([owned.key, allowed.key]))
+    """Return which sights no owner of the value explains; each value that was seen has owners.
+
+    What a user saw of a value is judged once, however often it was.
+    """
+    values, owners = np.unique(owned.value), np.unique(np.concatenate([owned.key, allowed.key]))
+    owns = np.unique(_packed(np.searchsorted(values, owned.value), owned.key, owners))
     may_see = np.unique(_packed(allowed.user, allowed.key, owners))
-    first = np.searchsorted(owned.value, sights.value)
-    count = np.searchsorted(owned.value, sights.value, side="right") - first
-    sight = np.repeat(np.arange(len(sights)), count)
-    place = np.arange(len(sight)) - np.repeat(np.cumsum(count) - count, count)
-    owner = owned.key[np.repeat(first, count) + place]
-    fine = np.isin(_packed(sights.user[sight], owner, owners), may_see)
-    is_foreign = np.ones(len(sights), np.bool_)
-    is_foreign[sight[fine]] = False
-    return is_foreign
+    place = np.searchsorted(values, sights.value).astype(np.uint64)
+    pairs, back = np.unique(sights.user.astype(np.uint64) << _HALF | place, return_inverse=True)
+    user, value = pairs >> _HALF, pairs & _LOW
+    by_owner = _many(owns, value) <= _many(may_see, user)
+    is_fine = np.zeros(len(pairs), np.bool_)
+    is_fine[by_owner] = _meet(value[by_owner], owns, user[by_owner], may_see)
+    is_fine[~by_owner] = _meet(user[~by_owner], may_see, value[~by_owner], owns)
+    return ~is_fine[back]
 
 
-def _packed(user: np.ndarray[tuple[int], np.dtype[np.uint32]], key: Words, keys: Words) -> Words:
-    return user.astype(np.uint64) << _HALF | np.searchsorted(keys, key).astype(np.uint64)
+def _packed(first: np.ndarray[tuple[int], np.dtype[np.integer]], key: Words, keys: Words) -> Words:
+    return first.astype(np.uint64) << _HALF | np.searchsorted(keys, key).astype(np.uint64)
+
+
+def _many(table: Words, first: Words) -> Ints:
+    """Return how many rows of a sorted table begin with each of some halves."""
+    begin = np.searchsorted(table, first << _HALF)
+    return np.searchsorted(table, first << _HALF | _LOW, side="right") - begin
+
+
+def _meet(one: Words, of_one: Words, other: Words, of_other: Words) -> Mask:
+    """Return which pairs have an owner in common, in two sorted tables of halves.
+
+    The owners of `one` are looked up among those of `other`, so many at once that it is bounded
+    what they take, however many owners there are.
+    """
+    count = _many(of_one, one)
+    ends = np.cumsum(count)
+    meets = np.zeros(len(one), np.bool_)
+    start = 0
+    while start < len(one):
+        done = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, done + LOOKED_UP_MAX, side="right")))
+        mine, many = slice(start, stop), count[start:stop]
+        pair = np.repeat(np.arange(stop - start), many)
+        within = np.arange(len(pair)) - np.repeat(np.cumsum(many) - many, many)
+        owner = of_one[np.searchsorted(of_one, one[mine] << _HALF)[pair] + within] & _LOW
+        wanted = other[mine][pair] << _HALF | owner
+        meets[start + pair[_holds(of_other, wanted)]] = True
+        start = stop
+    return meets
+
+
+def _holds(table: Words, wanted: Words) -> Mask:
+    """Return which numbers a sorted table holds."""
+    if not len(table):
+        return np.zeros(len(wanted), np.bool_)
+    held: Mask = table[np.minimum(np.searchsorted(table, wanted), len(table) - 1)] == wanted
+    return held
 
 
 def _finding(sights: Table, owned: Table, foreign: Ints, told: Told) -> Finding:

@@ -6,17 +6,19 @@ from collections import defaultdict
 from itertools import combinations, product
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.histories import Op, run_check, value_of
 from tests.property.checks.services import effects, happen
 
+from stormproof.checks import isolation
 from stormproof.checks.effects import check_effects
 from stormproof.checks.isolation import check_isolation
 from stormproof.checks.totals import check_totals
 from stormproof.model.history import Function, Step
 
-OWNERS, VALUES, USERS = ("red", "blue"), st.integers(1, 4), st.integers(1, 3)
+OWNERS, VALUES, USERS = ("red", "blue", "green"), st.integers(1, 4), st.integers(1, 3)
 FACTS = st.one_of(
     st.tuples(st.just(Function.OWNS), st.sampled_from(OWNERS), VALUES, USERS),
     st.tuples(st.just(Function.MAY_SEE), st.sampled_from(OWNERS), st.just(0), USERS),
@@ -25,9 +27,12 @@ FACTS = st.one_of(
 )
 
 
-@given(st.lists(FACTS, min_size=1, max_size=30))
-def test_who_saw_what_is_somebody_elses(told: list[tuple[Function, str, int, int]]) -> None:
-    """As many sights are foreign as a naive join of owners, members and sights finds."""
+@given(st.lists(FACTS, min_size=1, max_size=30), st.sampled_from([1, 2, isolation.LOOKED_UP_MAX]))
+def test_who_saw_what_is_somebody_elses(
+    told: list[tuple[Function, str, int, int]], at_once: int
+) -> None:
+    """As many sights are foreign as a naive join of owners, members and sights finds, however few
+    owners are looked up at once."""
     ops = [
         Op(function=function, key=key, value=value, began=at, ended=at, user=user)
         for at, (function, key, value, user) in enumerate(told, 1)
@@ -40,7 +45,9 @@ def test_who_saw_what_is_somebody_elses(told: list[tuple[Function, str, int, int
             allowed[op.user].add(op.key)
     sights = [op for op in ops if op.function is Function.SAW and owners[op.value]]
     foreign = sum(not owners[op.value] & allowed[op.user] for op in sights)
-    outcome = run_check(check_isolation, ops)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(isolation, "LOOKED_UP_MAX", at_once)
+        outcome = run_check(check_isolation, ops)
     assert value_of(outcome, "isolation_foreign") == (foreign if sights else None)
     assert sum(one.count for one in outcome.findings) == foreign
 
