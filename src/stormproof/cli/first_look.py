@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from stormproof.cli.live import TARGET
 from stormproof.cli.observing import source_of
 from stormproof.kernel.errors import SourceSilent
 from stormproof.model.objective import Objective
-from stormproof.model.observed import Observed, is_observed
+from stormproof.model.observed import TARGET, Observed, is_observed
 from stormproof.model.plan import NotJudged, Plan
 from stormproof.rules.catalog import REQUESTS_FAILED
 from stormproof.rules.evidence import HEADROOM, is_counted

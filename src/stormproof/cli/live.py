@@ -24,6 +24,7 @@ from stormproof.model.event import (
     WorkerEvent,
 )
 from stormproof.model.histogram import Histogram
+from stormproof.model.observed import TARGET
 from stormproof.model.plan import Plan
 from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.model.series import Counts, Frame, Series, SeriesKind
@@ -31,7 +32,6 @@ from stormproof.rules.figures import Figures, Instant, figures_of
 from stormproof.rules.target_now import LOG_QUEUE, LOG_QUEUE_ALARM, NAMES, TargetNow, target_now
 
 KEPT_SECONDS = 120  # of the history that a sparkline shows
-TARGET = "target"  # the source of the target's own figures
 
 _STATUS_WORDS = {0: "no answer", -1: "failed"}
 _FAULT_WORDS = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from stormproof.cli.live import TARGET, LiveState
+from stormproof.cli.live import LiveState
 from stormproof.cli.stack_sources import StackSources
 from stormproof.model.event import Event, FaultEvent, FaultStep, Phase, PhaseEvent
-from stormproof.model.observed import is_observed
+from stormproof.model.observed import TARGET, is_observed
 from stormproof.model.part import StackPlan
 from stormproof.model.plan import Plan, PlannedSource
 from stormproof.observe.readings import Readings

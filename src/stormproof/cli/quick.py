@@ -20,7 +20,8 @@ from stormproof.cli.variables import read_variables
 from stormproof.kernel.canonical import readable_json
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 from stormproof.kernel.masking import mask_secrets
-from stormproof.model.plan import NotJudged, Plan
+from stormproof.model.observed import TARGET
+from stormproof.model.plan import Plan
 from stormproof.planning.documents import Amendments
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.report.quick import breaking_point, lines_of, results_of
@@ -28,6 +29,7 @@ from stormproof.store.reader import load_record
 
 JOURNEY = Path(__file__).with_name("quick_journey.py")
 RESULTS = "load_test_results.json"
+MEMORY = f"{TARGET}:process_resident_memory_bytes"
 
 
 def quick(
@@ -58,11 +60,11 @@ def quick(
         headers=headers,
     )
     plan, loaded = compile_job(job)
-    if mode == "soak":
-        plan = _without_memory(plan)
     if dry:
         return dry_run(plan, loaded, headers)
     plan = with_served(plan, headers, lambda text: click.echo(text, err=True))
+    if mode == "soak":
+        plan = within_its_sight(plan)
     variables = read_variables(os.environ, flags={})
     manner = Manner(variables=variables, headers=headers, verbose=verbose)
     outcome = carry_out(plan, loaded, out, manner)
@@ -86,14 +88,14 @@ def split_url(url: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}", path.replace("{", "%7B").replace("}", "%7D")
 
 
-def _without_memory(plan: Plan) -> Plan:
-    """Say that a soak from outside does not see whether the target's memory grows."""
-    unseen = NotJudged(
-        objective="memory of the target",
-        why="nothing shows it from outside; run its own soak trial for that",
-    )
-    not_judged = (*plan.not_judged, unseen)
-    return msgspec.structs.replace(plan, not_judged=not_judged, scope="reduced")
+def within_its_sight(plan: Plan) -> Plan:
+    """Return the plan of a soak; one that does not see its target's memory is a reduced one.
+
+    Why not is among what is not judged: nothing serves it, or the time is too short for a slope.
+    """
+    if any(one.metric == MEMORY for one in plan.objectives):
+        return plan
+    return msgspec.structs.replace(plan, scope="reduced")
 
 
 def _report(outcome: Outcome, profile: str) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from stormproof.model.observed import SOURCES
+from stormproof.model.observed import SOURCES, TARGET
 from stormproof.model.plan import PlannedSource, StackKind
 from stormproof.model.profile import Profile, SourceNumbers
 from stormproof.planning.fields import Fields, suggest
 
-TARGET: Final = "target"
 OF_STACK: Final = tuple(name for name in SOURCES if name != TARGET)
 _PATH = re.compile(r"(/[!-~]*)?")
 

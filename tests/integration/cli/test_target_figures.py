@@ -10,9 +10,14 @@ import pytest
 from tests.integration.cli.conftest import Project
 from tests.integration.cli.test_running import JOURNEYS
 
+from stormproof.cli.first_look import with_served
+from stormproof.cli.jobs import Job, compile_job
 from stormproof.cli.live import LiveState
 from stormproof.cli.main import run_commands
+from stormproof.cli.quick import JOURNEY, within_its_sight
+from stormproof.model.plan import Plan
 from stormproof.model.record import Record
+from stormproof.planning.documents import Amendments
 from stormproof.rules.fold import merge_cells, per_second
 from stormproof.store.directory import RunDirectory
 from stormproof.store.reader import load_record
@@ -138,6 +143,39 @@ def test_a_target_without_figures_is_told_once_and_costs_nothing(
     assert printed.err.count("the target's own figures are not judged") == 1
     assert printed.err.count("target gives no figures") == 1
     assert len(record_of(told).readings) == 1
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_a_soak_asks_whether_the_targets_memory_grows(told: Project, served: bool) -> None:
+    """E10: an hour of quick soak is held to a slope of the memory that its target serves; where it
+    serves none, that is named as not judged and the run is a reduced one."""
+    figures = told.handler.metrics
+    assert figures is not None
+    memory = "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes 5e7\n"
+    told.handler.metrics = (lambda: figures() + memory) if served else figures
+    plan = within_its_sight(with_served(soak(told), {}, print))
+    asked = {one.name: one for one in plan.objectives}
+    unasked = {one.objective: one.why for one in plan.not_judged}
+    slope = "target:process_resident_memory_bytes: slope<20000000"
+    assert (slope in asked) == served == (slope not in unasked)
+    assert plan.scope == ("full" if served else "reduced")
+    if not served:
+        assert unasked[slope] == "not served by the target"
+
+
+def soak(told: Project, duration: str | None = None) -> Plan:
+    """Return the plan of a quick soak of the project's target."""
+    wish = Amendments(duration=duration, env={"path": "/items"})
+    job = Job(file=JOURNEY, profile="quick-soak", target=told.target, wish=wish)
+    return compile_job(job)[0]
+
+
+def test_a_short_soak_says_that_it_sees_no_slope(told: Project) -> None:
+    """A soak of minutes names the slope as not judged, with how long it takes."""
+    plan = within_its_sight(soak(told, duration="5m"))
+    (why,) = [one.why for one in plan.not_judged if "slope" in one.objective]
+    assert why == "window load lasts about 300 s, a slope needs 720 s"
+    assert plan.scope == "reduced"
 
 
 def test_a_run_that_ends_by_our_own_fault_is_sealed_and_judged(
