@@ -140,7 +140,7 @@ def _timeline_data(timeline: Timeline) -> _TimelineData:
                 )
                 for stroke in panel.strokes
             ]
-            for panel in (*timeline.panels, *timeline.generator)
+            for panel in (*timeline.panels, *timeline.target, *timeline.generator)
         },
         strips=[
             [(round(one.from_s, 2), one.state) for one in strip.stretches]

@@ -9,11 +9,13 @@ from itertools import takewhile
 from stormproof.model.event import EndEvent, WarningEvent
 from stormproof.model.finding import Finding
 from stormproof.model.objective import Status
-from stormproof.model.plan import NotJudged
+from stormproof.model.observed import is_observed
+from stormproof.model.plan import NotJudged, Plan
 from stormproof.model.record import Record
 from stormproof.model.verdict import Generator, Judged, Verdict
 from stormproof.report.digest import DigestRow, digest_of
 from stormproof.report.failures import Failures, failures_of
+from stormproof.report.leads import lead_of
 from stormproof.report.margin import Gauge, gauge_of, margin_text
 from stormproof.report.number import clock, counted, wall_text
 from stormproof.report.operations import OperationRow, operation_rows
@@ -36,18 +38,6 @@ from stormproof.rules.windows import Windows, windows_of
 WITNESSES_LISTED = 25
 PROBLEMS_LISTED = 20
 WARNINGS_LISTED = 50
-_FINDING_OF = {
-    "delivery_lost": "lost",
-    "delivery_duplicated": "duplicated",
-    "delivery_foreign": "foreign",
-    "delivery_corrupted": "corrupted",
-    "delivery_unexpected": "unexpected",
-    "delivery_misnumbered": "misnumbered",
-    "delivery_reordered": "reordered",
-    "fault_effective": "not-witnessed",
-    "fault_undone": "not-undone",
-    "fault_residue": "residue",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +54,7 @@ class ObjectiveView:
     where: str
     finding: str
     finding_anchor: str
+    is_observed: bool  # about a figure of a source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +140,9 @@ def page_of(verdict: Verdict, record: Record) -> Page:
         met=sum(judged.status is Status.PASS for judged in verdict.objectives),
         operations_total=_operations_total(tally),
         faults=_faults(record, windows),
-        objectives=[_objective(judged, verdict) for judged in ordered(verdict.objectives)],
+        objectives=[
+            _objective(judged, verdict, record.plan) for judged in ordered(verdict.objectives)
+        ],
         timeline=timeline,
         digest=digest_of(tally, timeline),
         recovery=_recovery(verdict, record, windows),
@@ -204,13 +197,10 @@ def _at(windows: Windows, at_ns: int) -> str:
     return clock(windows.at_s(at_ns), 1) if at_ns and windows.origin_ns is not None else ""
 
 
-def _objective(judged: Judged, verdict: Verdict) -> ObjectiveView:
+def _objective(judged: Judged, verdict: Verdict, plan: Plan) -> ObjectiveView:
     evidence = judged.evidence
     asked = read_name(judged.name)
-    anchors = {
-        finding.kind: _anchor(place) for place, finding in reversed([*enumerate(verdict.findings)])
-    }
-    kind = _FINDING_OF.get(asked.metric, "") if asked is not None else ""
+    lead = None if asked is None else lead_of(asked.metric, verdict.findings, plan)
     return ObjectiveView(
         judged=judged,
         title=title_of(judged),
@@ -221,8 +211,9 @@ def _objective(judged: Judged, verdict: Verdict) -> ObjectiveView:
         evidence=f"{counted(evidence.samples, 'sample')} in {evidence.seconds:,} s, "
         f"{window_text(judged)}",
         where=where_text(judged),
-        finding=kind if kind in anchors else "",
-        finding_anchor=anchors.get(kind, ""),
+        finding="" if lead is None else verdict.findings[lead].kind,
+        finding_anchor="" if lead is None else _anchor(lead),
+        is_observed=asked is not None and is_observed(asked.metric),
     )
 
 

@@ -14,13 +14,7 @@ from stormproof.model.record import Record
 from stormproof.report.number import counted, figure
 from stormproof.report.printable import ascii_only, printable, shortened
 from stormproof.rules.buckets import histograms_of, quantile_in
-from stormproof.rules.figures import (
-    Figures,
-    Instant,
-    Span,
-    figures_of,
-    increases_of,
-)
+from stormproof.rules.figures import Bracket, Figures, Span, figures_of, increases_of
 from stormproof.rules.observed import BOUND, REQUESTS, bound_of, status_of
 from stormproof.rules.target_now import LATENCY, LIMITED, LOG_QUEUE, PERCENTILE
 from stormproof.rules.windows import Windows, windows_of
@@ -29,6 +23,7 @@ FIRST: Final = (REQUESTS, LATENCY, LIMITED, LOG_QUEUE)
 ROWS_PRINTED: Final = 12
 ROWS_MAX: Final = 100
 NAME_LENGTH: Final = 60
+Grown = tuple[float, float, float]  # told, at least, at most
 _HIDDEN: Final = ("_sum", "_count")  # of a histogram: its row has them
 
 
@@ -38,7 +33,8 @@ class SourceRow:
 
     `low`, `high` and `last` are of single readings, or of the time between two; `whole` is of all
     of them: the mean of a gauge, the mean rate of a counter, the quantile of a histogram. `total`
-    is what a counter grew by.
+    is what a counter grew by, by the readings nearest to the ends of that time; `least` is what it
+    surely grew by and `most` what it can have, by those inside and around it.
     """
 
     name: str
@@ -49,6 +45,29 @@ class SourceRow:
     high: float
     last: float | None  # None where several series each have one
     total: float | None
+    least: float | None
+    most: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What was read of a span: between the same readings as an objective on it is judged."""
+
+    figures: Figures
+    span: Span
+    bracket: Bracket
+
+    def grown(self, keys: Sequence[int]) -> Grown:
+        """Return what counters grew by: told, at least, and at most."""
+        brackets = (self.bracket.nearest, self.bracket.inner, self.bracket.outer)
+        told, low, high = (increases_of([one], keys) for one in brackets)
+        return told, low, high
+
+    @property
+    def nearest_s(self) -> float:
+        """How long the time between the readings nearest to the span's ends is."""
+        nearest = self.bracket.nearest
+        return (nearest[-1].at_ns - nearest[0].at_ns) / SECOND_NS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,19 +122,15 @@ def _span(windows: Windows) -> Span | None:
 def _rows(figures: Figures, span: Span | None, first: Iterable[str]) -> list[SourceRow]:
     if span is None or not figures.instants:
         return []
-    instants = figures.bracketing(span)
+    read = _Read(figures=figures, span=span, bracket=figures.bracket(span))
     families: dict[str, list[int]] = {}
     for key, one in figures.series.items():
         if not one.is_rest and one.name != UNREAD:
             families.setdefault(_family(one), []).append(key)
     order = {name: place for place, name in enumerate([*first, *FIRST])}
     names = sorted(families, key=lambda name: (order.get(name, len(order)), name))
-    rows = [
-        _row(name, families[name], figures.series, instants)
-        for name in names
-        if not _is_part(name, families)
-    ]
-    shares = _failed_row(families.get(REQUESTS, []), figures.series, instants)
+    rows = [_row(name, families[name], read) for name in names if not _is_part(name, families)]
+    shares = _failed_row(families.get(REQUESTS, []), read)
     return [row for row in (shares, *rows) if row is not None]
 
 
@@ -127,59 +142,60 @@ def _is_part(name: str, families: Mapping[str, list[int]]) -> bool:
     return any(name.endswith(part) and name.removesuffix(part) in families for part in _HIDDEN)
 
 
-def _row(
-    name: str, keys: list[int], series: Mapping[int, ObservedSeries], instants: Sequence[Instant]
-) -> SourceRow | None:
+def _row(name: str, keys: list[int], read: _Read) -> SourceRow | None:
+    series = read.figures.series
     if series[keys[0]].kind is ObservedKind.GAUGE:
-        return _gauge_row(name, keys, instants)
+        return _gauge_row(name, keys, read)
     if any(series[key].kind is ObservedKind.NATIVE or BOUND in series[key].tags for key in keys):
-        return _histogram_row(name, {key: series[key] for key in keys}, instants)
+        return _histogram_row(name, keys, read)
     rates = [
         increases_of([pair], keys) * SECOND_NS / (pair[1].at_ns - pair[0].at_ns)
-        for pair in pairwise(instants)
+        for pair in pairwise(read.bracket.nearest)
         if pair[1].at_ns > pair[0].at_ns
     ]
-    if not rates:
+    if not rates or read.span[1] <= read.span[0]:
         return None
-    total = increases_of([instants], keys)
-    mean = total * SECOND_NS / (instants[-1].at_ns - instants[0].at_ns)
-    return _made(name, "per second", len(keys), rates, mean, rates[-1], total)
+    total, low, high = read.grown(keys)
+    lasted_s = (read.span[1] - read.span[0]) / SECOND_NS
+    mean = min(max(total / read.nearest_s, low / lasted_s), high / lasted_s)
+    return _made(name, "per second", len(keys), rates, mean, rates[-1], (total, low, high))
 
 
-def _failed_row(
-    keys: list[int], series: Mapping[int, ObservedSeries], instants: Sequence[Instant]
-) -> SourceRow | None:
+def _failed_row(keys: list[int], read: _Read) -> SourceRow | None:
     """Return the share of requests that the target answered with 5xx."""
+    series = read.figures.series
     failed = [key for key in keys if status_of(series[key]).startswith("5")]
     if not any(status_of(series[key]) for key in keys):
         return None
     counts = [
-        (increases_of([one], failed), increases_of([one], keys)) for one in pairwise(instants)
+        (increases_of([one], failed), increases_of([one], keys))
+        for one in pairwise(read.bracket.nearest)
     ]
     shares = [bad / every for bad, every in counts if every]
-    every = increases_of([instants], keys)
+    every = increases_of([read.bracket.nearest], keys)
     if not shares or not every:
         return None
-    bad = increases_of([instants], failed)
-    return _made("requests_failed", "share", len(failed), shares, bad / every, shares[-1], bad)
+    grown = read.grown(failed)
+    return _made(
+        "requests_failed", "share", len(failed), shares, grown[0] / every, shares[-1], grown
+    )
 
 
-def _gauge_row(name: str, keys: list[int], instants: Sequence[Instant]) -> SourceRow | None:
-    said = [one.values[key] for one in instants for key in keys if key in one.values]
+def _gauge_row(name: str, keys: list[int], read: _Read) -> SourceRow | None:
+    inside = read.figures.within([read.span])
+    said = [one.values[key] for one in inside for key in keys if key in one.values]
     if not said:
         return None
     last = said[-1] if len(keys) == 1 else None
     return _made(name, "now", len(keys), said, sum(said) / len(said), last, None)
 
 
-def _histogram_row(
-    name: str, series: Mapping[int, ObservedSeries], instants: Sequence[Instant]
-) -> SourceRow | None:
-    share = PERCENTILE / 100
+def _histogram_row(name: str, keys: list[int], read: _Read) -> SourceRow | None:
+    share, series = PERCENTILE / 100, {key: read.figures.series[key] for key in keys}
     chosen = histograms_of(series)
-    found = [quantile_in(share, series, pair) for pair in pairwise(instants)]
+    found = [quantile_in(share, series, pair) for pair in pairwise(read.bracket.nearest)]
     values = [one for one in found if one is not None]
-    whole = quantile_in(share, series, instants)
+    whole = quantile_in(share, series, read.bracket.nearest)
     if not values or whole is None or chosen is None:
         return None
     ends = [
@@ -187,8 +203,8 @@ def _histogram_row(
         for key, one in chosen.series.items()
         if chosen.is_native or bound_of(one) == float("inf")
     ]
-    total = increases_of([instants], ends)
-    return _made(name, f"p{PERCENTILE}", len(ends), values, whole, values[-1], total)
+    what = f"p{PERCENTILE}"
+    return _made(name, what, len(ends), values, whole, values[-1], read.grown(ends))
 
 
 def _made(
@@ -198,8 +214,9 @@ def _made(
     values: Sequence[float],
     whole: float,
     last: float | None,
-    total: float | None,
+    grown: Grown | None,
 ) -> SourceRow:
+    total, least, most = grown or (None, None, None)
     return SourceRow(
         name=name,
         what=what,
@@ -209,6 +226,8 @@ def _made(
         high=max(values),
         last=last,
         total=total,
+        least=least,
+        most=most,
     )
 
 

@@ -16,6 +16,7 @@ from stormproof.report.charts import generator_charts, load_charts
 from stormproof.report.downsample import step_for
 from stormproof.report.strip import Strip, strips_of
 from stormproof.report.tally import Tally
+from stormproof.report.target_charts import target_charts
 from stormproof.rules.windows import Windows
 
 BUCKETS_MAX = 400
@@ -64,6 +65,7 @@ class Timeline:
     step_s: int
     panels: Sequence[Panel]
     generator: Sequence[Panel]
+    target: Sequence[Panel]  # what it says of itself
     strips: Sequence[Strip]
     bands: Sequence[Band]
     invalid: Sequence[Span]
@@ -94,6 +96,9 @@ def timeline_of(record: Record, verdict: Verdict, windows: Windows, tally: Tally
         step_s=step,
         panels=[draw(chart, from_s, step) for chart in charts],
         generator=[draw(chart, from_s, step) for chart in generator_charts(tally, seconds)],
+        target=[
+            draw(chart, from_s, step) for chart in target_charts(record, windows, tally, seconds)
+        ],
         strips=strips_of(record, windows, from_s, to_s),
         bands=_bands(record, windows, from_s, to_s),
         invalid=_invalid(verdict.generator.invalid_seconds),

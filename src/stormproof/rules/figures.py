@@ -71,11 +71,6 @@ class Figures:
         """Return the readings inside `spans`."""
         return [one for low, high in spans for one in self.instants if low <= one.at_ns < high]
 
-    def bracketing(self, span: Span) -> Sequence[Instant]:
-        """Return the readings from the nearest to a span's start to the nearest to its end."""
-        first, last = (self._nearest(end_ns) for end_ns in span)
-        return self.instants[first : last + 1]
-
     def _nearest(self, at_ns: int) -> int:
         after = bisect_left(self.instants, at_ns, key=lambda one: one.at_ns)
         if after == len(self.instants):

@@ -25,7 +25,8 @@ NAMES: Final = frozenset({REQUESTS, LATENCY, f"{LATENCY}_bucket", LIMITED, LOG_Q
 class TargetNow:
     """What a target said last; rates and times are of the time since the reading before.
 
-    None where it serves no such figure, or served nobody. `limited` counts since the first reading.
+    None where it serves no such figure, tells no statuses, or served nobody. `limited` counts since
+    the first reading.
     """
 
     requests_per_s: float | None = None
@@ -42,7 +43,8 @@ def target_now(figures: Figures) -> TargetNow:
     pair = figures.instants[-2:]
     seconds = (pair[1].at_ns - pair[0].at_ns) / SECOND_NS
     requests = matching(figures, REQUESTS, {}, ObservedKind.COUNTER)
-    failed = [key for key in requests if status_of(figures.series[key]).startswith("5")]
+    statuses = {key: status_of(figures.series[key]) for key in requests}
+    failed = [key for key, status in statuses.items() if status.startswith("5")]
     count = increases_of([pair], requests)
     is_known = math.isfinite(count)
     limited = matching(figures, LIMITED, {}, ObservedKind.COUNTER)
@@ -51,7 +53,9 @@ def target_now(figures: Figures) -> TargetNow:
     waiting = [pair[1].values[key] for key in queue if key in pair[1].values]
     return TargetNow(
         requests_per_s=count / seconds if requests and seconds and is_known else None,
-        failed_share=increases_of([pair], failed) / count if count and is_known else None,
+        failed_share=increases_of([pair], failed) / count
+        if count and is_known and all(statuses.values())
+        else None,
         p95_ms=_p95_ms(figures, pair),
         limited=round(hits) if limited and math.isfinite(hits) else None,
         log_queue=round(max(waiting)) if waiting else None,

@@ -79,7 +79,7 @@ def test_the_nearest_reading_brackets_a_span(instants: list[int], edge: int) -> 
     """No reading is nearer to a span's start than the one that its bracket begins with."""
     instants.sort()
     read = Figures(series={}, instants=[Instant(at, {}) for at in instants])
-    bracket = read.bracketing((edge, 2_000))
+    bracket = read.bracket((edge, 2_000)).nearest
     assert abs(bracket[0].at_ns - edge) == min(abs(at - edge) for at in instants)
     assert bracket[-1].at_ns == instants[-1]
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 from tests.builders import healthy_record
+from tests.unit.checks.judging import judge_one
 from tests.unit.checks.observed import every_5_s, observed
 
 from stormproof.checks.judge import judge
@@ -52,7 +53,8 @@ def test_each_figure_has_its_extremes_its_whole_and_its_last() -> None:
     assert (latency.what, latency.total) == ("p95", 800)
     assert latency.whole == pytest.approx(9.5)
     queue = rows["queue"]
-    assert (queue.low, queue.whole, queue.high, queue.last) == (2, 6, 10, 10)
+    assert (queue.low, queue.whole, queue.high, queue.last) == (2, 5.5, 9, 9)
+    assert (requests.least, requests.most) == (800, 800)
     assert (rows["pools"].low, rows["pools"].high, rows["pools"].last) == (1, 5, None)
     assert "latency_ms_sum" not in rows
     assert "latency_ms_count" not in rows
@@ -94,3 +96,27 @@ def test_the_page_shows_the_table_and_stays_harmless() -> None:
     assert "<script>alert(1)" not in page
     bare = healthy_record()
     assert 'id="sources"' not in render_html(judge(bare, version="1"), bare).decode()
+
+
+@pytest.mark.parametrize("shift_s", [0.0, 1.0, 2.5, 4.0])
+def test_the_table_says_what_an_objective_on_it_says(shift_s: float) -> None:
+    """Wherever the readings lie beside the ends of the load, the table takes the same ones as the
+    judge, and tells how much more or less it can have been."""
+    said = [(at_s + shift_s, one) for at_s, one in every_5_s(START, STEP)]
+    record = observed(said)
+    record = replace(record, plan=msgspec.structs.replace(record.plan, warmup_ns=0))
+    rows = rows_of(record)
+    for metric, threshold, shown in (
+        ("target:requests_total", "count>=0", rows["requests_total"].total),
+        ("target:requests_total", "rate>=0", rows["requests_total"].whole),
+        ("target:latency_ms", "p(95)<1000", rows["latency_ms"].whole),
+        ("target:requests_failed", "rate<1", rows["requests_failed"].whole),
+        ("target:queue", "max<1000", rows["queue"].high),
+        ("target:queue", "avg<1000", rows["queue"].whole),
+    ):
+        assert judge_one(metric, threshold, record).value == pytest.approx(shown), metric
+    requests = rows["requests_total"]
+    assert requests.least is not None
+    assert requests.most is not None
+    assert requests.least <= (requests.total or 0) <= requests.most
+    assert (requests.least < requests.most) == bool(shift_s)
