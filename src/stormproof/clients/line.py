@@ -29,6 +29,7 @@ from stormproof.clients.guard import JourneyGuard
 from stormproof.clients.headers import Headers
 from stormproof.clients.inbox import Inbox
 from stormproof.clients.tape import Actor
+from stormproof.clients.wanted import Incoming
 from stormproof.clients.ws_site import Sessions, WsSite
 from stormproof.kernel.clock import monotonic_ns
 
@@ -73,7 +74,7 @@ class Line(picows.WSListener):
         "subprotocol",
     )
 
-    _send: Callable[[picows.WSMsgType, bytes], None]
+    _send: Callable[[picows.WSMsgType, Incoming], None]
     _sessions: Sessions  # once it is open
 
     def __init__(
@@ -339,7 +340,7 @@ class Line(picows.WSListener):
         return self._guard.__exit__(type(error), error, error.__traceback__)
 
 
-def cannot_send(_kind: picows.WSMsgType, _data: bytes) -> None:
+def cannot_send(_kind: picows.WSMsgType, _data: Incoming) -> None:
     """Stand in for sending on a socket that is closed or blocked: asked for, never called."""
     raise AssertionError("nothing is sent on a socket that is closed or blocked")
 

@@ -59,33 +59,39 @@ class Socket(Line):
         return True
 
     def exchange(
-        self, name: str, message: Incoming, key: object = None, *, timeout: float = TIMEOUT_S
+        self, name: str, message: Incoming, key: object = None, timeout: float = TIMEOUT_S
     ) -> Awaitable[Reply]:
         """Send a message and wait until `key` is resolved, or for the next message; an operation.
 
         Raises:
             ValueError: `key` is already waited for, or too many are.
         """
-        actor, pending = self._actor, self._pending
+        actor = self._actor
         scope = actor.scope
         series = scope.exchanges.get(name)
         if series is None:
             series = scope.add_exchange(name)
-        kind, data = (_TEXT, message.encode()) if isinstance(message, str) else (_BINARY, message)
+        if isinstance(message, str):
+            kind = _TEXT
+            size = len(message) if message.isascii() else len(message.encode())
+        else:
+            kind, size = _BINARY, len(message)
         start_ns = monotonic_ns()
         intended_ns = actor.intended_ns
         deadline_ns = intended_ns + (_TIMEOUT_NS if timeout is TIMEOUT_S else int(timeout * 1e9))
         waiter: asyncio.Future[Reply] = self._create_future()
-        one = (waiter, series, len(data), intended_ns, start_ns, deadline_ns)
-        if self._send is cannot_send:
+        one = (waiter, series, size, intended_ns, start_ns, deadline_ns)
+        send = self._send
+        if send is cannot_send:
             self._end_failed(one, self._why_not())
             return waiter
-        if key in pending or len(pending) >= WS_EXCHANGES_PENDING_MAX:
+        pending = self._pending
+        if pending and (key in pending or len(pending) >= WS_EXCHANGES_PENDING_MAX):
             raise ValueError(f"an exchange already waits for {key!r}, or too many wait")
         pending[key] = one
         if not 0 < self.deadline_ns <= deadline_ns:
             self._watch(deadline_ns)
-        self._send(kind, data)
+        send(kind, message)
         self._scope.messages_sent += 1
         return waiter
 
@@ -100,8 +106,10 @@ class Socket(Line):
         scope = actor.scope
         scope.tape.rows += _pack(series, 0, sent, 0, intended_ns, start_ns, end_ns)
         actor.intended_ns = end_ns
-        if not waiter.done():
+        try:
             waiter.set_result(Reply(True, value, "", end_ns, scope))
+        except asyncio.InvalidStateError:  # cancelled; asking first would cost every answer
+            return True
         return True
 
     def receive(self, *, name: str = "receive", timeout: float = TIMEOUT_S) -> Awaitable[Reply]:

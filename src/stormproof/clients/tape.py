@@ -194,11 +194,11 @@ class Scope:
     """
 
     __slots__ = (
-        "_check_end",
-        "_check_slot",
-        "_check_slots",
+        "add_check_end",
+        "add_check_slot",
         "bytes_received",
         "bytes_sent",
+        "check_slots",
         "delivery",
         "dropped",
         "exchanges",
@@ -238,9 +238,9 @@ class Scope:
         self.messages_sent = 0  # over WebSockets
         self.messages_received = 0
         self.unbegun = 0  # iterations owed and not begun in time; those found no user are rows
-        self._check_slots: dict[str, int] = {}
-        self._check_slot = tape.check_slots.append
-        self._check_end = tape.check_ends.append
+        self.check_slots: dict[str, int] = {}  # of each check, by its name
+        self.add_check_slot = tape.check_slots.append
+        self.add_check_end = tape.check_ends.append
 
     def with_tag(self, key: str, value: str) -> Scope:
         """Return the scope of the same scenario in which the tag `key` is `value`, made once.
@@ -281,11 +281,11 @@ class Scope:
 
     def check(self, name: str, passed: bool, end_ns: int) -> None:
         """Count a check of an answer that ended at `end_ns`."""
-        slot = self._check_slots.get(name)
+        slot = self.check_slots.get(name)
         if slot is None:
-            slot = self._new_check(name)
-        self._check_slot(slot + passed)
-        self._check_end(end_ns)
+            slot = self.new_check(name)
+        self.add_check_slot(slot + passed)
+        self.add_check_end(end_ns)
 
     def trend(self, metric: str) -> int:
         """Return the id of a trend of the whole scenario."""
@@ -304,12 +304,13 @@ class Scope:
         """Return the id of a series that the whole scenario shares."""
         return self.tape.intern(kind, metric, self.root.tags)
 
-    def _new_check(self, name: str) -> int:
-        if len(self._check_slots) >= 2 * TAG_VALUES_MAX:
+    def new_check(self, name: str) -> int:
+        """Return the slot of the check called `name`, which is new here."""
+        if len(self.check_slots) >= 2 * TAG_VALUES_MAX:
             name = "other"  # stop remembering names that are never seen again
         kept = self.tape.tag_value("check", str(name))
         slot = self.tape.intern(SeriesKind.RATE, "checks", {**self.tags, "check": kept}) << 1
-        self._check_slots[name] = slot
+        self.check_slots[name] = slot
         return slot
 
 

@@ -22,11 +22,11 @@ class TracedSocket(Socket):
         return super().send(message)
 
     def exchange(
-        self, name: str, message: Incoming, key: object = None, *, timeout: float = TIMEOUT_S
+        self, name: str, message: Incoming, key: object = None, timeout: float = TIMEOUT_S
     ) -> Awaitable[Reply]:
         """Send a message and wait for what answers it, telling it."""
         self._tell_trace(">", name, message)
-        return super().exchange(name, message, key, timeout=timeout)
+        return super().exchange(name, message, key, timeout)
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """Tell a frame and take it."""

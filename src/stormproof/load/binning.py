@@ -169,13 +169,18 @@ class SecondBins:
         self._add_outcomes(series, rows["outcome"].astype(np.int64))
         self.sent += _sums(series, rows["sent"])
         self.received += _sums(series, rows["received"])
+        intended_ns, start_ns, end_ns = (rows[one] for one in ("intended_ns", "start_ns", "end_ns"))
         timed = columns.timed[series]
-        self._add_response(rows[timed], series[timed])
+        self._add_response(series[timed], microseconds_of((end_ns - intended_ns)[timed]))
         served = columns.served[series]
-        self._add_service(rows[served], series[served], columns)
-        scheduled = rows[columns.scheduled[series]]
-        lag_us = microseconds_of(scheduled["start_ns"] - scheduled["intended_ns"])
-        self.lag.add(np.zeros(len(scheduled), dtype=np.int64), indices_of(lag_us))
+        service_us = microseconds_of((end_ns - start_ns)[served])
+        self._add_service(series[served], service_us)
+        phased = served & ((rows["written_us"] | rows["first_us"]) != 0)
+        phased &= columns.waiting[series] >= 0
+        if phased.any():
+            self._add_phases(rows[phased], series[phased], service_us[phased[served]], columns)
+        lag_us = microseconds_of((start_ns - intended_ns)[columns.scheduled[series]])
+        self.lag.add(np.zeros(len(lag_us), dtype=np.int64), indices_of(lag_us))
 
     def add_checks(self, slots: Ints) -> None:
         """Add checks, given as series << 1 | passed."""
@@ -213,19 +218,13 @@ class SecondBins:
         for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
             self.outcomes[key] += count
 
-    def _add_response(self, rows: NDArray[np.void], series: Ints) -> None:
-        response_us = microseconds_of(rows["end_ns"] - rows["intended_ns"])
+    def _add_response(self, series: Ints, response_us: Ints) -> None:
         self.response.add(series, indices_of(response_us))
         self.response_us += _sums(series, np.maximum(response_us, 0))
 
-    def _add_service(self, rows: NDArray[np.void], series: Ints, columns: Columns) -> None:
-        service_us = microseconds_of(rows["end_ns"] - rows["start_ns"])
+    def _add_service(self, series: Ints, service_us: Ints) -> None:
         self.service.add(series, indices_of(service_us))
         self.service_us += _sums(series, np.maximum(service_us, 0))
-        phased = (rows["written_us"] | rows["first_us"]) != 0
-        phased &= columns.waiting[series] >= 0
-        if phased.any():
-            self._add_phases(rows[phased], series[phased], service_us[phased], columns)
 
     def _add_phases(
         self, rows: NDArray[np.void], series: Ints, service_us: Ints, columns: Columns
