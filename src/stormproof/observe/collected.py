@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from stormproof.kernel.limits import EXPOSITION_SAMPLES_MAX, OBSERVED_VALUE_MAX
+from stormproof.kernel.limits import (
+    EXPOSITION_LABELS_MAX,
+    EXPOSITION_SAMPLES_MAX,
+    OBSERVED_VALUE_MAX,
+)
 from stormproof.model.native import NativeBuckets
 from stormproof.model.observed import Observed, ObservedKind
 
@@ -15,15 +19,16 @@ class Exposition:
     """The figures, and how many lines (or samples of a binary format) were none and yet no comment.
 
     `left_out`: how many figures were beyond EXPOSITION_SAMPLES_MAX; nothing of them was read.
-    `is_too_long`: it has more lines or fields than are looked at, and nobody looked at the rest.
+    `beyond`: of what it has more than is looked at, like `100000 lines`; nobody looked at the rest.
     """
 
     figures: list[Observed] = field(default_factory=list)
     unread: int = 0
     left_out: int = 0
-    is_too_long: bool = False
+    beyond: str = ""
     _seen: set[tuple[str, frozenset[tuple[str, str]], bool]] = field(default_factory=set)
     _size: int = 0
+    _labels: int = 0
 
     def keep(
         self,
@@ -38,7 +43,10 @@ class Exposition:
 
         What is not a number says that there is none now, which is no fault of a gauge.
         """
-        if math.isnan(value) and kind is ObservedKind.GAUGE:
+        self._labels += len(tags)
+        if self._labels > EXPOSITION_LABELS_MAX:
+            self.beyond = f"{EXPOSITION_LABELS_MAX} labels"
+        if self.beyond or (math.isnan(value) and kind is ObservedKind.GAUGE):
             return
         key = (name, frozenset(tags.items()), native is not None)
         if not abs(value) <= OBSERVED_VALUE_MAX or key in self._seen:

@@ -60,7 +60,7 @@ def read_exposition(text: str, *, is_open_metrics: bool = False) -> Exposition:
     has_ended = False
     for number, line in enumerate(_lines(text)):
         if number >= EXPOSITION_LINES_MAX:
-            read.is_too_long = True
+            read.beyond = f"{EXPOSITION_LINES_MAX} lines"
             return read
         if not line:
             continue
@@ -106,6 +106,8 @@ def _take(samples: list[tuple[str, str, float]], kinds: _Kinds, read: Exposition
     """Turn samples into figures; one whose labels cannot be told apart is not read."""
     for name, labels, value in samples:
         kind = kinds.of(name)
+        if read.beyond:
+            return
         if kind is None:
             continue
         tags = _tags(labels)

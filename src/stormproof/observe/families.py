@@ -151,11 +151,13 @@ def read_families(data: bytes) -> Exposition:
     wire, reading = Wire(data, EXPOSITION_FIELDS_MAX), _Reading()
     for start, end in _delimited(wire, reading.read):
         try:
+            wire.spend()
             reading.family(wire.message(start, end))
         except WireError:
             reading.read.unread += 1
         if wire.is_spent:
-            reading.read.is_too_long = True
+            reading.read.beyond = f"{EXPOSITION_FIELDS_MAX} fields"
+        if reading.read.beyond:
             break
     return reading.read
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from stormproof.kernel.errors import SourceSilent
 from stormproof.kernel.limits import (
     EXPOSITION_BYTES_MAX,
-    EXPOSITION_FIELDS_MAX,
-    EXPOSITION_LINES_MAX,
     EXPOSITION_SAMPLES_MAX,
 )
 from stormproof.kernel.units import SECOND_NS
@@ -82,7 +80,7 @@ class Scrape:
         loop = asyncio.get_running_loop()
         self._parsing = loop.run_in_executor(None, _read, answer)
         read = await asyncio.shield(self._parsing)
-        if _is_binary(answer) and (read.unread or read.is_too_long):
+        if _is_binary(answer) and (read.unread or read.beyond):
             self._accept = TEXT
         self._hold_to_bounds(read, "fields" if _is_binary(answer) else "lines")
         figures = [one for one in read.figures if one.name != UNREAD]
@@ -121,9 +119,8 @@ class Scrape:
 
     def _hold_to_bounds(self, read: Exposition, parts: str) -> None:
         path = self._planned.path
-        if read.is_too_long:
-            most = EXPOSITION_LINES_MAX if parts == "lines" else EXPOSITION_FIELDS_MAX
-            raise SourceSilent(f"{path} serves over {most} {parts}")
+        if read.beyond:
+            raise SourceSilent(f"{path} serves over {read.beyond}")
         if read.unread and not read.figures:
             why = f"{path} is no exposition: none of its {parts} can be read"
             raise SourceSilent(why, is_absent=parts == "lines")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stormproof.kernel.limits import (
+    EXPOSITION_LABELS_MAX,
     EXPOSITION_LINE_CHARACTERS_MAX,
     EXPOSITION_LINES_MAX,
     EXPOSITION_SAMPLES_MAX,
@@ -158,8 +159,18 @@ def test_a_number_beyond_what_is_counted_is_not_read(value: str) -> None:
 def test_more_lines_than_are_looked_at_are_told() -> None:
     """Nothing is made of a text of more lines than the bound, comments and blanks included."""
     at_bound = "# x\n" * (EXPOSITION_LINES_MAX - 1)
-    assert not read_exposition(at_bound + "a 1").is_too_long
-    assert read_exposition(at_bound + "\na 1").is_too_long
+    assert not read_exposition(at_bound + "a 1").beyond
+    assert read_exposition(at_bound + "\na 1").beyond == f"{EXPOSITION_LINES_MAX} lines"
+
+
+def test_more_labels_than_are_kept_are_told() -> None:
+    """Samples of many labels each cost no more memory than the bound on labels has it."""
+    tags = ",".join(f'l{place}="x"' for place in range(100))
+    lines = [f'a{{{tags},n="{number}"}} 1' for number in range(EXPOSITION_LABELS_MAX // 101)]
+    assert not read_exposition("\n".join(lines)).beyond
+    read = read_exposition("\n".join([*lines, lines[0]]))
+    assert read.beyond == f"{EXPOSITION_LABELS_MAX} labels"
+    assert len(read.figures) == len(lines)
 
 
 def test_too_many_samples_are_counted_and_not_kept() -> None:

@@ -211,7 +211,9 @@ def test_a_series_that_is_there_twice_is_read_once() -> None:
 
 def test_more_than_is_looked_at_is_told() -> None:
     """Fields without end are given up at their bound, and figures and buckets beyond theirs."""
-    assert read_families(family("a", GAUGE, number(9, 1) * EXPOSITION_FIELDS_MAX)).is_too_long
+    fields = f"{EXPOSITION_FIELDS_MAX} fields"
+    assert read_families(family("a", GAUGE, number(9, 1) * EXPOSITION_FIELDS_MAX)).beyond == fields
+    assert read_families(b"\0" * (EXPOSITION_FIELDS_MAX + 1)).beyond == fields
     value = native(observing([2.0**step for step in range(200)], 0), 1.0, 200)
     one = [metric(HISTOGRAM, value, {"i": str(i)}) for i in range(EXPOSITION_SAMPLES_MAX // 200)]
     assert read_families(family("h", HISTOGRAM, *one)).left_out > 0
