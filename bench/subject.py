@@ -13,7 +13,7 @@ from bench.processes import BenchFailure
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.histogram import Histogram
 from stormproof.model.record import Record
-from stormproof.model.series import Frame, SeriesKind
+from stormproof.model.series import AnyFrame, SeriesKind
 from stormproof.store.directory import RunDirectory
 from stormproof.store.reader import load_record
 
@@ -131,7 +131,7 @@ def _measure(record: Record) -> Measured:
     )
 
 
-def _operations(record: Record, frames: list[Frame]) -> tuple[int, int]:
+def _operations(record: Record, frames: list[AnyFrame]) -> tuple[int, int]:
     operations = failed = 0
     for frame in frames:
         kinds = record.series[frame.worker]

@@ -68,7 +68,7 @@ def test_segment_recorder(tmp_path: Path) -> None:
         return Recorded(
             events=content.events,
             series=content.series,
-            frames=content.frames,
+            frames=[one.unpacked() for one in content.frames],
             failures=content.failures,
             probes=content.probes,
             ledger=bytes(content.ledger),

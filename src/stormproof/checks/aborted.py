@@ -15,7 +15,7 @@ from stormproof.model.event import DecisionEvent
 from stormproof.model.finding import Finding
 from stormproof.model.objective import Objective, Status
 from stormproof.model.record import Record
-from stormproof.model.series import Frame
+from stormproof.model.series import AnyFrame
 from stormproof.model.verdict import Judged
 from stormproof.rules.abort import AbortRules, Breach
 
@@ -40,7 +40,7 @@ def replay_aborts(record: Record) -> tuple[dict[str, DecisionEvent], list[Findin
 
 def _breaches(record: Record, to_second: int) -> list[Breach]:
     """Take the stored frames as the live rules did, and return what was broken at `to_second`."""
-    by_second: dict[int, list[Frame]] = {}
+    by_second: dict[int, list[AnyFrame]] = {}
     for frame in record.frames:
         by_second.setdefault(frame.second, []).append(frame)
     rules, broken = AbortRules(record.plan), list[Breach]()

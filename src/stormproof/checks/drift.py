@@ -22,7 +22,7 @@ from stormproof.checks.gauges import Sampled, gauge_readings
 from stormproof.checks.leaks import LONGER_S_MAX, Answer, Leak, Readings, judge_leak
 from stormproof.kernel.units import SECOND_NS, duration_text
 from stormproof.model.objective import Objective, Status
-from stormproof.model.series import Frame
+from stormproof.model.series import AnyFrame
 from stormproof.model.verdict import Judged
 from stormproof.rules.aggregate import DROPPED, NO_VALUE, Value, value_of_cell
 from stormproof.rules.catalog import metric_of
@@ -115,7 +115,7 @@ def _judge(objective: Objective, bench: Bench, sampled: Sampled) -> Leak:
     )
 
 
-def operations_by_second(frames: Iterable[Frame]) -> dict[int, int]:
+def operations_by_second(frames: Iterable[AnyFrame]) -> dict[int, int]:
     """Return how many operations all workers had done by the end of each second that was seen.
 
     A worker whose frame is missing has done what it had said before.

@@ -11,7 +11,7 @@ import msgspec
 from stormproof.model.event import Event, Failure, ProbeSample
 from stormproof.model.plan import Plan
 from stormproof.model.reading import ObservedSeries, SourceReading
-from stormproof.model.series import Frame, Series
+from stormproof.model.series import AnyFrame, Series
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +56,7 @@ class Record:
     plan: Plan
     manifest: Manifest
     series: Mapping[int, Mapping[int, Series]]  # worker -> id -> series
-    frames: tuple[Frame, ...]  # ordered by (second, worker)
+    frames: tuple[AnyFrame, ...]  # ordered by (second, worker)
     events: tuple[Event, ...]  # ordered by instant
     probes: tuple[ProbeSample, ...]  # ordered by start
     failures: tuple[Failure, ...]

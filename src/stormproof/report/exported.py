@@ -17,7 +17,7 @@ from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import OriginEvent
 from stormproof.model.histogram import Histogram
 from stormproof.model.record import Record
-from stormproof.model.series import Counts, Frame, Series, SeriesKind
+from stormproof.model.series import AnyFrame, Counts, Series, SeriesKind
 from stormproof.rules.catalog import CATALOG, USERS, USERS_BUSY, custom_metric
 from stormproof.rules.fold import Cell, fold_users
 
@@ -111,7 +111,7 @@ def lines_of(record: Record, wanted: Wanted) -> Iterator[Line]:
 
 
 def _series_lines(
-    record: Record, frames: Iterable[Frame], wanted: Wanted, start: int
+    record: Record, frames: Iterable[AnyFrame], wanted: Wanted, start: int
 ) -> Iterable[Line]:
     lines: Lines = {}
     for frame in frames:
@@ -141,7 +141,7 @@ def _add(lines: Lines, series: Series, counts: Counts, wanted: Wanted, start: in
             line.status[status] += count
 
 
-def _user_lines(frames: list[Frame], wanted: Wanted, start: int) -> Iterator[Line]:
+def _user_lines(frames: list[AnyFrame], wanted: Wanted, start: int) -> Iterator[Line]:
     for name in USER_GAUGES:
         if not wanted.takes(name, name, _NO_TAGS):
             continue

@@ -10,7 +10,7 @@ from operator import attrgetter
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.histogram import Histogram
 from stormproof.model.record import Record
-from stormproof.model.series import Frame, GeneratorHealth, SeriesKind
+from stormproof.model.series import AnyFrame, GeneratorHealth, SeriesKind
 from stormproof.rules.fold import Cell
 
 MICROSECONDS_PER_MS = 1_000
@@ -82,7 +82,7 @@ def tally_of(record: Record) -> Tally:
     return tally
 
 
-def _cells_of(record: Record, frames: Iterable[Frame], tally: Tally) -> dict[str, Cell]:
+def _cells_of(record: Record, frames: Iterable[AnyFrame], tally: Tally) -> dict[str, Cell]:
     cells: dict[str, Cell] = {}
     for frame in frames:
         known = record.series.get(frame.worker, {})

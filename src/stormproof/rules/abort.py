@@ -19,7 +19,7 @@ from typing import NamedTuple
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.objective import Objective, Status
 from stormproof.model.plan import Plan
-from stormproof.model.series import Frame, Series
+from stormproof.model.series import AnyFrame, Series
 from stormproof.rules.aggregate import Value, value_of_cell
 from stormproof.rules.catalog import Reading, metric_of
 from stormproof.rules.fold import Cell, SeriesById, counted_series
@@ -49,7 +49,7 @@ class AbortRules:
         self._rules = [_Rule(one, plan) for one in plan.objectives if one.abort is not None]
         self._series: dict[int, dict[int, Series]] = {}
 
-    def take(self, second: int, frames: Sequence[Frame], series: SeriesById) -> list[Breach]:
+    def take(self, second: int, frames: Sequence[AnyFrame], series: SeriesById) -> list[Breach]:
         """Take all frames of the next second and return what is broken now.
 
         Args:
@@ -82,7 +82,7 @@ class _Rule:
         self._seen = False
 
     def take(
-        self, second: int, frames: Sequence[Frame], series: SeriesById, valid: bool
+        self, second: int, frames: Sequence[AnyFrame], series: SeriesById, valid: bool
     ) -> Breach | None:
         if not self._first <= second < self._end:
             return None

@@ -208,21 +208,31 @@ def _means_us(
     return means
 
 
+def _arrays(
+    histogram: Histogram,
+) -> tuple[
+    np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.float64]]
+]:
+    """Return bucket indices and counts."""
+    pairs = histogram.pairs()
+    return np.array(list(pairs), np.int64), np.array(list(pairs.values()), np.float64)
+
+
 def _percentiles_us(
     steps: Sequence[Histogram],
     weights: np.ndarray[tuple[int, int], np.dtype[np.float64]],
     percentile: float,
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    buckets = sorted({index for step in steps for index in step.counts})
-    column = {index: position for position, index in enumerate(buckets)}
+    every = [_arrays(step) for step in steps]
+    buckets = np.unique(np.concatenate([indices for indices, _ in every]))
     counts = np.zeros((len(steps), len(buckets) + 1), dtype=np.float64)
-    for row, step in enumerate(steps):
-        for index, count in step.counts.items():
-            counts[row, column[index]] = count
+    for row, (step, (indices, mine)) in enumerate(zip(steps, every, strict=True)):
+        counts[row, np.searchsorted(buckets, indices)] = mine
         counts[row, -1] = step.beyond
     seen = np.cumsum(weights @ counts, axis=1)
     ranks = np.maximum(1, np.ceil(seen[:, -1] * percentile / 100))
-    values = np.array([*(highest_us(index) for index in buckets), math.inf], dtype=np.float64)
+    highest = [float(highest_us(index)) for index in buckets.tolist()]
+    values = np.array([*highest, math.inf], dtype=np.float64)
     found: np.ndarray[tuple[int], np.dtype[np.float64]] = values[
         np.minimum((seen < ranks[:, None]).sum(axis=1), len(buckets))
     ]

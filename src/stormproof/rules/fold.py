@@ -9,7 +9,7 @@ from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import ProbeSample
 from stormproof.model.histogram import Histogram
 from stormproof.model.record import Record
-from stormproof.model.series import Counts, Frame, Level, Series
+from stormproof.model.series import AnyFrame, Counts, Level, Series
 
 STATUS = "status"  # no tag of a series: its counts by status are within its cells
 THOUSANDTHS = 1_000  # what custom metrics and gauges are kept in
@@ -90,7 +90,7 @@ def matching_ids(series: SeriesById, metric: str, tags: Mapping[str, str]) -> di
 
 
 def fold_frames(
-    frames: Iterable[Frame], series: SeriesById, metric: str, tags: Mapping[str, str]
+    frames: Iterable[AnyFrame], series: SeriesById, metric: str, tags: Mapping[str, str]
 ) -> dict[int, Cell]:
     """Return second -> cell over all series of `metric` that carry all of `tags`.
 
@@ -104,9 +104,7 @@ def fold_frames(
         wanted = ids.get(frame.worker)
         if not wanted:
             continue
-        for counts in frame.counts:
-            if counts.series not in wanted:
-                continue
+        for counts in frame.counts_of(wanted):
             cell = cells.setdefault(frame.second, Cell())
             if status is None:
                 cell.add(counts)
@@ -115,18 +113,18 @@ def fold_frames(
     return cells
 
 
-def counted_series(frames: Iterable[Frame], series: SeriesById) -> dict[int, dict[int, Series]]:
+def counted_series(frames: Iterable[AnyFrame], series: SeriesById) -> dict[int, dict[int, Series]]:
     """Return the series that count in `frames`, by worker and id."""
     found: dict[int, dict[int, Series]] = {}
     for frame in frames:
         known, mine = series.get(frame.worker, {}), found.setdefault(frame.worker, {})
-        for counts in frame.counts:
-            if counts.series not in mine and counts.series in known:
-                mine[counts.series] = known[counts.series]
+        for counted in frame.series_ids():
+            if counted not in mine and counted in known:
+                mine[counted] = known[counted]
     return found
 
 
-def fold_users(frames: Iterable[Frame], *, busy: bool) -> dict[int, Cell]:
+def fold_users(frames: Iterable[AnyFrame], *, busy: bool) -> dict[int, Cell]:
     """Return second -> cell whose level is how many users there were, all workers together.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from stormproof.model.objective import Objective, Status
 from stormproof.model.plan import Plan
-from stormproof.model.series import Frame
+from stormproof.model.series import AnyFrame
 from stormproof.rules.aggregate import Value, value_of
 from stormproof.rules.bar import meets
 from stormproof.rules.evidence import is_counted
@@ -18,7 +18,7 @@ Decided = tuple[Objective, Status, float | None]
 
 def decide(
     plan: Plan,
-    frames: Sequence[Frame],
+    frames: Sequence[AnyFrame],
     series: SeriesById,
     from_second: int,
     to_second: int,
@@ -37,7 +37,7 @@ def decide(
 
 
 def answer(
-    objective: Objective, frames: Sequence[Frame], series: SeriesById, seconds: range
+    objective: Objective, frames: Sequence[AnyFrame], series: SeriesById, seconds: range
 ) -> tuple[Status, Value]:
     """Answer one objective of a gate over some seconds, with the value that decided it.
 

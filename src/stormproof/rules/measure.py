@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stormproof.model.objective import Objective
 from stormproof.model.record import Record
-from stormproof.model.series import Frame
+from stormproof.model.series import AnyFrame
 from stormproof.rules.catalog import GENERATOR, PROBES, USERS_BUSY, Reading, metric_of
 from stormproof.rules.fold import (
     STATUS,
@@ -37,7 +37,7 @@ class Measured:
 
 
 def measure(
-    objective: Objective, frames: Sequence[Frame], series: SeriesById, seconds: Collection[int]
+    objective: Objective, frames: Sequence[AnyFrame], series: SeriesById, seconds: Collection[int]
 ) -> Measured:
     """Return the cells of an objective over `seconds`, dropped iterations as +infinity.
 

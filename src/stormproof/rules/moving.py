@@ -36,17 +36,17 @@ class _Vector:
 
     def __init__(self, objective: Objective, histograms: Mapping[int, Histogram]) -> None:
         self._objective = objective
-        buckets = sorted(set[int]().union(*(one.counts for one in histograms.values())))
+        buckets = sorted(set[int]().union(*(one.pairs() for one in histograms.values())))
         self._buckets = np.array(buckets, dtype=np.int64)
         self._counts = np.zeros(len(buckets), dtype=np.int64)
         self._total = self._beyond = self._sum_us = 0
         self._seconds = {second: self._second(one) for second, one in histograms.items()}
 
     def _second(self, histogram: Histogram) -> _Second:
-        indices = np.array(list(histogram.counts), dtype=np.int64)
+        pairs = histogram.pairs()
         return _Second(
-            columns=np.searchsorted(self._buckets, indices),
-            counts=np.array(list(histogram.counts.values()), dtype=np.int64),
+            columns=np.searchsorted(self._buckets, np.array(list(pairs), dtype=np.int64)),
+            counts=np.array(list(pairs.values()), dtype=np.int64),
             total=histogram.total,
             beyond=histogram.beyond,
             sum_us=histogram.sum_us,

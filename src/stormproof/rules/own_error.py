@@ -15,7 +15,7 @@ from typing import Final
 
 from stormproof.model.histogram import Histogram
 from stormproof.model.objective import Objective
-from stormproof.model.series import Frame, GeneratorHealth
+from stormproof.model.series import AnyFrame, GeneratorHealth
 from stormproof.rules.catalog import Reading, metric_of
 
 BAR_IN_ERRORS_MIN: Final = 10
@@ -43,7 +43,7 @@ class OwnError:
         return max(error or 0.0 for error in errors) / MICROSECONDS_PER_MS
 
 
-def own_error_ms(frames: Iterable[Frame], seconds: AbstractSet[int], *, paced: bool) -> float:
+def own_error_ms(frames: Iterable[AnyFrame], seconds: AbstractSet[int], *, paced: bool) -> float:
     """Return the lateness (milliseconds) that 99 % of our own work stays below in some seconds.
 
     `paced`: late starts count, not only late receipts. 0 where nothing was measured.
@@ -55,7 +55,7 @@ def own_error_ms(frames: Iterable[Frame], seconds: AbstractSet[int], *, paced: b
     return error.ms(paced=paced)
 
 
-def too_fine(objective: Objective, frames: Iterable[Frame], seconds: AbstractSet[int]) -> str:
+def too_fine(objective: Objective, frames: Iterable[AnyFrame], seconds: AbstractSet[int]) -> str:
     """Return why the bar of a time objective is too fine for us; empty when it is not."""
     error = OwnError()
     for frame in frames:

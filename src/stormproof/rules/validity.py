@@ -20,7 +20,7 @@ from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS
 from stormproof.model.event import WorkerEvent
 from stormproof.model.histogram import Histogram
 from stormproof.model.record import Record
-from stormproof.model.series import Frame, GeneratorHealth
+from stormproof.model.series import AnyFrame, GeneratorHealth
 from stormproof.model.verdict import Generator
 from stormproof.rules.fold import merge_cells, per_second
 from stormproof.rules.windows import Windows
@@ -148,7 +148,7 @@ def _leading_cause(invalid: Mapping[int, frozenset[Cause]]) -> tuple[Cause, int]
 def validity_of(record: Record, windows: Windows) -> Validity:
     """Return the invalid seconds of the load, warm-up included."""
     seconds = windows.seconds("warmup") | windows.seconds("load")
-    by_second: dict[int, list[Frame]] = {}
+    by_second: dict[int, list[AnyFrame]] = {}
     for frame in record.frames:
         by_second.setdefault(frame.second, []).append(frame)
     died = _deaths(record, windows)
@@ -180,7 +180,7 @@ def _workers_on_core(record: Record) -> int:
     return -(-record.plan.workers // max(1, cores))
 
 
-def causes_in(frames: Iterable[Frame], workers_on_core: int) -> set[Cause]:
+def causes_in(frames: Iterable[AnyFrame], workers_on_core: int) -> set[Cause]:
     """Return what made one second of all workers invalid; empty when it is valid."""
     health = [frame.generator for frame in frames]
     used = [one.cpu_ns / SECOND_NS for one in health]

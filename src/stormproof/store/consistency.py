@@ -48,7 +48,7 @@ def contradictions_of(name: str, content: SegmentContent) -> list[str]:
     problems += [f"tells second {one} {times} times" for one, times in seconds.items() if times > 1]
     ids = Counter(one.id for one in content.series)
     problems += [f"names series {one} {times} times" for one, times in ids.items() if times > 1]
-    counted = {one.series for frame in content.frames for one in frame.counts}
+    counted = {one for frame in content.frames for one in frame.series_ids()}
     problems += [f"counts series {one}, which it never named" for one in sorted(counted - set(ids))]
     problems += _odd_figures(content)
     return problems[:1]  # one is enough to take it from a verdict, and thousands say no more

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import msgspec
 
-from stormproof.kernel.canonical import UNREADABLE, readable_json, sha256_hex
+from stormproof.kernel.canonical import UNREADABLE, readable_json, sha256_hex, size_and_digest
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 from stormproof.kernel.limits import RECORD_RESERVE_BYTES
 from stormproof.kernel.paths import is_file
@@ -98,10 +98,7 @@ class RunDirectory:
         """Write each segment's length and digest, and those of what was saved before the run;
         called once all writers have closed."""
         self.release_reserve()
-        segments = {}
-        for file in sorted(self.record.glob("*.seg")):
-            data = file.read_bytes()
-            segments[file.name] = (len(data), sha256_hex(data))
+        segments = {file.name: size_and_digest(file) for file in sorted(self.record.glob("*.seg"))}
         documents = {
             file.name: sha256_hex(file.read_bytes()) for file in (self.plan, self.manifest)
         }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from importlib.machinery import all_suffixes
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from stormproof.kernel.canonical import canonical_json, sha256_hex
+from stormproof.kernel.canonical import Digesting, canonical_json, sha256_hex
 from stormproof.kernel.errors import BadInput
 from stormproof.model.ledger import NUMPY_FIELDS
 from stormproof.model.plan import Plan
@@ -24,6 +27,8 @@ KNOWN_SEGMENT = re.compile(
     r"(controller|observer|keeper|heal(-[0-9]{1,4})?|worker-[0-9]{1,4})\.seg"
 )
 
+BUFFER_BYTES: Final = 1 << 20
+
 
 def load_record(run: RunDirectory) -> Record:
     """Read everything observed in a run.
@@ -37,21 +42,48 @@ def load_record(run: RunDirectory) -> Record:
     if _digest_of(run.plan) != manifest.plan_sha256:
         problems.append("plan.json was changed after the run began")
     problems += changed_journeys(run, plan)
-    raw = {}
+    stored = {}
     for file in sorted(run.record.glob("*.seg")):
         if file.is_file() and KNOWN_SEGMENT.fullmatch(file.name):
-            raw[file.name] = file.read_bytes()
+            stored[file.name] = read_stored(file)
         else:
             problems.append(f"{file.name} is no segment of a run")
     sealed = run.seal_file.is_file()
-    broken = _broken_seals(run, raw) if sealed else {}
+    broken = _broken_seals(run, stored) if sealed else {}
     problems += [f"{name} {what}" for name, what in broken.items()]
     contents = {}
-    for name in sorted(raw.keys() - broken.keys()):  # what was changed is no evidence
-        contents[name], found = _read_own(name, raw[name], plan.workers)
+    for name in sorted(stored.keys() - broken.keys()):  # what was changed is no evidence
+        contents[name], found = _own(name, stored[name].content, plan.workers)
         problems += [f"{name} {what}" for what in found]
     problems += _missing_segments(plan, {*contents, *broken})
     return _join(plan, manifest, contents, sealed=sealed, problems=problems)
+
+
+class StoredSegment(NamedTuple):
+    """What a file holds, with the size and digest of all that was read of it."""
+
+    content: SegmentContent
+    size: int
+    sha256: str
+
+
+def read_stored(file: Path) -> StoredSegment:
+    """Read a segment as it is stored, once, a frame at a time.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb", buffering=BUFFER_BYTES) as stream:
+        digesting = Digesting(stream)
+        content = read_segment(digesting)
+        return StoredSegment(content, *digesting.finish())
+
+
+def ledger_of(contents: Iterable[SegmentContent]) -> tuple[NDArray[np.void], ...]:
+    """Return the ledger of each segment that has one, in the bytes that were read: no copy."""
+    return tuple(
+        np.frombuffer(one.ledger, dtype=np.dtype(NUMPY_FIELDS)) for one in contents if one.ledger
+    )
 
 
 def _digest_of(document: Path) -> str:
@@ -59,9 +91,8 @@ def _digest_of(document: Path) -> str:
     return sha256_hex(canonical_json(msgspec.json.decode(document.read_bytes())))
 
 
-def _read_own(name: str, data: bytes, workers: int) -> tuple[SegmentContent, list[str]]:
-    """Read a segment with all that is wrong with it; of one that is another's nothing is kept."""
-    content = read_segment(data)
+def _own(name: str, content: SegmentContent, workers: int) -> tuple[SegmentContent, list[str]]:
+    """Return a segment with all that is wrong with it; of one that is another's nothing is kept."""
     problems = [content.problem] if content.problem else []
     if impostor := impostor_problem(name, content, workers):
         return SegmentContent(), [*problems, impostor]
@@ -97,17 +128,17 @@ def strange_files(run: RunDirectory, plan: Plan) -> list[str]:
     )
 
 
-def _broken_seals(run: RunDirectory, raw: dict[str, bytes]) -> dict[str, str]:
+def _broken_seals(run: RunDirectory, stored: dict[str, StoredSegment]) -> dict[str, str]:
     """Say of each file what its seal shows to be wrong with it."""
     try:
         seal = read_json(run.seal_file, Seal)
     except BadInput:
         return {run.seal_file.name: "cannot be read"}
-    broken = dict.fromkeys(sorted(set(seal.segments) - set(raw)), "is missing")
-    for name, data in raw.items():
+    broken = dict.fromkeys(sorted(set(seal.segments) - set(stored)), "is missing")
+    for name, found in stored.items():
         if name not in seal.segments:
             broken[name] = "was added after the seal"
-        elif seal.segments[name] != (len(data), sha256_hex(data)):
+        elif seal.segments[name] != (found.size, found.sha256):
             broken[name] = "was changed after the seal"
     for name, digest in seal.documents.items():
         file = run.path / name
@@ -148,11 +179,7 @@ def _join(
         events=tuple(sorted((e for one in every for e in one.events), key=lambda e: e.at_ns)),
         probes=tuple(sorted((p for one in every for p in one.probes), key=lambda p: p.start_ns)),
         failures=tuple(f for one in every for f in one.failures),
-        ledger=tuple(
-            np.frombuffer(bytes(one.ledger), dtype=np.dtype(NUMPY_FIELDS))
-            for one in every
-            if one.ledger
-        ),
+        ledger=ledger_of(every),
         observed={one.id: one for one in observer.observed},
         readings=tuple(sorted(observer.readings, key=lambda one: (one.start_ns, one.source))),
         sealed=sealed,

@@ -11,12 +11,14 @@ checksum is wrong: a torn tail costs its frame and nothing before it. A write th
 from __future__ import annotations
 
 import errno
+import io
 import os
 import struct
 import zlib
 from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -27,7 +29,7 @@ from stormproof.model.event import Event, Failure, ProbeSample
 from stormproof.model.ledger import ENTRY_BYTES
 from stormproof.model.native import unpacked
 from stormproof.model.reading import ObservedSeries, SourceReading
-from stormproof.model.series import Frame, Series
+from stormproof.model.series import Frame, Series, StoredFrame
 
 MAGIC = b"SPSEG01\n"
 HEADER = struct.Struct("<IIB")
@@ -70,7 +72,7 @@ class SegmentContent(msgspec.Struct, kw_only=True):
     meta: Meta | None = None
     events: list[Event] = []
     series: list[Series] = []
-    frames: list[Frame] = []
+    frames: list[StoredFrame] = []
     failures: list[Failure] = []
     probes: list[ProbeSample] = []
     observed: list[ObservedSeries] = []
@@ -171,6 +173,7 @@ def _failure(path: Path, error: OSError) -> EnvironmentFailure:
 
 
 _OBSERVED = msgspec.msgpack.Decoder(ObservedSeries)
+_FRAME = msgspec.msgpack.Decoder(StoredFrame)
 _READING = msgspec.msgpack.Decoder(SourceReading)
 _DECODERS = {
     FrameKind.META: msgspec.msgpack.Decoder(Meta),
@@ -183,42 +186,53 @@ _DECODERS = {
 }
 
 
-def read_segment(data: bytes) -> SegmentContent:
-    """Read a segment up to its first broken frame; never raises on broken data."""
+class Readable(Protocol):
+    """What a segment is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next `size` bytes, fewer at the end."""
+
+
+def read_segment(source: bytes | Readable) -> SegmentContent:
+    """Read a segment up to its first broken frame; never raises on broken data.
+
+    Of a stream no more than a frame is held beside what is kept.
+    """
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
     content = SegmentContent()
-    if data[: len(MAGIC)] != MAGIC:
+    if stream.read(len(MAGIC)) != MAGIC:
         content.problem = "is not a record segment"
         return content
-    at = len(MAGIC)
-    while at < len(data) and not content.problem and content.end is None:
-        at = _read_frame(data, at, content)
+    at: int | None = len(MAGIC)
+    while at is not None and not content.problem and content.end is None:
+        at = _read_frame(stream, at, content)
     if not content.problem and content.end is None:
         content.problem = "ends without its end mark"
-    elif not content.problem and at < len(data):
+    elif not content.problem and stream.read(1):
         content.problem = f"goes on after its end mark at byte {at}"
     return content
 
 
-def _read_frame(data: bytes, at: int, content: SegmentContent) -> int:
-    """Take the frame at `at` into `content`; return where the next one starts."""
-    start = at + HEADER.size
-    if start > len(data):
-        content.problem = f"is cut at byte {at}"
-        return at
+def _read_frame(stream: Readable, at: int, content: SegmentContent) -> int | None:
+    """Take the frame at `at` into `content`; return where the next one starts, None at the end."""
+    header = stream.read(HEADER.size)
+    if len(header) < HEADER.size:
+        content.problem = f"is cut at byte {at}" if header else ""
+        return None
     length: int
-    length, checksum, kind = HEADER.unpack_from(data, at)
-    payload = data[start : start + length]
-    if length > SEGMENT_FRAME_BYTES_MAX or len(payload) < length:
+    length, checksum, kind = HEADER.unpack(header)
+    payload = stream.read(length) if length <= SEGMENT_FRAME_BYTES_MAX else b""
+    if len(payload) < length:
         content.problem = f"is cut at byte {at}"
-        return at
+        return None
     if zlib.crc32(payload, zlib.crc32(bytes([kind]))) != checksum:
         content.problem = f"has a wrong checksum at byte {at}"
-        return at
+        return None
     try:
         _take(FrameKind(kind), payload, content)
     except (ValueError, msgspec.DecodeError, msgspec.ValidationError) as error:
         content.problem = f"has an unreadable frame at byte {at}: {error}"
-    return start + length
+    return at + HEADER.size + length
 
 
 def _take_figures(kind: FrameKind, payload: bytes, content: SegmentContent) -> None:
@@ -249,7 +263,7 @@ def _take(kind: FrameKind, payload: bytes, content: SegmentContent) -> None:
         case Series():
             content.series.append(value)
         case Frame():
-            content.frames.append(value)
+            content.frames.append(_FRAME.decode(payload))  # `value` has shown that it can be read
         case Failure():
             content.failures.append(value)
         case End():

@@ -49,7 +49,7 @@ def write_run(
         failures = [one for one in given.failures if one.worker == worker]
         for frame in given.frames:
             if frame.worker == worker:
-                segment.frame(frame, known, failures)
+                segment.frame(frame.unpacked(), known, failures)
                 known, failures = [], []
         if worker == 0:
             for entries in given.ledger:

@@ -50,7 +50,8 @@ async def test_record_holds_what_was_shown(tmp_path: Path, target: TargetServer)
     for worker in (0, 1):
         content = observed.segment(worker)
         assert content.end == End(how="finished")
-        assert content.frames == [one for one in observed.frames if one.worker == worker]
+        stored = [one.unpacked() for one in content.frames]
+        assert stored == [one for one in observed.frames if one.worker == worker]
         assert content.series == list(observed.series[worker].values())[: len(content.series)]
         seconds = [one.second for one in content.frames]
         assert seconds == list(range(seconds[0], seconds[-1] + 1))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from copy import deepcopy
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.builders import frame
 
+from stormproof.model import histogram
 from stormproof.model.histogram import Histogram, index_of
 from stormproof.model.series import Counts, Frame, Level, Series, SeriesKind
 from stormproof.rules.fold import Cell, fold_frames, merge_cells, merge_levels
@@ -90,6 +93,37 @@ def test_what_was_merged_can_be_taken_back(cells: list[Cell], place: int) -> Non
     others.remove(gone)
     assert whole == merge_cells(others)
     assert all(whole.response.counts.values())
+
+
+@given(
+    st.lists(st.tuples(VALUES, st.integers(0, 2**40), st.booleans()), max_size=9),
+    st.sampled_from([0, 2, 64]),
+)
+def test_what_waits_to_be_merged_counts_at_once(
+    parts: list[tuple[list[int], int, bool]], waiting: int
+) -> None:
+    """However many parts wait, and whether anybody looks between, a histogram is their sum."""
+    expected: Counter[int] = Counter()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(histogram, "WAITING_MAX", waiting)
+        whole = Histogram()
+        for values, times, looks in parts:
+            indices = [index_of(one) for one in values]
+            part = Histogram()
+            part.add(indices, [times] * len(indices))
+            whole.merge(part)
+            for index in indices:
+                expected[index] += times
+            assert not looks or whole.counts == expected
+            assert whole.pairs() == expected
+            assert whole.total == expected.total()
+    assert whole.counts == expected
+
+
+def test_buckets_without_a_count_each_are_no_histogram() -> None:
+    """As many counts as buckets, or it is an error."""
+    with pytest.raises(ValueError, match="2 buckets with 1 counts"):
+        Histogram().add([1, 2], [1])
 
 
 @given(st.lists(LEVELS, max_size=6), st.randoms(use_true_random=False))

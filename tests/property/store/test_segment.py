@@ -11,7 +11,7 @@ from tests.builders import health
 
 from stormproof.model.event import DecisionEvent, EndEvent, Failure, ProbeSample, WarningEvent
 from stormproof.model.ledger import ENTRY_BYTES
-from stormproof.model.series import Counts, Frame, Level, Series, SeriesKind
+from stormproof.model.series import Counts, Frame, Level, Series, SeriesKind, StoredFrame
 from stormproof.store.segment import (
     MAGIC,
     End,
@@ -54,6 +54,14 @@ EVENTS = st.one_of(
         action=TEXTS,
     ),
 )
+FRAMES = st.builds(
+    Frame,
+    worker=st.integers(0, 63),
+    second=st.integers(-100, 100_000),
+    at_ns=COUNTS,
+    counts=st.lists(ONES, max_size=3),
+    generator=st.just(health()),
+)
 PIECES = st.one_of(
     st.tuples(st.just(FrameKind.EVENT), EVENTS),
     st.tuples(
@@ -66,17 +74,7 @@ PIECES = st.one_of(
             tags=st.dictionaries(TEXTS, TEXTS, max_size=3),
         ),
     ),
-    st.tuples(
-        st.just(FrameKind.FRAME),
-        st.builds(
-            Frame,
-            worker=st.integers(0, 63),
-            second=st.integers(-100, 100_000),
-            at_ns=COUNTS,
-            counts=st.lists(ONES, max_size=3),
-            generator=st.just(health()),
-        ),
-    ),
+    st.tuples(st.just(FrameKind.FRAME), FRAMES),
     st.tuples(
         st.just(FrameKind.FAILURE),
         st.builds(
@@ -129,7 +127,7 @@ def _read(content: SegmentContent) -> list[Any]:
     return [
         content.events,
         content.series,
-        content.frames,
+        [one.unpacked() for one in content.frames],
         content.failures,
         content.probes,
         bytes(content.ledger),
@@ -157,6 +155,16 @@ def test_whatever_was_written_is_read(pieces: list[tuple[FrameKind, Any]]) -> No
     assert content.problem == ""
     assert content.meta == META
     assert _read(content) == _expected(pieces)
+
+
+@given(FRAMES, st.sets(st.integers(0, 999), max_size=3))
+def test_a_stored_frame_says_what_was_written(frame: Frame, others: set[int]) -> None:
+    """Unpacked whole or a series at a time, a frame that was read is the one that was written."""
+    stored = msgspec.msgpack.decode(msgspec.msgpack.encode(frame), type=StoredFrame)
+    assert stored.unpacked() == frame
+    assert list(stored.series_ids()) == list(frame.series_ids())
+    wanted = others | set(list(frame.series_ids())[:1])
+    assert list(stored.counts_of(wanted)) == list(frame.counts_of(wanted))
 
 
 @settings(max_examples=25)

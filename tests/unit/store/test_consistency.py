@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.builders import ITERATIONS, counted, frame, series
 
 from stormproof.model.observed import ObservedKind
 from stormproof.model.reading import ObservedSeries, SourceReading
-from stormproof.model.series import Frame, Series
+from stormproof.model.series import Series, StoredFrame
 from stormproof.store.consistency import contradictions_of, impostor_problem, worker_of
 from stormproof.store.segment import Meta, SegmentContent
 
@@ -17,15 +18,16 @@ KNOWN = list(series().values())
 def _content(
     writer: str = "worker-1",
     *,
-    frames: list[Frame] | None = None,
+    frames: list[StoredFrame] | None = None,
     known: list[Series] = KNOWN,
 ) -> SegmentContent:
     meta = Meta(writer=writer, pid=1, boot_id="b", at_ns=0, wall_ns=0)
     return SegmentContent(meta=meta, frames=frames or [], series=known)
 
 
-def _second(second: int, worker: int = 1) -> Frame:
-    return frame(worker, second, [counted(ITERATIONS, 5)])
+def _second(second: int, worker: int = 1) -> StoredFrame:
+    written = msgspec.msgpack.encode(frame(worker, second, [counted(ITERATIONS, 5)]))
+    return msgspec.msgpack.decode(written, type=StoredFrame)
 
 
 def test_a_segment_of_its_own_writer_is_no_impostor() -> None:
