@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.delivery import measure_delivery
+from bench.checking import measure_checking
+from bench.judging import measure_judging
 from bench.link import measure_link
 from bench.machine import describe, version_of
 from bench.memory import measure_memory
@@ -37,7 +38,8 @@ MEASUREMENTS: dict[str, Callable[[int], Section]] = {
     "stalls": measure_stalls,
     "stamps": measure_stamps,
     "link": measure_link,
-    "delivery": measure_delivery,
+    "checking": measure_checking,
+    "judging": measure_judging,
     "scraping": measure_scraping,
 }
 LONG: dict[str, Callable[[int], Section]] = {"soak": measure_soak}  # only when named

@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stormproof.checks.history import Ints, Mask, Reads, Table, Told, is_absent, is_text
+from stormproof.checks.history import Changes, Ints, Mask, Reads, Told
 from stormproof.checks.ledger import FOREVER_NS, Words
+from stormproof.checks.lookup import Lookup, dated
 from stormproof.checks.outcome import Measurement, Outcome
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.finding import Finding, Witness
-from stormproof.model.history import Function, Step
+from stormproof.model.history import FLAG_ABSENT, FLAG_TEXT, Function, Step
 
+Indices = NDArray[np.int32]
 READ_AT_THE_END: Final = "have each counter read once more when the load has ended"
 READ_FIRST: Final = "have each counter read before its first change, as in `prepare`"
 CUT: Final = "the record was cut off: what is missing from it may explain what was read"
@@ -30,19 +33,23 @@ CUT: Final = "the record was cut off: what is missing from it may explain what w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bounds:
-    """The numeric reads of counters by key and begin, and what each may be."""
+    """The numeric reads of counters by key and begin, and what each may be; and the counters."""
 
     reads: Reads
+    value: Ints
     low: Ints
     high: Ints
     is_known: Mask  # it is known what the counter starts with
     is_quiet: Mask  # the last change had been made when it began
+    keys: Words  # of the counters, rising
+    is_start_known: Mask  # a counter
+    made_ns: Ints  # a counter: when its last acknowledged change had ended, -1 for none
+    read_ns: Ints  # a counter: when its last read began, -1 for none
 
     @property
     def is_off(self) -> Mask:
         """Which reads no changes explain."""
-        value = self.reads.value.view(np.int64)
-        mask: Mask = self.is_known & ((value < self.low) | (value > self.high))
+        mask: Mask = self.is_known & ((self.value < self.low) | (self.value > self.high))
         return mask
 
 
@@ -64,15 +71,13 @@ def check_counters(told: Told) -> Outcome:
     changes = changes.where(~np.isin(changes.key, written)) if len(written) else changes
     if not len(changes):
         return _written_as_well()
-    keys = np.unique(changes.key)
     reads = told.history.reads.of(Function.READ)
-    reads = reads.where(np.isin(reads.key, keys) & ~is_text(reads) & ~is_absent(reads))
-    reads = reads.where(np.lexsort((reads.began_ns, reads.key)))
-    bounds = _bounds(changes, reads, keys)
+    reads = reads.where((reads.flags & (FLAG_TEXT | FLAG_ABSENT)) == 0).unkept()
+    bounds = _bounds(changes.unkept(), reads)
     off = np.flatnonzero(bounds.is_off)
     is_asked = told.breaks("counter_off", len(off))
     accused = off if is_asked else np.flatnonzero(bounds.is_off & bounds.is_quiet)
-    why, remedy = _doubt(told, changes, bounds, keys)
+    why, remedy = _doubt(told, bounds)
     findings = []
     if told.history.whole and len(accused):
         findings.append(_off(bounds, accused, told))
@@ -99,107 +104,143 @@ def _written_as_well() -> Outcome:
     return Outcome(measured={("counter_off", ""): measured})
 
 
-def _bounds(changes: Table, reads: Reads, keys: Words) -> _Bounds:
-    by = changes.value.view(np.int64)
-    must, may = changes.step == Step.OK, changes.step != Step.REFUSED
-    up, down = by > 0, by < 0
-    sums = _Sums(changes, reads, keys)
-    low = sums.ended_before(must & up) + sums.begun_by_the_end(may & down)
-    high = sums.begun_by_the_end(may & up) + sums.ended_before(must & down)
-    starts, is_known = _starts(changes, reads, keys)
-    last_ns = np.full(len(keys), -1, np.int64)
-    known_ns = np.where(changes.ended_ns < FOREVER_NS, changes.ended_ns, changes.began_ns)
-    np.maximum.at(last_ns, np.searchsorted(keys, changes.key), known_ns)
-    is_quiet = reads.began_ns > last_ns[np.searchsorted(keys, reads.key)]
+def _bounds(changes: Changes, reads: Reads) -> _Bounds:
+    keys = np.unique(changes.key)
+    counters = Lookup(keys)
+    of_change = counters.find(changes.key)[0].astype(np.int32)
+    reads, of_read = _ranked(reads, counters, len(keys))
+    low, high = _summed(changes, of_change, reads, of_read, len(keys))
+    start, is_start_known = _starts(changes, of_change, reads, of_read, len(keys))
+    low += start[of_read]
+    high += start[of_read]
+    last_ns, made_ns = _last_ns(changes, of_change, len(keys))
+    began_ns = reads.began_ns
     return _Bounds(
-        reads=reads, low=low + starts, high=high + starts, is_known=is_known, is_quiet=is_quiet
+        reads=reads,
+        value=reads.value.view(np.int64),
+        low=low,
+        high=high,
+        is_known=is_start_known[of_read],
+        is_quiet=began_ns > last_ns[of_read],
+        keys=keys,
+        is_start_known=is_start_known,
+        made_ns=made_ns,
+        read_ns=_latest_ns(of_read, began_ns, len(keys)),
     )
 
 
+def _ranked(reads: Reads, counters: Lookup, keys: int) -> tuple[Reads, Indices]:
+    """Return the reads of counters by key and begin, and the index of the key of each."""
+    of_read, is_counter = counters.find(reads.key)
+    reads, of_read = reads.where(is_counter).unkept(), of_read[is_counter]
+    order = np.argsort(dated([(of_read, reads.began_ns)], keys)[0], kind="stable")
+    return reads.where(order).unkept(), of_read[order].astype(np.int32)
+
+
+def _last_ns(changes: Changes, of_change: Indices, keys: int) -> tuple[Ints, Ints]:
+    """Return, a counter, when its last change had ended, or begun where its end is unknown, and
+    when its last acknowledged one had."""
+    ended_ns, is_made = changes.ended_ns, changes.step == Step.OK
+    known_ns = np.where(ended_ns < FOREVER_NS, ended_ns, changes.began_ns)
+    made_ns = _latest_ns(of_change[is_made], ended_ns[is_made], keys)
+    return _latest_ns(of_change, known_ns, keys), made_ns
+
+
+def _latest_ns(of_key: Indices, at_ns: Ints, keys: int) -> Ints:
+    """Return the latest instant of each key, -1 for none."""
+    latest_ns = np.full(keys, -1, np.int64)
+    np.maximum.at(latest_ns, of_key, at_ns)
+    return latest_ns
+
+
+def _summed(
+    changes: Changes, of_change: Indices, reads: Reads, of_read: Indices, keys: int
+) -> tuple[Ints, Ints]:
+    """Return, a read, the least and the most that the changes around it add up to."""
+    low, high = np.zeros(len(reads), np.int64), np.zeros(len(reads), np.int64)
+    by, is_made = changes.value.view(np.int64), changes.step == Step.OK
+    sums = _Sums(of_change[is_made], changes.ended_ns[is_made], of_read, reads.began_ns, keys)
+    sums.add(low, np.maximum(by, 0)[is_made], "left")
+    sums.add(high, np.minimum(by, 0)[is_made], "left")
+    del sums
+    may = changes.step != Step.REFUSED
+    sums = _Sums(of_change[may], changes.began_ns[may], of_read, reads.ended_ns, keys)
+    sums.add(high, np.maximum(by, 0)[may], "right")
+    sums.add(low, np.minimum(by, 0)[may], "right")
+    return low, high
+
+
 class _Sums:
-    """Sums of the changes of a read's key, up to an instant of the read."""
+    """Sums of changes of a read's key, up to an instant of the read."""
 
-    def __init__(self, changes: Table, reads: Reads, keys: Words) -> None:
-        self._changes = changes
-        self._reads = reads
-        self._change_key = np.searchsorted(keys, changes.key)
-        self._read_key = np.searchsorted(keys, reads.key)
+    def __init__(
+        self, of_change: Indices, at_ns: Ints, of_read: Indices, until_ns: Ints, keys: int
+    ) -> None:
+        changes, self._until = dated([(of_change, at_ns), (of_read, until_ns)], keys)
+        self._order = np.argsort(changes).astype(np.int32)
+        self._changes = changes[self._order]
+        number = np.bincount(of_change, minlength=keys)
+        self._begin = np.cumsum(number) - number
+        self._of_read = of_read
 
-    def ended_before(self, rows: Mask) -> Ints:
-        """Return, a read, the sum of the changes among `rows` that had ended when it began."""
-        return self._sum(rows, self._changes.ended_ns, self._reads.began_ns, "left")
-
-    def begun_by_the_end(self, rows: Mask) -> Ints:
-        """Return, a read, the sum of the changes among `rows` that had begun when it ended."""
-        return self._sum(rows, self._changes.began_ns, self._reads.ended_ns, "right")
-
-    def _sum(self, rows: Mask, at_ns: Ints, until_ns: Ints, side: Literal["left", "right"]) -> Ints:
-        if not rows.any():
-            return np.zeros(len(self._reads), np.int64)
-        key, at_ns = self._change_key[rows], at_ns[rows]
-        order = np.lexsort((at_ns, key)) if key.any() else np.argsort(at_ns, kind="stable")
-        total = np.cumsum(self._changes.value.view(np.int64)[rows][order])
-        total = np.concatenate([np.zeros(1, np.int64), total])
-        key, at_ns = key[order], at_ns[order]
-        sums = np.zeros(len(self._reads), np.int64)
-        begins = np.searchsorted(key, self._read_key)
-        ends = np.searchsorted(key, self._read_key, side="right")
-        first = np.unique(self._read_key, return_index=True)[1]
-        for low, high in zip(first, np.append(first[1:], len(self._read_key)), strict=True):
-            begin, end = int(begins[low]), int(ends[low])
-            upto = begin + np.searchsorted(at_ns[begin:end], until_ns[low:high], side=side)
-            sums[low:high] = total[upto] - total[begin]
-        return sums
+    def add(self, found: Ints, by: Ints, side: Literal["left", "right"]) -> None:
+        """Add, a read, the sum of `by` over the changes of its key before its instant, or up to
+        it."""
+        if not by.any():
+            return
+        sums = np.zeros(len(by) + 1, np.int64)
+        np.cumsum(by[self._order], out=sums[1:])
+        found += sums[np.searchsorted(self._changes, self._until, side=side)]
+        found -= sums[self._begin][self._of_read]
 
 
-def _starts(changes: Table, reads: Reads, keys: Words) -> tuple[Ints, Mask]:
-    """Return, a read, what its counter starts with, and whether that is known.
+def _starts(
+    changes: Changes, of_change: Indices, reads: Reads, of_read: Indices, keys: int
+) -> tuple[Ints, Mask]:
+    """Return, a counter, what it starts with, and whether that is known.
 
     That is what the first read says, if it ended before the first change began.
     """
-    first_ns = np.full(len(keys), FOREVER_NS, np.int64)
-    np.minimum.at(first_ns, np.searchsorted(keys, changes.key), changes.began_ns)
-    of_key, first_read = np.unique(reads.key, return_index=True)
-    ended_ns, value = reads.ended_ns[first_read], reads.value.view(np.int64)[first_read]
-    is_known = ended_ns < first_ns[np.searchsorted(keys, of_key)]
-    at = np.searchsorted(of_key, reads.key)
-    return np.where(is_known, value, 0)[at], is_known[at]
+    first_ns = np.full(keys, FOREVER_NS, np.int64)
+    np.minimum.at(first_ns, of_change, changes.began_ns)
+    is_first = np.flatnonzero(np.diff(of_read, prepend=-1))
+    of_key, firsts = of_read[is_first], reads.where(is_first)
+    value, is_known = np.zeros(keys, np.int64), np.zeros(keys, np.bool_)
+    is_known[of_key] = firsts.ended_ns < first_ns[of_key]
+    value[of_key] = np.where(is_known[of_key], firsts.value.view(np.int64), 0)
+    return value, is_known
 
 
-def _doubt(told: Told, changes: Table, bounds: _Bounds, keys: Words) -> tuple[str, str]:
+def _doubt(told: Told, bounds: _Bounds) -> tuple[str, str]:
     """Return why nothing off would be no proof, and what to do."""
     if not told.history.whole:
         return CUT, "let the run go to its end"
-    made = changes.where(changes.step == Step.OK)
-    if not len(made):
+    is_made = bounds.made_ns >= 0
+    if not is_made.any():
         return "no change of a counter was acknowledged", "check what the journey tells the ledger"
-    unknown = np.setdiff1d(made.key, bounds.reads.key[bounds.is_known])
+    unknown = np.flatnonzero(is_made & ~bounds.is_start_known)
     if len(unknown):
-        names = told.history.key_text(int(unknown[0]))
-        text = f"nobody knows what {counted(len(unknown), 'counter')} started with (first: {names})"
+        name = told.history.key_text(int(bounds.keys[unknown[0]]))
+        text = f"nobody knows what {counted(len(unknown), 'counter')} started with (first: {name})"
         return text, READ_FIRST
-    last_ns = np.full(len(keys), -1, np.int64)
-    np.maximum.at(last_ns, np.searchsorted(keys, made.key), made.ended_ns)
-    read_ns = np.full(len(keys), -1, np.int64)
-    np.maximum.at(read_ns, np.searchsorted(keys, bounds.reads.key), bounds.reads.began_ns)
-    unread = np.flatnonzero((last_ns >= 0) & (read_ns <= last_ns))
+    unread = np.flatnonzero(is_made & (bounds.read_ns <= bounds.made_ns))
     if len(unread):
-        name = told.history.key_text(int(keys[unread[0]]))
+        name = told.history.key_text(int(bounds.keys[unread[0]]))
         text = f"{counted(len(unread), 'counter')} never read after the last change (first: {name})"
         return text, READ_AT_THE_END
     return "", ""
 
 
 def _off(bounds: _Bounds, off: Ints, told: Told) -> Finding:
-    reads = bounds.reads
-    witnesses = []
-    for one in off[:FINDINGS_LISTED_MAX].tolist():
-        began_ns, low, high = int(reads.began_ns[one]), int(bounds.low[one]), int(bounds.high[one])
+    shown, witnesses = off[:FINDINGS_LISTED_MAX], []
+    reads = bounds.reads.where(shown)
+    for row, one in enumerate(shown.tolist()):
+        began_ns, low, high = int(reads.began_ns[row]), int(bounds.low[one]), int(bounds.high[one])
         due = f"{low} was due" if low == high else f"{low} to {high} were due"
         what = (
-            f"{told.history.key_text(int(reads.key[one]))} read as"
-            f" {int(reads.value.view(np.int64)[one])} by user {int(reads.user[one])} between"
-            f" {told.at(began_ns)} and {told.at(int(reads.ended_ns[one]))}, when {due}"
+            f"{told.history.key_text(int(reads.key[row]))} read as"
+            f" {int(bounds.value[one])} by user {int(reads.user[row])} between"
+            f" {told.at(began_ns)} and {told.at(int(reads.ended_ns[row]))}, when {due}"
         )
         witnesses.append(Witness(what=what, at_ns=began_ns))
     return Finding(

@@ -61,14 +61,15 @@ def _differs(seen: Table, more: Words | None = None) -> Mask:
 def _finding(seen: Table, doubled: list[int], told: Told) -> Finding:
     history, witnesses = told.history, []
     for row in doubled[:FINDINGS_LISTED_MAX]:
+        two = seen.where(np.array([row, row + 1]))
         sights = " and ".join(
-            f"{history.value_text(int(seen.other[one]))} (seen by user {int(seen.user[one])}"
-            f" at {told.at(int(seen.ended_ns[one]))})"
-            for one in (row, row + 1)
+            f"{history.value_text(int(two.other[one]))} (seen by user {int(two.user[one])}"
+            f" at {told.at(int(two.ended_ns[one]))})"
+            for one in (0, 1)
         )
-        kind, key = history.key_text(int(seen.key[row])), history.value_text(int(seen.value[row]))
+        kind, key = history.key_text(int(two.key[0])), history.value_text(int(two.value[0]))
         what = f"{kind} {key} had the effects {sights}"
-        witnesses.append(Witness(what=what, at_ns=int(seen.ended_ns[row + 1])))
+        witnesses.append(Witness(what=what, at_ns=int(two.ended_ns[1])))
     return Finding(
         kind="effect-duplicated",
         title=f"{counted(len(doubled), 'key')} acted on more than once",

@@ -1,19 +1,21 @@
 """The history as tables: changes, reads and facts of all workers, with their instants.
 
-A table is a numpy structure of arrays, a row an operation. `ended_ns` of what never ended is
-FOREVER_NS: it may still happen.
+A table says which entries of the ledger its operations are; a column is read from them when it is
+asked for, and kept by nobody: of millions of operations each checker needs a few columns only.
+`ended_ns` of what never ended is FOREVER_NS: it may still happen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Final, Self, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stormproof.checks.ledger import FOREVER_NS, SLICE, Entries, Words
+from stormproof.checks.segments import Held, Places, Segments, pieces_of
 from stormproof.model.history import (
     CHANGES,
     ELEMENTS_PER_ENTRY,
@@ -24,7 +26,6 @@ from stormproof.model.history import (
     NAME_BYTES_PER_ENTRY,
     OPERATION_FIELDS,
     READS,
-    WITH_OTHER,
     Function,
     Step,
     number_of,
@@ -37,56 +38,147 @@ Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 _PLAIN_NUMBER_MAX: Final = 2**53
-_Kind = TypeVar("_Kind", bound="Table")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """Operations: who did what to which key, from when to when, and how it ended (`Step`)."""
 
-    function: Bytes
-    flags: Bytes
-    step: Bytes
-    user: NDArray[np.uint32]
-    key: Words
-    value: Words
-    other: Words
-    began_ns: Ints
-    ended_ns: Ints
+    segments: Segments
+    places: Places
+    kept: dict[str, NDArray[Any]] | None = None  # columns that were read; of a whole history none
 
     def __len__(self) -> int:
         """Return the number of operations."""
-        return len(self.key)
+        return len(self.places)
 
     def where(self, rows: Mask | Ints) -> Self:
         """Return some of the operations."""
-        return self._each(lambda column: column[rows])
+        is_all = rows.dtype == np.bool_ and bool(rows.all())
+        return self._taken(slice(None) if is_all else rows)
 
     def of(self, *functions: Function) -> Self:
         """Return the operations of some functions."""
-        chosen = np.isin(self.function, functions)
-        return self if bool(chosen.all()) else self.where(chosen)
+        function, chosen = self.function, np.zeros(len(self), np.bool_)
+        for one in functions:
+            chosen |= function == one
+        return self.where(chosen)
 
-    def _each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Self:
-        return type(self)(**{one.name: change(getattr(self, one.name)) for one in fields(self)})
+    def unkept(self) -> Self:
+        """Return the same operations, whose columns are read anew each time: for millions."""
+        return replace(self, kept=None)
+
+    def _taken(self, rows: Mask | Ints | slice) -> Self:
+        return replace(self, places=self.places[rows], kept={})
+
+    def _column(self, name: str) -> NDArray[Any]:
+        if self.kept is None:
+            return self.segments.column(name, self.places)
+        if name not in self.kept:
+            self.kept[name] = self.segments.column(name, self.places)
+        return self.kept[name]
+
+    @property
+    def flags(self) -> Bytes:
+        """Return what the values are, and the function."""
+        return self._column("flags")
+
+    @property
+    def function(self) -> Bytes:
+        """Return what each did (`Function`)."""
+        return self.flags & np.uint8(FUNCTION_MASK)
+
+    @property
+    def step(self) -> Bytes:
+        """Return how each ended."""
+        return self._column("kind")
+
+    @property
+    def user(self) -> NDArray[np.uint32]:
+        """Return who did it."""
+        return self._column("user")
+
+    @property
+    def key(self) -> Words:
+        """Return the key of each."""
+        return self._column("key")
+
+    @property
+    def value(self) -> Words:
+        """Return the value of each."""
+        return self._column("value")
+
+    @property
+    def other(self) -> Words:
+        """Return what else those say whose functions are WITH_OTHER."""
+        return self._column("other")
+
+    @property
+    def began_ns(self) -> Ints:
+        """Return when each began."""
+        return self._column("at_ns").view(np.int64)
+
+    @property
+    def ended_ns(self) -> Ints:
+        """Return when each had ended."""
+        return self._column("at_ns").view(np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes(Table):
+    """Changes, by the entries that began them, and what became of each."""
+
+    steps: Bytes
+    over_ns: Ints
+
+    def _taken(self, rows: Mask | Ints | slice) -> Self:
+        steps, over_ns = self.steps[rows], self.over_ns[rows]
+        return replace(self, places=self.places[rows], kept={}, steps=steps, over_ns=over_ns)
+
+    @property
+    def step(self) -> Bytes:
+        """Return how each ended, UNKNOWN where nobody said."""
+        return self.steps
+
+    @property
+    def ended_ns(self) -> Ints:
+        """Return when each had ended, FOREVER_NS where that is unknown."""
+        return self.over_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reads(Table):
     """Reads; those of sets have `count` elements in the history from `first` on."""
 
-    first: Ints
-    count: Ints
+    @property
+    def other(self) -> Words:
+        """Return zeros: a read says nothing else."""
+        return np.broadcast_to(np.uint64(0), len(self))
+
+    @property
+    def began_ns(self) -> Ints:
+        """Return when each began, which its entry says."""
+        return self._column("other").view(np.int64)
+
+    @property
+    def count(self) -> Ints:
+        """Return how many elements each holds."""
+        return self._column("more").astype(np.int64)
+
+    @property
+    def first(self) -> Ints:
+        """Return where the elements of each begin: in the entries ahead of its own."""
+        return ELEMENTS_PER_ENTRY * (self.places.astype(np.int64) - pieces_of(self.count))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """Everything that journeys told of the target's data; `whole`: nothing of it was cut off."""
 
-    changes: Table
+    changes: Changes
     reads: Reads
     facts: Table
-    elements: Words
+    elements: Held
     names: dict[int, str]
     whole: bool
 
@@ -140,161 +232,103 @@ def read_history(segments: Sequence[Entries], *, whole: bool) -> History:
     Raises:
         ValueError: changes are not numbered as a worker numbers them.
     """
-    every = [segment.view(np.dtype(OPERATION_FIELDS)) for segment in segments]
-    elements, offsets = _elements(every)
+    every = Segments(tuple(one.view(np.dtype(OPERATION_FIELDS)) for one in segments))
     return History(
-        changes=_joined(Table, [_changes(one) for one in every]),
-        reads=_joined(Reads, [_reads(*one) for one in zip(every, offsets, strict=True)]),
-        facts=_joined(Table, [_facts(one) for one in every]),
-        elements=elements,
-        names={word: text for one in every for word, text in _names(one).items()},
+        changes=_changes(every),
+        reads=Reads(segments=every, places=_places(every, _is_read)),
+        facts=Table(segments=every, places=_places(every, _is_fact)),
+        elements=Held(every),
+        names={word: text for one in every.parts for word, text in _names(one).items()},
         whole=whole,
     )
 
 
-def _joined(kind: type[_Kind], parts: list[_Kind]) -> _Kind:
-    if len(parts) == 1:
-        return parts[0]
-    return kind(
-        **{
-            one.name: np.concatenate(
-                [_EMPTY[one.name], *(getattr(part, one.name) for part in parts)]
-            )
-            for one in fields(kind)
-        }
-    )
+def _sliced(rows: Entries) -> Iterator[tuple[int, Entries]]:
+    for start in range(0, len(rows), SLICE):
+        yield start, rows[start : start + SLICE]
 
 
-_EMPTY: Final[dict[str, NDArray[Any]]] = {
-    "function": np.empty(0, np.uint8),
-    "flags": np.empty(0, np.uint8),
-    "step": np.empty(0, np.uint8),
-    "user": np.empty(0, np.uint32),
-    "key": np.empty(0, np.uint64),
-    "value": np.empty(0, np.uint64),
-    "other": np.empty(0, np.uint64),
-    "began_ns": np.empty(0, np.int64),
-    "ended_ns": np.empty(0, np.int64),
-    "first": np.empty(0, np.int64),
-    "count": np.empty(0, np.int64),
-}
+def _places(segments: Segments, choose: Callable[[Entries], Mask]) -> Places:
+    """Return the places of the entries that `choose` picks."""
+    found = [np.empty(0, np.uint32)]
+    for begin, part in zip(segments.starts.tolist(), segments.parts, strict=False):
+        found += [
+            (np.flatnonzero(choose(rows)) + (begin + start)).astype(np.uint32)
+            for start, rows in _sliced(part)
+        ]
+    return np.concatenate(found)
 
 
-def _places(rows: Entries, choose: Callable[[Entries], Mask]) -> Ints:
-    """Return where entries are that `choose` picks; looked at in slices."""
-    found = [
-        np.flatnonzero(choose(rows[start : start + SLICE])) + start
-        for start in range(0, len(rows), SLICE)
-    ]
-    return np.concatenate([np.empty(0, np.int64), *found])
+def _among(functions: Sequence[Function]) -> Mask:
+    """Return, a byte of flags, whether it says one of some functions."""
+    among: Mask = np.isin(np.arange(256) & FUNCTION_MASK, functions)
+    return among
 
 
-def _is_end(rows: Entries) -> Mask:
-    mask: Mask = (rows["kind"] >= Step.OK) & (rows["kind"] <= Step.UNKNOWN)
+_OF_READS: Final = _among(READS)
+_OF_FACTS: Final = _among([one for one in Function if one not in CHANGES and one not in READS])
+
+
+def _is_read(rows: Entries) -> Mask:
+    mask: Mask = _is_over_at_once(rows) & _OF_READS[rows["flags"]]
     return mask
 
 
-def _changes(rows: Entries) -> Table:
-    began = _places(rows, lambda some: some["kind"] == Step.BEGAN)
-    ends = _places(rows, lambda some: _is_end(some) & (some["number"] > 0))
-    numbers = rows["number"][began]
-    if bool((numbers[1:] <= numbers[:-1]).any()):
-        raise ValueError("the changes of a worker are not numbered in order")
-    step = np.full(len(began), Step.UNKNOWN, np.uint8)
-    ended_ns = np.full(len(began), FOREVER_NS, np.int64)
-    if len(began) and len(ends):
-        places = np.minimum(np.searchsorted(numbers, rows["number"][ends]), len(began) - 1)
-        known = numbers[places] == rows["number"][ends]
-        places, ends = places[known], ends[known]
-        step[places] = rows["kind"][ends]
-        ended = rows["kind"][ends] != Step.UNKNOWN
-        ended_ns[places[ended]] = rows["at_ns"][ends[ended]].astype(np.int64)
-    return _table(rows, began, step, rows["at_ns"][began].astype(np.int64), ended_ns)
+def _is_fact(rows: Entries) -> Mask:
+    mask: Mask = _is_over_at_once(rows) & _OF_FACTS[rows["flags"]]
+    return mask
 
 
-def _table(rows: Entries, at: Ints, step: Bytes, began_ns: Ints, ended_ns: Ints) -> Table:
-    flags = rows["flags"][at]
-    return Table(
-        function=flags & np.uint8(FUNCTION_MASK),
-        flags=flags,
-        step=step,
-        user=rows["user"][at],
-        key=rows["key"][at],
-        value=rows["value"][at],
-        other=_others(rows, at, flags),
-        began_ns=began_ns,
-        ended_ns=ended_ns,
-    )
+def _is_over_at_once(rows: Entries) -> Mask:
+    """Return which entries are operations that have one each."""
+    mask: Mask = (rows["kind"] == Step.OK) & (rows["number"] == 0)
+    return mask
 
 
-def _others(rows: Entries, at: Ints, flags: Bytes) -> Words:
-    """Return what else operations hold; where none does, zeros that take no room."""
-    if np.isin(flags & np.uint8(FUNCTION_MASK), WITH_OTHER).any():
-        others: Words = rows["other"][at]
-        return others
-    return np.broadcast_to(np.uint64(0), len(at))
+def _is_began(rows: Entries) -> Mask:
+    mask: Mask = rows["kind"] == Step.BEGAN
+    return mask
 
 
-def _over_at(rows: Entries, functions: Sequence[Function]) -> Ints:
-    """Return where the operations are that have one entry each."""
-    return _places(
-        rows,
-        lambda some: (
-            (some["kind"] == Step.OK)
-            & (some["number"] == 0)
-            & np.isin(some["flags"] & FUNCTION_MASK, functions)
-        ),
-    )
+def _changes(segments: Segments) -> Changes:
+    places = _places(segments, _is_began)
+    steps = np.full(len(places), Step.UNKNOWN, np.uint8)
+    over_ns = np.full(len(places), FOREVER_NS, np.int64)
+    edges = np.searchsorted(places, segments.starts.astype(np.uint32)).tolist()
+    for index, (start, rows) in enumerate(
+        zip(segments.starts.tolist(), segments.parts, strict=False)
+    ):
+        low, high = edges[index], edges[index + 1]
+        begun = rows["number"][places[low:high] - start]
+        if bool((begun[1:] <= begun[:-1]).any()):
+            raise ValueError("the changes of a worker are not numbered in order")
+        if len(begun):
+            _end(rows, begun, steps[low:high], over_ns[low:high])
+    return Changes(segments=segments, places=places, steps=steps, over_ns=over_ns)
 
 
-def _reads(rows: Entries, offset: int) -> Reads:
-    """Return the reads of a segment whose first element is at `offset` in the history."""
-    at = _over_at(rows, READS)
-    began_ns = rows["other"][at].astype(np.int64)
-    ended_ns = rows["at_ns"][at].astype(np.int64)
-    table = _table(rows, at, rows["kind"][at], began_ns, ended_ns)
-    count = rows["more"][at].astype(np.int64)
-    columns = {one.name: getattr(table, one.name) for one in fields(Table)}
-    return Reads(**columns, first=offset + np.cumsum(count) - count, count=count)
-
-
-def _facts(rows: Entries) -> Table:
-    others = [one for one in Function if one not in CHANGES and one not in READS]
-    at = _over_at(rows, others)
-    at_ns = rows["at_ns"][at].astype(np.int64)
-    return _table(rows, at, rows["kind"][at], at_ns, at_ns)
-
-
-def _elements(every: Sequence[Entries]) -> tuple[Words, list[int]]:
-    """Return the elements of all reads, and where those of each segment begin."""
-    sizes = [sum(int(_used(some).sum()) for some in _sliced(rows)) for rows in every]
-    elements, filled = np.empty(sum(sizes), np.uint64), 0
-    for rows in every:
-        for some in _sliced(rows):
-            few = some[some["kind"] == Step.ELEMENTS]
-            three = np.stack([few["key"], few["value"], few["other"]], axis=1)
-            is_full = bool((few["more"] == ELEMENTS_PER_ENTRY).all())
-            found = three.ravel() if is_full else three[np.arange(3) < few["more"][:, None]]
-            elements[filled : filled + len(found)] = found
-            filled += len(found)
-    return elements, [sum(sizes[:index]) for index in range(len(sizes))]
-
-
-def _sliced(rows: Entries) -> Iterator[Entries]:
-    for start in range(0, len(rows), SLICE):
-        yield rows[start : start + SLICE]
-
-
-def _used(rows: Entries) -> Words:
-    """Return how many elements each entry holds."""
-    used: Words = np.where(rows["kind"] == Step.ELEMENTS, np.minimum(rows["more"], 3), 0)
-    return used
+def _end(rows: Entries, begun: Places, steps: Bytes, over_ns: Ints) -> None:
+    """Note what became of the changes of a segment whose numbers are `begun`."""
+    first = begun[0]
+    has_gaps = int(begun[-1]) - int(first) != len(begun) - 1
+    for _, some in _sliced(rows):
+        kind = some["kind"]
+        ends = some[(kind >= Step.OK) & (kind <= Step.UNKNOWN) & (some["number"] > 0)]
+        numbers = ends["number"]
+        at = np.searchsorted(begun, numbers) if has_gaps else numbers - first
+        at = np.minimum(at, len(begun) - 1)
+        is_known = begun[at] == numbers
+        at, ends = at[is_known], ends[is_known]
+        steps[at] = ends["kind"]
+        is_over = ends["kind"] != Step.UNKNOWN
+        over_ns[at[is_over]] = ends["at_ns"][is_over].astype(np.int64)
 
 
 def _names(rows: Entries) -> dict[int, str]:
     """Return the words that a segment spells out."""
     pieces: dict[int, dict[int, bytes]] = {}
-    for row in rows[_places(rows, lambda some: some["kind"] == Step.NAME)]:
+    spelt = [some[some["kind"] == Step.NAME] for _, some in _sliced(rows)]
+    for row in (one for some in spelt for one in some):
         data = int(row["value"]).to_bytes(8, "little") + int(row["other"]).to_bytes(8, "little")
         piece = data[: min(int(row["more"]), NAME_BYTES_PER_ENTRY)]
         pieces.setdefault(int(row["key"]), {})[int(row["number"])] = piece

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,7 +13,14 @@ from stormproof.checks.surroundings import in_order, surroundings
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import EXPLAINED_OPERATIONS_MAX
 from stormproof.model.finding import Witness
-from stormproof.model.history import FLAG_ABSENT, FLAG_EXPECTS_ABSENT, Function, Step, digest_word
+from stormproof.model.history import (
+    FLAG_ABSENT,
+    FLAG_EXPECTS_ABSENT,
+    FUNCTION_MASK,
+    Function,
+    Step,
+    digest_word,
+)
 from stormproof.model.record import Record
 from stormproof.model.story import Moment, Story
 from stormproof.rules.windows import Windows
@@ -102,9 +108,9 @@ def operations_near(
     Near is what was under way at most `margin_ns` before or after; `most` are returned.
     """
     found = [
-        (abs(int(table.began_ns[row]) - at_ns), table, row)
-        for table in _tables(history)
-        for row in _nearest(table, key, at_ns, margin_ns, most)
+        (abs(began_ns - at_ns), few, row)
+        for few in (_nearest(one, key, at_ns, margin_ns, most) for one in _tables(history))
+        for row, began_ns in enumerate(few.began_ns.tolist())
     ]
     found.sort(key=lambda one: one[0])
     told = [_told(history, windows, table, row) for _, table, row in found]
@@ -121,19 +127,21 @@ def _is_near(
     table: Table, key: int, at_ns: int, margin_ns: int
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Return which operations are near; what never ended is near where it began."""
-    over_ns = np.where(table.ended_ns == FOREVER_NS, table.began_ns, table.ended_ns)
+    began_ns, ended_ns = table.began_ns, table.ended_ns
+    over_ns = np.where(ended_ns == FOREVER_NS, began_ns, ended_ns)
     is_near: np.ndarray[tuple[int], np.dtype[np.bool_]] = (
         (table.key == np.uint64(key))
-        & (table.began_ns <= at_ns + margin_ns)
+        & (began_ns <= at_ns + margin_ns)
         & (over_ns >= at_ns - margin_ns)
     )
     return is_near
 
 
-def _nearest(table: Table, key: int, at_ns: int, margin_ns: int, most: int) -> Iterator[int]:
-    rows = np.flatnonzero(_is_near(table, key, at_ns, margin_ns))
-    apart = np.abs(table.began_ns[rows] - at_ns)
-    yield from rows[np.argsort(apart, kind="stable")][:most].tolist()
+def _nearest(table: Table, key: int, at_ns: int, margin_ns: int, most: int) -> Table:
+    """Return the operations on a key that began nearest to an instant, the nearest first."""
+    near = table.where(np.flatnonzero(_is_near(table, key, at_ns, margin_ns)))
+    apart = np.abs(near.began_ns - at_ns)
+    return near.where(np.argsort(apart, kind="stable")[:most])
 
 
 def _told(history: History, windows: Windows, table: Table, row: int) -> Moment:
@@ -154,7 +162,7 @@ def _deed(history: History, table: Table, row: int) -> str:
     is_absent = bool(flags & FLAG_ABSENT)
     value = "absent" if is_absent else history.value_text(int(table.value[row]))
     other = "absent" if flags & FLAG_EXPECTS_ABSENT else history.value_text(int(table.other[row]))
-    match Function(int(table.function[row])):
+    match Function(flags & FUNCTION_MASK):
         case Function.ADD:
             return f"adds {value} to {key}"
         case Function.REMOVE:

@@ -49,7 +49,7 @@ def view_from(
         phases=phases,
         faults=faults,
         rows=_rows(history),
-        elements=frozen(history.elements),
+        elements=frozen(history.elements.of(history.reads.first, history.reads.count)),
         spelling=Spelling(MappingProxyType(history.names)),
         windows=windows,
     )
@@ -81,7 +81,10 @@ def _rows(history: History) -> Rows:
 
 
 def _column(table: Table, name: str) -> NDArray[Any]:
+    """Return a column; `first` counts in the elements of all reads, one read after the other."""
     if name in ("first", "count") and not isinstance(table, Reads):
         return np.zeros(len(table), np.int64)
+    if isinstance(table, Reads) and name == "first":
+        return np.cumsum(table.count) - table.count
     column: NDArray[Any] = getattr(table, name)
     return column

@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stormproof.checks.history import History, Ints, Mask, Reads, Table
+from stormproof.checks.history import Changes, History, Ints, Mask, Reads
 from stormproof.checks.ledger import FOREVER_NS, Words
+from stormproof.checks.lookup import Lookup, dated
 from stormproof.model.history import Function, Step
 
 TOGETHER: Final = 1 << 20  # sightings looked at together
@@ -69,6 +71,23 @@ class Sightings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """The reads of sets that elements were added to, by rank: by key, then begin."""
+
+    of_key: Ints  # the index of each one's key among those that were added to
+    key: Words
+    user: NDArray[np.uint32]
+    began_ns: Ints
+    ended_ns: Ints
+    first: Ints
+    count: Ints
+
+    def __len__(self) -> int:
+        """Return the number of reads."""
+        return len(self.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
     """All elements, the reads of their keys by rank, and sightings that are odd.
 
@@ -77,7 +96,7 @@ class Timeline:
     """
 
     elements: Elements
-    reads: Reads
+    reads: Looks
     strange: Sightings
     repeated: Sightings
 
@@ -106,36 +125,31 @@ class Timeline:
 def timeline_of(history: History) -> Timeline:
     """Follow every added element through every read of its key."""
     adds = _followed(history)
-    keys = np.unique(adds.key)
-    values = np.unique(adds.value)
-    pairs, first = np.unique(_pairs(adds, keys, values), return_index=True)
-    reads = _ranked(history.reads.of(Function.READ_SET), keys)
-    of_key = (pairs >> _HALF).astype(np.int64)
-    newest = _newest(reads, keys)[of_key]
-    removed_ns = _removed_ns(history.changes.of(Function.REMOVE), pairs, keys, values)
-    upto = _judged_upto(reads, keys, of_key, newest, removed_ns)
+    added = _added(adds)
+    reads = _ranked(history.reads.of(Function.READ_SET), added.keys)
+    edges = np.searchsorted(reads.of_key, np.arange(len(added.keys) + 1)).astype(np.int64)
+    oldest, newest = edges[:-1][added.of_key] - 1, edges[1:][added.of_key] - 1
+    known = Lookup(added.of_key.view(np.uint64), added.value)
+    removed_ns = _removed_ns(history.changes.of(Function.REMOVE), added, known)
+    upto = _judged_upto(reads, added, newest, removed_ns)
     scan = _Scan(
         history=history,
         reads=reads,
-        read_keys=np.searchsorted(keys, reads.key).astype(np.uint64),
-        values=values,
-        pairs=pairs,
-        is_direct=len(keys) == 1,
+        known=known,
         upto=upto,
         expected=upto.copy(),
-        present=np.full(len(pairs), NEVER, np.int64),
-        seen_ns=np.full(len(pairs), FOREVER_NS, np.int64),
+        present=np.full(len(added.key), NEVER, np.int64),
+        seen_ns=np.full(len(added.key), FOREVER_NS, np.int64),
     )
     for low, high in _portions(reads.count):
         scan.take(low, high)
-    oldest = newest - _reads_per_key(reads, keys)[of_key]
-    began_ns, added_ns, refused = _outcomes(adds, pairs, keys, values)
-    first_read_ns = _first_read_ns(reads, keys)[of_key]
+    began_ns, added_ns, refused = _outcomes(adds, added)
+    first_read_ns = _first_read_ns(reads, len(added.keys))[added.of_key]
     seen_first = scan.seen_ns < began_ns
     is_missed_first = (first_read_ns < began_ns) & ~seen_first
     elements = Elements(
-        key=adds.key[first],
-        value=adds.value[first],
+        key=added.key,
+        value=added.value,
         added_ns=added_ns,
         known_ns=np.minimum(added_ns, scan.seen_ns),
         present=scan.present,
@@ -148,33 +162,57 @@ def timeline_of(history: History) -> Timeline:
     return Timeline(elements=elements, reads=reads, strange=scan.strange, repeated=scan.repeated)
 
 
-def _followed(history: History) -> Table:
+def _followed(history: History) -> Changes:
     """Return all adds but those to sets of which only totals were asked."""
     adds, reads = history.changes.of(Function.ADD), history.reads
     only_counted = np.setdiff1d(reads.of(Function.TOTAL).key, reads.of(Function.READ_SET).key)
     return adds.where(~np.isin(adds.key, only_counted)) if len(only_counted) else adds
 
 
-def _pairs(table: Table, keys: Words, values: Words) -> Words:
-    """Return index of the key << 32 | index of the value; both must be known."""
-    high = np.searchsorted(keys, table.key).astype(np.uint64)
-    return high << _HALF | np.searchsorted(values, table.value).astype(np.uint64)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Added:
+    """Every element once, by (key, value), and which one each add is of."""
+
+    keys: Words
+    key: Words
+    value: Words
+    of_key: Ints  # the index of each element's key
+    of_add: Ints
 
 
-def _ranked(reads: Reads, keys: Words) -> Reads:
+def _added(adds: Changes) -> _Added:
+    key, value = adds.key, adds.value
+    order = np.lexsort((value, key))
+    key, value = key[order], value[order]
+    is_new_key, is_new = np.ones(len(key), np.bool_), np.ones(len(key), np.bool_)
+    np.not_equal(key[1:], key[:-1], out=is_new_key[1:])
+    is_new[1:] = is_new_key[1:] | (value[1:] != value[:-1])
+    of_add = np.empty(len(key), np.int64)
+    of_add[order] = np.cumsum(is_new) - 1
+    return _Added(
+        keys=key[is_new_key],
+        key=key[is_new],
+        value=value[is_new],
+        of_key=(np.cumsum(is_new_key) - 1)[is_new],
+        of_add=of_add,
+    )
+
+
+def _ranked(reads: Reads, keys: Words) -> Looks:
     """Return the reads of known keys, by key and then by when they began."""
-    mine = reads.where(np.isin(reads.key, keys))
-    return mine.where(np.lexsort((mine.began_ns, mine.key)))
-
-
-def _newest(reads: Reads, keys: Words) -> Ints:
-    """Return, a key, the rank of its newest read; one below its oldest where there is none."""
-    return np.searchsorted(reads.key, keys, side="right").astype(np.int64) - 1
-
-
-def _reads_per_key(reads: Reads, keys: Words) -> Ints:
-    right = np.searchsorted(reads.key, keys, side="right")
-    return (right - np.searchsorted(reads.key, keys, side="left")).astype(np.int64)
+    of_key, is_known = Lookup(keys).find(reads.key)
+    mine, of_key = reads.where(is_known), of_key[is_known]
+    order = np.argsort(dated([(of_key, mine.began_ns)], len(keys))[0], kind="stable")
+    mine = mine.where(order)
+    return Looks(
+        of_key=of_key[order],
+        key=mine.key,
+        user=mine.user,
+        began_ns=mine.began_ns,
+        ended_ns=mine.ended_ns,
+        first=mine.first,
+        count=mine.count,
+    )
 
 
 def _portions(count: Ints) -> Iterator[tuple[int, int]]:
@@ -188,55 +226,50 @@ def _portions(count: Ints) -> Iterator[tuple[int, int]]:
         high = low
 
 
-def _first_read_ns(reads: Reads, keys: Words) -> Ints:
+def _first_read_ns(reads: Looks, keys: int) -> Ints:
     """Return, a key, when the first of its reads ended; FOREVER_NS where there is none."""
-    first_ns = np.full(len(keys), FOREVER_NS, np.int64)
-    np.minimum.at(first_ns, np.searchsorted(keys, reads.key), reads.ended_ns)
+    first_ns = np.full(keys, FOREVER_NS, np.int64)
+    np.minimum.at(first_ns, reads.of_key, reads.ended_ns)
     return first_ns
 
 
-def _outcomes(adds: Table, pairs: Words, keys: Words, values: Words) -> tuple[Ints, Ints, Mask]:
+def _outcomes(adds: Changes, added: _Added) -> tuple[Ints, Ints, Mask]:
     """Return when the first add of each element began, when the first of them was acknowledged,
     and whether all were refused."""
-    at = np.searchsorted(pairs, _pairs(adds, keys, values))
-    began_ns = np.full(len(pairs), FOREVER_NS, np.int64)
-    np.minimum.at(began_ns, at, adds.began_ns)
-    added_ns = np.full(len(pairs), FOREVER_NS, np.int64)
+    began_ns = np.full(len(added.key), FOREVER_NS, np.int64)
+    np.minimum.at(began_ns, added.of_add, adds.began_ns)
+    added_ns = np.full(len(added.key), FOREVER_NS, np.int64)
     made = adds.step == Step.OK
-    np.minimum.at(added_ns, at[made], adds.ended_ns[made])
-    refused = np.ones(len(pairs), np.bool_)
-    refused[at[adds.step != Step.REFUSED]] = False
+    np.minimum.at(added_ns, added.of_add[made], adds.ended_ns[made])
+    refused = np.ones(len(added.key), np.bool_)
+    refused[added.of_add[adds.step != Step.REFUSED]] = False
     return began_ns, added_ns, refused
 
 
-def _removed_ns(removes: Table, pairs: Words, keys: Words, values: Words) -> Ints:
+def _removed_ns(removes: Changes, added: _Added, known: Lookup) -> Ints:
     """Return when the first removal of each element began that may have been made."""
     maybe = removes.where(removes.step != Step.REFUSED)
-    known = maybe.where(np.isin(maybe.key, keys) & np.isin(maybe.value, values))
-    removed_ns = np.full(len(pairs), FOREVER_NS, np.int64)
-    if len(known) and len(pairs):
-        at, is_pair = _find(pairs, _pairs(known, keys, values))
-        np.minimum.at(removed_ns, at[is_pair], known.began_ns[is_pair])
+    removed_ns = np.full(len(added.key), FOREVER_NS, np.int64)
+    of_key, is_key = Lookup(added.keys).find(maybe.key)
+    at, is_element = known.find(of_key.view(np.uint64), maybe.value)
+    is_element &= is_key
+    np.minimum.at(removed_ns, at[is_element], maybe.began_ns[is_element])
     return removed_ns
 
 
-def _judged_upto(reads: Reads, keys: Words, of_key: Ints, newest: Ints, removed_ns: Ints) -> Ints:
+def _judged_upto(reads: Looks, added: _Added, newest: Ints, removed_ns: Ints) -> Ints:
     """Return, an element, the newest read whose silence says something about it.
 
     That is the last one before the first that may have met a removal of it.
     """
     upto = newest.copy()
     removed = np.flatnonzero(removed_ns < FOREVER_NS)
-    if not len(removed):
-        return upto
-    begins = np.searchsorted(reads.key, keys)
-    ends = np.searchsorted(reads.key, keys, side="right")
-    starts = np.flatnonzero(np.diff(of_key[removed], prepend=-1))
-    for low, high in zip(starts, np.append(starts[1:], len(removed)), strict=True):
-        mine = removed[low:high]
-        begin, end = int(begins[of_key[mine[0]]]), int(ends[of_key[mine[0]]])
-        latest_ns = np.maximum.accumulate(reads.ended_ns[begin:end])
-        upto[mine] = begin + np.searchsorted(latest_ns, removed_ns[mine]) - 1
+    over, gone = dated(
+        [(reads.of_key, reads.ended_ns), (added.of_key[removed], removed_ns[removed])],
+        len(added.keys),
+    )
+    # The latest so far of each key: those of a key are above all of the key before.
+    upto[removed] = np.searchsorted(np.maximum.accumulate(over), gone) - 1
     return upto
 
 
@@ -245,11 +278,8 @@ class _Scan:
     """What is known of all elements from the reads newer than those taken next."""
 
     history: History
-    reads: Reads
-    read_keys: Words  # the index of each read's key
-    values: Words
-    pairs: Words
-    is_direct: bool  # an element's number is that of its value: there is one key
+    reads: Looks
+    known: Lookup  # of the elements, by index of the key and value
     upto: Ints  # the newest read whose silence counts
     expected: Ints
     present: Ints
@@ -296,13 +326,9 @@ class _Scan:
         """Return element << 32 | how much older than rank `high` each read is that held it."""
         count, first = self.reads.count[low:high], self.reads.first[low:high]
         rank = np.repeat(np.arange(low, high), count)
-        before = np.repeat(np.cumsum(count) - count, count)
-        found = self.history.elements[np.repeat(first, count) + np.arange(len(rank)) - before]
-        element, is_known = _find(self.values, found)
-        if not self.is_direct:
-            pair = self.read_keys[rank] << _HALF | element.astype(np.uint64)
-            element, is_pair = _find(self.pairs, pair)
-            is_known &= is_pair
+        found = self.history.elements.of(first, count)
+        of_key = np.repeat(self.reads.of_key[low:high], count).view(np.uint64)
+        element, is_known = self.known.find(of_key, found)
         if not is_known.all():
             self.strange.add(found[~is_known], rank[~is_known])
             element, rank = element[is_known], rank[is_known]
@@ -312,9 +338,3 @@ class _Scan:
     def _split(self, sightings: Words, high: int) -> tuple[Ints, Ints]:
         older = (sightings & np.uint64(0xFFFF_FFFF)).astype(np.int64)
         return (sightings >> _HALF).astype(np.int64), high - older
-
-
-def _find(known: Words, words: Words) -> tuple[Ints, Mask]:
-    """Return where each word is among rising ones, and whether it is there."""
-    places = np.minimum(np.searchsorted(known, words), len(known) - 1)
-    return places, known[places] == words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stormproof.checks.history import Ints, Table, Told, is_absent
-from stormproof.checks.ledger import Words
+from stormproof.checks.ledger import SLICE, Words
 from stormproof.checks.outcome import Measurement, Outcome
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
@@ -48,35 +48,43 @@ def _given_twice(issued: Table) -> list[Ints]:
     words = _mixed(issued)
     words.sort()
     again = np.unique(words[1:][words[1:] == words[:-1]])
+    del words
     if not len(again):
         return []
     rows = np.flatnonzero(np.isin(_mixed(issued), again))
+    few = issued.where(rows)
     by_id: dict[tuple[int, int], list[int]] = {}
-    for row in rows.tolist():
-        by_id.setdefault((int(issued.key[row]), int(issued.value[row])), []).append(row)
+    for row, key, value in zip(*(one.tolist() for one in (rows, few.key, few.value)), strict=True):
+        by_id.setdefault((key, value), []).append(row)
     groups = [np.array(mine, np.int64) for mine in by_id.values() if len(mine) > 1]
     return sorted(groups, key=lambda mine: int(mine[0]))
 
 
 def _mixed(issued: Table) -> Words:
-    return issued.value ^ (issued.key * MIXER)
+    """Return a word for each kind and id, made in slices: there may be ten million."""
+    words = np.empty(len(issued), np.uint64)
+    for start in range(0, len(issued), SLICE):
+        some = issued.where(np.arange(start, min(start + SLICE, len(issued))))
+        words[start : start + SLICE] = some.value ^ (some.key * MIXER)
+    return words
 
 
 def _doubled(issued: Table, groups: list[Ints], told: Told) -> Finding:
     witnesses = []
     for group in groups[:FINDINGS_LISTED_MAX]:
-        rows = sorted(group.tolist(), key=lambda row: int(issued.ended_ns[row]))
+        every = issued.where(group)
+        shown = every.where(np.argsort(every.ended_ns, kind="stable")[:GIVEN_TWICE_SHOWN])
         given = " and ".join(
-            f"user {int(issued.user[row])} at {told.at(int(issued.ended_ns[row]))}"
-            for row in rows[:GIVEN_TWICE_SHOWN]
+            f"user {user} at {told.at(at_ns)}"
+            for user, at_ns in zip(shown.user.tolist(), shown.ended_ns.tolist(), strict=True)
         )
-        more = len(rows) - GIVEN_TWICE_SHOWN
+        more = len(every) - GIVEN_TWICE_SHOWN
         witnesses.append(
             Witness(
-                what=f"{told.history.key_text(int(issued.key[rows[0]]))}"
-                f" {told.history.value_text(int(issued.value[rows[0]]))} was given to {given}"
+                what=f"{told.history.key_text(int(shown.key[0]))}"
+                f" {told.history.value_text(int(shown.value[0]))} was given to {given}"
                 f"{f' and {more} more times' if more > 0 else ''}",
-                at_ns=int(issued.ended_ns[rows[0]]),
+                at_ns=int(shown.ended_ns[0]),
             )
         )
     return Finding(

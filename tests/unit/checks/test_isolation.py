@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from tests.builders import healthy_record
 
-from stormproof.checks.history import Table, Told, read_history
+from stormproof.checks.history import Told, read_history
 from stormproof.checks.isolation import check_isolation
-from stormproof.model.history import Function, Step
+from stormproof.model.history import OPERATION_FIELDS, Function, Step
 from stormproof.rules.windows import windows_of
 
 OWNERS, VALUES, USERS = 3_000, 40, 40
@@ -21,29 +20,13 @@ PEAK_BYTES = 120 << 20
 Ints = NDArray[np.int64]
 
 
-def facts(function: Function, key: Ints, value: Ints, user: Ints) -> Table:
+def facts(function: Function, key: Ints, value: Ints, user: Ints) -> NDArray[np.void]:
     """Return facts of one function, as many as there are keys."""
-    size = len(key)
-    return Table(
-        function=np.full(size, function, np.uint8),
-        flags=np.zeros(size, np.uint8),
-        step=np.full(size, Step.OK, np.uint8),
-        user=user.astype(np.uint32),
-        key=key.astype(np.uint64),
-        value=value.astype(np.uint64),
-        other=np.zeros(size, np.uint64),
-        began_ns=np.arange(size),
-        ended_ns=np.arange(size),
-    )
-
-
-def joined(*tables: Table) -> Table:
-    """Return all facts together."""
-    columns = {name: np.concatenate([getattr(one, name) for one in tables]) for name in COLUMNS}
-    return Table(**columns)
-
-
-COLUMNS = ("function", "flags", "step", "user", "key", "value", "other", "began_ns", "ended_ns")
+    rows = np.zeros(len(key), np.dtype(OPERATION_FIELDS))
+    rows["kind"], rows["flags"] = Step.OK, function
+    rows["key"], rows["value"], rows["user"] = key, value, user
+    rows["at_ns"] = np.arange(len(key))
+    return rows
 
 
 def test_sights_of_what_thousands_own_take_bounded_memory() -> None:
@@ -70,11 +53,9 @@ def test_sights_of_what_thousands_own_take_bounded_memory() -> None:
         np.repeat(np.arange(USERS), VALUES),
     )
     one_fine = facts(Function.MAY_SEE, none + 7, none, none)
-    history = read_history([], whole=True)
-    told = Told(
-        history=replace(history, facts=joined(owns, may_see, saw, one_fine)),
-        windows=windows_of(healthy_record()),
-    )
+    ledger = np.concatenate([owns, may_see, saw, one_fine])
+    history = read_history([ledger], whole=True)
+    told = Told(history=history, windows=windows_of(healthy_record()))
     tracemalloc.start()
     outcome = check_isolation(told)
     _, peak = tracemalloc.get_traced_memory()

@@ -166,7 +166,8 @@ def test_nothing_is_an_element_of_its_own() -> None:
     desk.book.add("cart", None).ok()
     desk.book.read("cart").ok([None, 0])
     history = desk.read()
-    first, second = history.elements.tolist()
+    (start,) = history.reads.first.tolist()
+    first, second = history.elements[start : start + 2].tolist()
     assert (first, second) == (int(history.changes.value[0]), 0)
     assert first != second
     assert history.value_text(first) == "nothing (null)"
