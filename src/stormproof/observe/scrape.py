@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 
 from stormproof.kernel.errors import SourceSilent
@@ -32,7 +33,7 @@ class Scrape:
     """Scrape `/metrics` of a target.
 
     A target that answers in protobuf what cannot be read, or does not mark its end, is asked for
-    text from then on.
+    text from then on, unless its text is no better: then the fault is no fault of the format.
 
     Args:
         planned: the path, and how long the target may take.
@@ -58,6 +59,8 @@ class Scrape:
         self._door: Door = door_of(base_url, tls, network)
         self._headers = headers or {}
         self._accept = ACCEPT
+        self._unread = 0.0  # of the answer in protobuf for which text is tried
+        self._is_settled = False
         self._parsing: asyncio.Future[Exposition] | None = None
 
     @property
@@ -80,8 +83,7 @@ class Scrape:
         loop = asyncio.get_running_loop()
         self._parsing = loop.run_in_executor(None, _read, answer)
         read = await asyncio.shield(self._parsing)
-        if _is_binary(answer) and (read.unread or read.beyond):
-            self._accept = TEXT
+        self._choose_format(read, is_binary=_is_binary(answer))
         self._hold_to_bounds(read, "fields" if _is_binary(answer) else "lines")
         figures = [one for one in read.figures if one.name != UNREAD]
         unread = read.unread + len(read.figures) - len(figures)
@@ -116,6 +118,16 @@ class Scrape:
         if not (answer.is_whole if answer.is_marked else answer.body.endswith(b"\n")):
             raise SourceSilent(f"{path}: the answer was cut off")
         return answer
+
+    def _choose_format(self, read: Exposition, *, is_binary: bool) -> None:
+        """Try text where protobuf is not read whole; go back for good where text is no better."""
+        if is_binary and (read.unread or read.beyond) and not self._is_settled:
+            self._accept = TEXT
+            self._unread = read.unread if read.figures and not read.beyond else math.inf
+        elif not is_binary and self._unread:
+            self._is_settled = read.unread >= self._unread or bool(read.beyond)
+            self._accept = ACCEPT if self._is_settled else TEXT
+            self._unread = 0.0
 
     def _hold_to_bounds(self, read: Exposition, parts: str) -> None:
         path = self._planned.path

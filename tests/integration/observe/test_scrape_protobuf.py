@@ -43,13 +43,14 @@ def in_turn(answers: Sequence[bytes], asked: list[str]) -> Handler:
     return handle
 
 
-async def read_twice(*answers: bytes) -> tuple[list[list[Observed] | str], list[str]]:
-    """Read a target twice; return the figures or why there are none, and what was accepted."""
+async def read_each(*answers: bytes) -> tuple[list[list[Observed] | str], list[str]]:
+    """Read a target once an answer; return the figures or why there are none, and what was
+    accepted."""
     asked: list[str] = []
     given: list[list[Observed] | str] = []
     async with server(in_turn(answers, asked)) as (host, port):
         source = Scrape(PLANNED, f"http://{host}:{port}")
-        for _ in range(2):
+        for _ in answers:
             try:
                 given.append(await source.read())
             except SourceSilent as silence:
@@ -69,7 +70,7 @@ async def test_native_histograms_are_figures_of_a_target() -> None:
 
 async def test_who_knows_text_only_is_asked_as_before() -> None:
     """Text stands first among what is accepted, protobuf is liked best, and stays asked for."""
-    given, asked = await read_twice(PLAIN + b"\r\na 1\n", PLAIN + b"\r\na 2\n")
+    given, asked = await read_each(PLAIN + b"\r\na 1\n", PLAIN + b"\r\na 2\n")
     assert [one[-1].value for one in given if not isinstance(one, str)] == [1, 2]
     assert asked[0] == asked[1]
     assert asked[0].startswith("Accept: text/plain;version=0.0.4;q=0.9,")
@@ -91,7 +92,7 @@ async def test_who_knows_text_only_is_asked_as_before() -> None:
 )
 async def test_protobuf_that_cannot_be_read_is_not_asked_for_again(answer: bytes, why: str) -> None:
     """The reading is a silence with its reason, and the next one is in text."""
-    given, asked = await read_twice(answer, PLAIN + b"\r\na 1\n")
+    given, asked = await read_each(answer, PLAIN + b"\r\na 1\n")
     assert isinstance(given[0], str)
     assert why in given[0]
     assert isinstance(given[1], list)
@@ -100,19 +101,31 @@ async def test_protobuf_that_cannot_be_read_is_not_asked_for_again(answer: bytes
     assert "protobuf" not in asked[1]
 
 
-async def test_a_sample_that_cannot_be_read_is_said_and_text_may_do_better() -> None:
-    """What could be read is given with the count of what could not, and text is asked for next."""
-    odd = family("odd", GAUGE, metric(GAUGE, number(1, 1)))
-    given, asked = await read_twice(framed(odd + FAMILIES), PLAIN + b"\r\na 1\n")
-    assert [len(one) for one in given] == [5, 2]
-    assert isinstance(given[0], list)
-    assert (given[0][0].name, given[0][0].value) == (UNREAD, 1)
-    assert "protobuf" not in asked[1]
+ODD = framed(family("odd", GAUGE, metric(GAUGE, number(1, 1))) + FAMILIES)
+CLEAN = PLAIN + b"\r\na 1\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "formats"),
+    [
+        ((ODD, CLEAN, CLEAN), "pb text text"),
+        ((ODD, PLAIN + b"\r\na 1\nodd\n", ODD, framed(FAMILIES)), "pb text pb pb"),
+        ((framed(b"\xff"), PLAIN + b"\r\na 1\nodd\n", CLEAN), "pb text text"),
+    ],
+)
+async def test_text_is_asked_for_where_it_is_better(answers: Sequence[bytes], formats: str) -> None:
+    """What could be read is given with the count of what could not; of a target whose text has as
+    much that cannot be read, native histograms are not given up for it."""
+    given, asked = await read_each(*answers)
+    assert [("pb" if "protobuf" in one else "text") for one in asked] == formats.split()
+    if answers[0] is ODD:
+        assert isinstance(given[0], list)
+        assert (given[0][0].name, given[0][0].value, len(given[0])) == (UNREAD, 1, 5)
 
 
 async def test_an_answer_that_was_cut_off_is_none_and_asked_for_again() -> None:
     """A fault of the way is none of the format: protobuf is asked for the next time too."""
-    given, asked = await read_twice(framed(FAMILIES)[:-5], framed(FAMILIES))
+    given, asked = await read_each(framed(FAMILIES)[:-5], framed(FAMILIES))
     assert given[0] == "/metrics: the answer was cut off"
     assert len(given[1]) == 5
     assert asked[0] == asked[1]
