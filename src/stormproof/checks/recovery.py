@@ -171,7 +171,7 @@ def instants_of(record: Record, windows: Windows, outage: Outage) -> Recovery:
         ("first failed operation", *_first_failed(outage)),
         ("first not-ready answer", *_first_unready(outage)),
         ("fault undone", life.undone_ns, 0),
-        ("part up", _part_up_ns(record, outage), 0),
+        *_part_up(record, outage),
         ("first success", *_first_success(outage)),
         ("last failed operation", *_last_failed(outage)),
         ("ready again", life.back_ns, _since_last(outage.every_ready, life.back_ns)),
@@ -242,15 +242,16 @@ def _since_last(
     return at_ns - next((one.start_ns for one in before if ok is None or one.ok == ok), at_ns)
 
 
-def _part_up_ns(record: Record, outage: Outage) -> int | None:
-    return next(
-        (
-            event.at_ns
-            for event in record.events
-            if isinstance(event, PartEvent)
-            and event.part == outage.story.planned.part
-            and event.step == "ready"
-            and outage.life.start_ns <= event.at_ns < outage.limit_ns
-        ),
-        None,
+def _part_up(record: Record, outage: Outage) -> list[tuple[str, int | None, int]]:
+    """Return when the part that a fault took down was up again; nothing of one that takes none."""
+    up_ns = (
+        event.at_ns
+        for event in record.events
+        if isinstance(event, PartEvent)
+        and event.part == outage.story.planned.part
+        and event.step == "ready"
+        and outage.life.start_ns <= event.at_ns < outage.limit_ns
     )
+    at_ns = next(up_ns, None)
+    takes_down = outage.story.planned.kind == "process-restart"
+    return [("part up", at_ns, 0)] if takes_down or at_ns is not None else []
