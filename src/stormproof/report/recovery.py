@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from stormproof.model.verdict import Instant, Recovery
@@ -10,6 +11,7 @@ from stormproof.report.number import clock, seconds_text
 INJECTED = "fault injected"
 UNDONE = "fault undone"
 NOT_SEEN = "not seen"
+WRITTEN_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,9 @@ def _row(instant: Instant, known: dict[str, float | None]) -> InstantRow:
         name=instant.name,
         at=NOT_SEEN if at_s is None else clock(at_s, 1),
         since=_since(instant, known),
-        sampling=f"± {seconds_text(instant.sampling_s)}" if instant.sampling_s > 0 else "",
+        sampling=f"± {seconds_text(_widened(instant.sampling_s))}"
+        if instant.sampling_s > 0
+        else "",
         at_s=at_s,
     )
 
@@ -51,6 +55,12 @@ def _since(instant: Instant, known: dict[str, float | None]) -> str:
     if injected_s is not None:
         return f"{_length(at_s - injected_s)} after injection"
     return ""
+
+
+def _widened(seconds: float) -> float:
+    """Round up to what is written, so that what is told holds what was measured."""
+    unit = 10.0 ** (math.floor(math.log10(seconds)) - WRITTEN_DIGITS + 1)
+    return math.ceil(round(seconds / unit, 6)) * unit
 
 
 def _length(seconds: float) -> str:

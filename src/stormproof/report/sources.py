@@ -11,7 +11,8 @@ from stormproof.kernel.units import SECOND_NS
 from stormproof.model.observed import UNREAD, ObservedKind
 from stormproof.model.reading import ObservedSeries
 from stormproof.model.record import Record
-from stormproof.report.number import counted, figure
+from stormproof.report.axis import tick_text
+from stormproof.report.number import SHARE, bytes_text, counted, figure, percent
 from stormproof.report.printable import ascii_only, printable, shortened
 from stormproof.rules.buckets import histograms_of, quantile_in
 from stormproof.rules.figures import Bracket, Figures, Span, figures_of, increases_of
@@ -23,6 +24,9 @@ FIRST: Final = (REQUESTS, LATENCY, LIMITED, LOG_QUEUE)
 ROWS_PRINTED: Final = 12
 ROWS_MAX: Final = 100
 NAME_LENGTH: Final = 60
+SIZED: Final = "_bytes"
+PER_SECOND: Final = "per second"
+LONG: Final = 1e6  # values from here on are written with a letter, `1.5 M`, or as a size
 Grown = tuple[float, float, float]  # told, at least, at most
 _HIDDEN: Final = ("_sum", "_count")  # of a histogram: its row has them
 
@@ -47,6 +51,15 @@ class SourceRow:
     total: float | None
     least: float | None
     most: float | None
+
+    def text(self, value: float | None) -> str:
+        """Write a value that is no total: a share as a percentage, what is long in larger units."""
+        if self.what == SHARE:
+            return percent(value)
+        if value is None or abs(value) < LONG:
+            return figure(value)
+        is_size = self.name.endswith(SIZED) and self.what != PER_SECOND
+        return bytes_text(round(value)) if is_size else tick_text(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +171,7 @@ def _row(name: str, keys: list[int], read: _Read) -> SourceRow | None:
     total, low, high = read.grown(keys)
     lasted_s = (read.span[1] - read.span[0]) / SECOND_NS
     mean = min(max(total / read.nearest_s, low / lasted_s), high / lasted_s)
-    return _made(name, "per second", len(keys), rates, mean, rates[-1], (total, low, high))
+    return _made(name, PER_SECOND, len(keys), rates, mean, rates[-1], (total, low, high))
 
 
 def _failed_row(keys: list[int], read: _Read) -> SourceRow | None:
@@ -176,9 +189,7 @@ def _failed_row(keys: list[int], read: _Read) -> SourceRow | None:
     if not shares or not every:
         return None
     grown = read.grown(failed)
-    return _made(
-        "requests_failed", "share", len(failed), shares, grown[0] / every, shares[-1], grown
-    )
+    return _made("requests_failed", SHARE, len(failed), shares, grown[0] / every, shares[-1], grown)
 
 
 def _gauge_row(name: str, keys: list[int], read: _Read) -> SourceRow | None:
@@ -263,12 +274,10 @@ def _table_lines(rows: Sequence[SourceRow]) -> list[str]:
 
 def _cells(row: SourceRow) -> tuple[str, ...]:
     what = "" if row.what == "now" else f" {row.what}"
-    values = (row.low, row.whole, row.high, row.last, row.total)
-    return (f"{shortened(row.name, NAME_LENGTH)}{what}", *(_shown(value) for value in values))
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else figure(value)
+    values = (row.low, row.whole, row.high, row.last)
+    told = ["-" if value is None else row.text(value) for value in values]
+    total = "-" if row.total is None else figure(row.total)
+    return (f"{shortened(row.name, NAME_LENGTH)}{what}", *told, total)
 
 
 def _clean(text: str) -> str:

@@ -307,3 +307,14 @@ def test_recovery_is_told_in_the_order_in_which_it_happened() -> None:
         "first success",
         "part up",
     ]
+
+
+@pytest.mark.parametrize(
+    ("sampling_s", "text"),
+    [(0.1, "± 100 ms"), (0.1034, "± 104 ms"), (1.0441, "± 1.05 s"), (0.0967, "± 96.7 ms"), (0, "")],
+)
+def test_how_finely_a_row_was_sampled_is_rounded_up(sampling_s: float, text: str) -> None:
+    """What is written holds what was measured; what was no answer has nothing to tell."""
+    instant = Instant(name="ready again", at_s=51.1, sampling_s=sampling_s)
+    (row,) = instant_rows(Recovery(fault="cache-cut", instants=[instant]))
+    assert row.sampling == text

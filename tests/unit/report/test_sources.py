@@ -92,7 +92,7 @@ def test_the_page_shows_the_table_and_stays_harmless() -> None:
     record = observed(said)
     page = render_html(judge(record, version="1"), record).decode()
     assert "What the target says of itself" in page
-    assert "requests_failed" in page
+    assert "requests_<wbr>failed" in page
     assert "<script>alert(1)" not in page
     bare = healthy_record()
     assert 'id="sources"' not in render_html(judge(bare, version="1"), bare).decode()
@@ -120,3 +120,13 @@ def test_the_table_says_what_an_objective_on_it_says(shift_s: float) -> None:
     assert requests.most is not None
     assert requests.least <= (requests.total or 0) <= requests.most
     assert (requests.least < requests.most) == bool(shift_s)
+
+
+def test_sizes_and_shares_read_as_such() -> None:
+    """Bytes are told in binary units, shares as percentages, other long numbers with a letter."""
+    start = START | {"memory_bytes": 117_645_312.0, "sent_bytes_total": 0.0}
+    rows = rows_of(observed(every_5_s(start, STEP | {"sent_bytes_total": 5e6})))
+    assert rows["memory_bytes"].text(rows["memory_bytes"].high) == "112 MiB"
+    assert rows["requests_failed"].text(rows["requests_failed"].whole) == "10 %"
+    assert rows["sent_bytes_total"].text(rows["sent_bytes_total"].whole) == "1 M"
+    assert rows["memory_bytes"].text(None) == "—"
