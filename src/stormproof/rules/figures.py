@@ -37,13 +37,19 @@ class Instant(NamedTuple):
     """What a source said at one instant: figure -> value, of those that are finite.
 
     `either_way_ns`: it may have been so much earlier or later. `natives` has the buckets of those
-    figures that are native histograms.
+    figures that are native histograms, as the record keeps them: a soak has too many to unpack
+    all of them at once.
     """
 
     at_ns: int
     values: Mapping[int, float]
     either_way_ns: int = 0
-    natives: Mapping[int, NativeBuckets] = {}
+    natives: Mapping[int, bytes] = {}
+
+    def native(self, figure: int) -> NativeBuckets | None:
+        """Return the buckets of a figure; None where it is no native histogram, or was not said."""
+        data = self.natives.get(figure)
+        return None if data is None else unpacked(data)
 
 
 class Bracket(NamedTuple):
@@ -108,7 +114,7 @@ class Figures:
         """Return some readings; the first of them with what counters had said before it."""
         if last < first:
             return ()
-        known, natives = dict[int, float](), dict[int, NativeBuckets]()
+        known, natives = dict[int, float](), dict[int, bytes]()
         for one in self.instants[:first]:
             known.update(one.values)
             natives.update(one.natives)
@@ -162,7 +168,7 @@ def figures_of(
 
 def _instant(reading: SourceReading, wanted: Collection[int]) -> Instant:
     said = _said(reading, wanted)
-    natives = {key: unpacked(data) for key, data in reading.natives.items() if key in said}
+    natives = {key: data for key, data in reading.natives.items() if key in said}
     either_way_ns = -(-(reading.end_ns - reading.start_ns) // 2)
     return Instant(reading.at_ns, said, either_way_ns, natives)
 
@@ -191,13 +197,18 @@ def native_growth_of(
 
 
 def _grew(instants: Sequence[Instant], figure: int) -> list[NativeBuckets]:
-    said = [one.natives.get(figure) for one in instants]
-    known, growths = said[0] if said else None, list[NativeBuckets]()
-    for now in said[1:]:
-        if now is not None:
-            growths.append(grown(known, now))
-            known = now
-    return growths
+    """Return what a native histogram observed from each of its beginnings to the next."""
+    first = known = instants[0].native(figure) if instants else None
+    growths: list[NativeBuckets] = []
+    for one in instants[1:]:
+        now = one.native(figure)
+        if now is None:
+            continue
+        if known is not None and has_begun_again(known, now):
+            growths.append(grown(first, known))
+            first = None
+        known = now
+    return growths if known is None else [*growths, grown(first, known)]
 
 
 def falls_of(instants: Sequence[Instant], figures: Collection[int]) -> list[int]:
@@ -218,7 +229,7 @@ def _lower_at(instants: Sequence[Instant], figures: Collection[int]) -> Iterator
 def _anew_at(instants: Sequence[Instant], figures: Collection[int]) -> Iterator[int]:
     known: dict[int, NativeBuckets] = {}
     for place, one in enumerate(instants):
-        here = {key: one.natives[key] for key in figures if key in one.natives}
+        here = {key: now for key in figures if (now := one.native(key)) is not None}
         if any(has_begun_again(known.get(key, now), now) for key, now in here.items()):
             yield place
         known.update(here)

@@ -24,7 +24,8 @@ def has_begun_again(before: NativeBuckets, now: NativeBuckets) -> bool:
     """Say whether a histogram cannot be what it was before and what came since."""
     if now.schema > before.schema or now.zero_threshold < before.zero_threshold:
         return True
-    old, new = alike([before, now])
+    is_alike = (now.schema, now.zero_threshold) == (before.schema, before.zero_threshold)
+    old, new = (before, now) if is_alike else alike([before, now])
     return (
         new.zero_count < old.zero_count
         or _has_fallen(old.positive, new.positive)
@@ -37,9 +38,9 @@ def _has_fallen(old: dict[int, Count], new: dict[int, Count]) -> bool:
 
 
 def grown(before: NativeBuckets | None, now: NativeBuckets) -> NativeBuckets:
-    """Return what a histogram observed between two readings: all of it where it was not there
-    before, or began again."""
-    if before is None or has_begun_again(before, now):
+    """Return what a histogram observed between two readings, between which it did not begin
+    again: all of it where it was not there before."""
+    if before is None:
         return now
     old, new = alike([before, now])
     return NativeBuckets(

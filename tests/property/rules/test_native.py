@@ -109,7 +109,7 @@ def test_a_histogram_grew_by_its_runs_however_often_it_began_again(
         all_of += samples if place and (goes_on or place in restarts) else []
         if place and not goes_on and place not in restarts:
             return  # what began again and holds more of everything than before cannot be told
-    instants = [Instant(at, {0: one.total}, 0, {0: one}) for at, one in enumerate(said)]
+    instants = [Instant(at, {0: one.total}, 0, {0: packed(one)}) for at, one in enumerate(said)]
     grew = native_growth_of([instants], [0])
     assert grew.total == len(all_of)
     assert set(restarts) <= set(falls_of(instants, [0]))
@@ -152,7 +152,7 @@ def test_the_record_gives_back_what_was_put_in(
         for at, one in enumerate([NativeBuckets(schema, threshold), buckets])
     ]
     asked = figures_of("target", SERIES, readings, ["n"])
-    assert asked.instants[1].natives == {0: buckets}
+    assert asked.instants[1].native(0) == buckets
     assert not figures_of("target", SERIES, readings, ["m"]).instants[1].natives
     assert quantile_in(1.0, {0: SERIES[0]}, asked.instants) is not None
 
