@@ -20,6 +20,7 @@ from bench.processes import BenchFailure, run_pinned
 from bench.results import Row, Section, at_most, figure
 from stormproof.cli.live import LiveState
 from stormproof.cli.observing import Observing
+from stormproof.cli.stack_sources import StackSources
 from stormproof.kernel.clock import SystemClock
 from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS
 from stormproof.model.event import Event
@@ -110,7 +111,8 @@ async def _watch(port: int, folder: Path) -> None:
     recorder = SegmentRecorder(path, writer="controller")
     kept, warnings, told = _Kept(recorder), list[Event](), list[str]()
     state = LiveState(plan=planned, now_ns=clock.now_ns, tell=told.append)
-    observing = Observing(planned, kept, clock, state, warnings.append, {}, None)
+    stack = StackSources(None, warnings.append, ())
+    observing = Observing(planned, kept, clock, state, warnings.append, {}, stack)
     began_s = time.process_time()
     watching = asyncio.ensure_future(observing.watch(f"http://127.0.0.1:{port}"))
     await kept.done.wait()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stormproof.journeys.sockets import Reply, Socket
     from stormproof.model.plan import SignIn
     from stormproof.model.setting import Setting
-    from stormproof.model.trial import Floors, Trial, TrialFault, TrialProbe
+    from stormproof.model.trial import FinalRead, Floors, Trial, TrialFault, TrialProbe
 
 __version__ = "0.1.0"
 
@@ -35,6 +35,7 @@ __all__ = [
     "Checked",
     "Counter",
     "Feed",
+    "FinalRead",
     "Floors",
     "Gauge",
     "HistoryView",
@@ -85,7 +86,7 @@ _HOMES = {
     "stormproof.journeys.sockets": "Reply Socket",
     "stormproof.model.plan": "SignIn",
     "stormproof.model.setting": "Setting",
-    "stormproof.model.trial": "Floors Trial TrialFault TrialProbe",
+    "stormproof.model.trial": "FinalRead Floors Trial TrialFault TrialProbe",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -163,6 +163,25 @@ class ReadingSink(Protocol):
         ...
 
 
+class LastLooks(Protocol):
+    """What is read of the target's servers themselves; whatever goes wrong is in the record.
+
+    Each raises EnvironmentFailure when that cannot be written.
+    """
+
+    async def before_load(self) -> None:
+        """Look before anybody has changed anything."""
+        ...
+
+    async def when_drained(self) -> None:
+        """Look when the load is over, and what it has made is there to stay."""
+        ...
+
+    async def when_left(self) -> None:
+        """Look when all users have gone."""
+        ...
+
+
 class Steering(Protocol):
     """Change the load while it runs; whoever implements it records each change it has made."""
 

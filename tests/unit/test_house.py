@@ -228,6 +228,7 @@ RULES = (
             "src/stormproof/checks/judge.py": "a crashed checker answers unknown, never a pass",
             "src/stormproof/planning/trials.py": "a user's file may raise anything while it loads",
             "src/stormproof/clients/line.py": "a journey's callback may too; `with` costs 0.4 us",
+            "src/stormproof/observe/final_reads.py": "a read that fails leaves its answer open",
             "src/stormproof/observe/sources.py": "a source that fails is a miss, no end of a run",
         },
     ),

@@ -55,6 +55,12 @@ OF_HISTORY = {  # a metric of the history -> the kinds that it counts, or that l
     "effects_duplicated": ("effect-duplicated",),
     "totals_off": ("total-off", "total-unread"),
     "final_off": ("final-off",),
+    "stored_lost": ("stored-lost", "final-unread"),
+    "stored_refused": ("stored-refused", "final-unread"),
+    "stored_surplus": ("stored-surplus", "final-unread"),
+    "stored_repeated": ("stored-repeated", "final-unread"),
+    "stored_apart": ("stored-apart", "final-unread"),
+    "orphaned": ("orphaned", "final-unread"),
 }
 KINDS_OF = OF_HISTORY | {  # of delivery as well
     f"delivery_{kind}": (kind,)

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Final
 
-from stormproof.checks.completeness import Completeness
 from stormproof.checks.counters import check_counters
 from stormproof.checks.effects import check_effects
-from stormproof.checks.history import Told, has_history, read_history
+from stormproof.checks.history import History, Told, has_history
 from stormproof.checks.isolation import check_isolation
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.reconcile import check_final_reads
@@ -148,14 +147,17 @@ CHECKERS: Final = (
 
 
 def history_checkers(
-    record: Record, windows: Windows, completeness: Completeness, asked: Sequence[Objective]
+    record: Record,
+    windows: Windows,
+    history: Callable[[], History],
+    asked: Sequence[Objective],
 ) -> dict[str, Callable[[], Outcome]]:
     """Return the checkers of the history that a record or an objective asks for, by name.
 
     Args:
         record: everything observed.
         windows: what instants are told by.
-        completeness: whether all segments are whole.
+        history: what journeys told.
         asked: the objectives.
     """
     wanted = {one.metric for one in asked}
@@ -163,7 +165,6 @@ def history_checkers(
         return {
             one.name: partial(_absent, one, asked) for one in CHECKERS if wanted & set(one.metrics)
         }
-    history = cache(lambda: read_history(record.ledger, whole=completeness.workers_whole))
     functions = cache(lambda: history().functions())
 
     def run(one: HistoryChecker) -> Outcome:

@@ -173,7 +173,10 @@ class Reads(Table):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Everything that journeys told of the target's data; `whole`: nothing of it was cut off."""
+    """Everything that journeys told of the target's data; `whole`: nothing of it was cut off.
+
+    What was added to the keys `stored` is held against what a server has, by a final read.
+    """
 
     changes: Changes
     reads: Reads
@@ -181,6 +184,7 @@ class History:
     elements: Held
     names: dict[int, str]
     whole: bool
+    stored: frozenset[int] = frozenset()
 
     def functions(self) -> set[int]:
         """Return the functions of all operations."""

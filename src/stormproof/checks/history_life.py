@@ -12,6 +12,7 @@ from stormproof.checks.ledger import FOREVER_NS
 from stormproof.checks.surroundings import in_order, surroundings
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import EXPLAINED_OPERATIONS_MAX
+from stormproof.model.final_read import READER
 from stormproof.model.finding import Witness
 from stormproof.model.history import (
     FLAG_ABSENT,
@@ -26,7 +27,8 @@ from stormproof.model.story import Moment, Story
 from stormproof.rules.windows import Windows
 
 _DIGEST = re.compile(r"#[0-9a-f]{16}")
-VALUE_FIRST = ("set-", "isolation-")  # kinds whose witnesses say "VALUE of KEY", others "KEY ..."
+# Kinds whose witnesses say "VALUE of KEY", others "KEY ..."
+VALUE_FIRST = ("set-", "isolation-", "stored-")
 
 
 def key_of(history: History, kind: str, witness: Witness) -> int | None:
@@ -153,7 +155,9 @@ def _told(history: History, windows: Windows, table: Table, row: int) -> Moment:
         until = ": refused"
     elif ended_ns != began_ns:
         until = f", until {windows.at_s(ended_ns):.3f} s"
-    what = f"user {int(table.user[row])} {_deed(history, table, row)}{until}"
+    user = int(table.user[row])
+    who = "stormproof" if user == READER else f"user {user}"
+    what = f"{who} {_deed(history, table, row)}{until}"
     return Moment(at_s=windows.at_s(began_ns), about="data", what=what)
 
 

@@ -3,7 +3,7 @@
 1. how did the run end, and is its record whole?
 2. the windows, and the seconds in which the generator's own work was not valid
 3. the checkers: processes, evidence, faults and their timeline, recovery, health, delivery,
-   histories of any data, what the trial's own checkers said
+   histories of any data, what servers hold at the end, what the trial's own checkers said
 4. the live decisions, computed again
 5. each objective: validity, then value against bar
 6. the worst of all that blocks
@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -24,8 +25,11 @@ from stormproof.checks.completeness import Completeness, check_processes, comple
 from stormproof.checks.delivery import check_delivery
 from stormproof.checks.evidence import check_evidence
 from stormproof.checks.faults import check_faults, stories_of
+from stormproof.checks.final_looks import as_journeys_told
+from stormproof.checks.final_reads import final_checkers
 from stormproof.checks.health import check_health
 from stormproof.checks.histories import history_checkers
+from stormproof.checks.history import read_history
 from stormproof.checks.ledger_order import check_ledger_order
 from stormproof.checks.objectives import judge_objective
 from stormproof.checks.outcome import Key, Measurement, Outcome
@@ -44,7 +48,7 @@ from stormproof.model.plan import NotJudged, Plan
 from stormproof.model.record import Record
 from stormproof.model.verdict import Generator, Judged, Recovery, TrialVerdict, Verdict
 from stormproof.rules.catalog import CATALOG
-from stormproof.rules.history_metrics import SEEN, WHAT
+from stormproof.rules.history_metrics import ORPHANED, SEEN, WHAT
 from stormproof.rules.validity import generator_of, validity_of
 from stormproof.rules.windows import windows_of
 
@@ -66,6 +70,9 @@ MEASURED_BY = {
     "totals": ("totals_",),
     "final reads": ("final_",),
     "sometimes": (SEEN,),
+    "stored": ("stored_lost", "stored_refused", "stored_surplus", "stored_repeated"),
+    "stored apart": ("stored_apart",),
+    "orphans": (ORPHANED,),
 }
 Rounded = TypeVar("Rounded", bound=msgspec.Struct)
 
@@ -220,7 +227,10 @@ def _inquire(
     }
     if "delivery" in record.plan.checkers:
         checkers["delivery"] = lambda: check_delivery(record, windows, completeness)
-    checkers |= history_checkers(record, windows, completeness, asked)
+    history = cache(lambda: read_history(record.ledger, whole=completeness.workers_whole))
+    told = cache(lambda: as_journeys_told(record, history()))
+    checkers |= history_checkers(record, windows, told, asked)
+    checkers |= final_checkers(record, windows, history, asked)
     if record.plan.own_checkers:
         checkers["of the trial's file"] = lambda: own_outcome(record.plan, own)
     findings, measured = _run_checkers(checkers, asked)
@@ -282,8 +292,11 @@ def _unknown(checker: str, why: str, asked: Sequence[Objective]) -> dict[Key, Me
     remedy = "report this with the record: it is a defect of stormproof"
     unknown = Measurement(value=None, samples=0, why=why, remedy=remedy)
     keys: set[Key] = {(metric, "") for metric in CATALOG if metric.startswith(prefixes)}
-    if SEEN in prefixes:
-        keys |= {(SEEN, one.tags.get(WHAT, "")) for one in asked if one.metric == SEEN}
+    keys |= {
+        (one.metric, one.tags[WHAT])
+        for one in asked
+        if WHAT in one.tags and one.metric.startswith(prefixes)
+    }
     return dict.fromkeys(keys, unknown)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormproof.checks.completeness import completeness_of
+from stormproof.checks.final_looks import as_journeys_told
 from stormproof.checks.history import History, Reads, Table, read_history
 from stormproof.checks.own_history import HistoryView, Rows, Span, frozen
 from stormproof.checks.own_words import Spelling
@@ -27,7 +28,7 @@ def view_of(record: Record) -> HistoryView:
     windows, completeness = windows_of(record), completeness_of(record)
     whole = completeness.workers_whole
     return view_from(
-        read_history(record.ledger, whole=whole),
+        as_journeys_told(record, read_history(record.ledger, whole=whole)),
         windows,
         missing=completeness.why or ("" if whole else "a worker died"),
         phases=_phases(record, windows),

@@ -163,10 +163,13 @@ def timeline_of(history: History) -> Timeline:
 
 
 def _followed(history: History) -> Changes:
-    """Return all adds but those to sets of which only totals were asked."""
+    """Return all adds but those to sets of which only totals were asked, or that no journey read
+    because a final read is made of what is stored."""
     adds, reads = history.changes.of(Function.ADD), history.reads
-    only_counted = np.setdiff1d(reads.of(Function.TOTAL).key, reads.of(Function.READ_SET).key)
-    return adds.where(~np.isin(adds.key, only_counted)) if len(only_counted) else adds
+    stored = np.array(sorted(history.stored), np.uint64)
+    others = np.concatenate([reads.of(Function.TOTAL).key, stored])
+    unfollowed = np.setdiff1d(others, reads.of(Function.READ_SET).key)
+    return adds.where(~np.isin(adds.key, unfollowed)) if len(unfollowed) else adds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from stormproof.model.event import (
     Failure,
     FaultEvent,
     FaultStep,
+    FinalReadEvent,
     PartEvent,
     PhaseEvent,
     ProbeSample,
@@ -95,9 +96,8 @@ def _told(event: Event) -> tuple[str, str] | None:
             return "run", f"phase {event.phase.value} begins"
         case DecisionEvent():
             return "run", f"decision on {event.rule}: {event.status}, {event.action}"
-        case DrainEvent():
-            how = "all has arrived" if event.caught_up else "its deadline passed"
-            return "run", f"the drain ends: {how}{_detail(event.detail)}"
+        case DrainEvent() | FinalReadEvent():
+            return "run", _told_at_the_end(event)
         case WorkerEvent(step="died"):
             return "run", f"worker {event.worker} died{_detail(event.detail)}"
         case ControlEvent():
@@ -109,6 +109,15 @@ def _told(event: Event) -> tuple[str, str] | None:
             return "run", f"the run ends: {event.how}{_detail(event.detail)}"
         case _:
             return None
+
+
+def _told_at_the_end(event: DrainEvent | FinalReadEvent) -> str:
+    """Say what became of the drain, or of a final read."""
+    if isinstance(event, FinalReadEvent):
+        rows = event.error or counted(event.rows, "row")
+        return f"final read {event.name}, {event.moment} the load: {rows}"
+    how = "all has arrived" if event.caught_up else "its deadline passed"
+    return f"the drain ends: {how}{_detail(event.detail)}"
 
 
 def _detail(detail: str) -> str:

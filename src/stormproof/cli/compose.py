@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from stormproof.cli.asked_servers import final_reads_of, servers_of, streams_of
 from stormproof.cli.live import LiveState
 from stormproof.cli.observing import Observing, Watch
+from stormproof.cli.stack_sources import StackSources
 from stormproof.faults import keeper
 from stormproof.faults.index import default_index_dir
 from stormproof.kernel.clock import SystemClock
@@ -62,8 +64,7 @@ def compose_run(
 ) -> Run:
     """Wire one run."""
     worker_cores, stack_cores = split_cores(plan)
-    clock = SystemClock()
-    frames = Frames()
+    clock, frames = SystemClock(), Frames()
 
     def on_frame(frame: Frame, series: Mapping[int, Series]) -> None:
         frames.add(frame, series)
@@ -88,19 +89,21 @@ def compose_run(
 
     state.prepared = lambda: (fleet.users_done, fleet.users)
     stack_plan = _stack_plan(plan, directory, run_id, stack_cores)
-    observing = Observing(plan, observer, clock, state, on_worker_event, headers, stack_plan)
+    servers = servers_of(plan, stack_plan, os.environ)
+    stack = StackSources(stack_plan, on_worker_event, servers, streams_of(plan))
+    observing = Observing(plan, observer, clock, state, on_worker_event, headers, stack)
 
     def on_stack_event(event: Event) -> None:
         observing.on_event(event)
         note_stack_event(event, recorder, run.give_up)
 
-    probes = _probes(plan, recorder, clock, state)
     desk = ControlDesk(fleet, directory.control, on_worker_event)
     ports = Ports(
         stack=_stack(plan, stack_plan, on_stack_event),
         fleet=fleet,
         steering=fleet,
-        watch=_watching(probes, desk, observing.watch),
+        watch=_watching(_probes(plan, recorder, state), desk, observing.watch),
+        last_looks=final_reads_of(plan, servers, recorder, clock, state.on_event),
         recorder=recorder,
         clock=clock,
         decisions=Decisions(plan, frames, decide, AbortRules(plan), clock),
@@ -110,7 +113,8 @@ def compose_run(
     return run
 
 
-def _probes(plan: Plan, recorder: Recorder, clock: SystemClock, state: LiveState) -> Probes:
+def _probes(plan: Plan, recorder: Recorder, state: LiveState) -> Probes:
+    clock = SystemClock()
     return Probes(plan.probes, recorder, clock, state.on_sample, tls=plan.tls, network=plan.network)
 
 

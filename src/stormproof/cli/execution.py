@@ -17,6 +17,7 @@ import psutil
 import uvloop
 
 from stormproof import __version__
+from stormproof.cli.asked_servers import servers_of
 from stormproof.cli.compose import compose_run, split_cores
 from stormproof.cli.judging import EXIT_CODES, judge_run, print_verdict
 from stormproof.cli.live import LiveState
@@ -75,11 +76,16 @@ class Manner:
 
 
 def carry_out(plan: Plan, loaded: LoadedTrial, out: Path, manner: Manner) -> Outcome:
-    """Run a plan below `out`, judge it and print the verdict."""
+    """Run a plan below `out`, judge it and print the verdict.
+
+    Raises:
+        BadInput: the environment does not have the URL of a server that is to be asked.
+    """
     if manner.variables.told:
         click.echo(manner.variables.line(), err=True)
     for line in describe(plan):
         click.echo(line, err=True)
+    servers_of(plan, None, os.environ)  # a missing URL is told before anything is made
     run_id = new_run_id(plan.trial)
     directory = RunDirectory.create(
         out.absolute() / run_id,

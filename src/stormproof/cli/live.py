@@ -15,6 +15,7 @@ from stormproof.model.event import (
     Event,
     FaultEvent,
     FaultStep,
+    FinalReadEvent,
     OriginEvent,
     PartEvent,
     Phase,
@@ -28,6 +29,7 @@ from stormproof.model.observed import TARGET
 from stormproof.model.plan import Plan
 from stormproof.model.reading import ObservedSeries, SourceReading
 from stormproof.model.series import Counts, Frame, Series, SeriesKind
+from stormproof.report.number import counted
 from stormproof.rules.figures import Figures, Instant, figures_of
 from stormproof.rules.target_now import LOG_QUEUE, LOG_QUEUE_ALARM, NAMES, TargetNow, target_now
 
@@ -160,9 +162,8 @@ class LiveState:
                 self.tell(f"aborting: {event.rule} is broken, the load ends")
             case DecisionEvent() if event.status != "pass":
                 self.tell(f"steady state: {event.rule} is {event.status}, {event.action}")
-            case DrainEvent():
-                text = "all arrived" if event.caught_up else f"deadline passed: {event.detail}"
-                self.tell(f"drain: {text}")
+            case DrainEvent() | FinalReadEvent():
+                self.tell(_told_at_the_end(event))
             case PartEvent() if event.step in ("ready", "exited"):
                 self.tell(f"{event.part} {event.step} {event.detail}".rstrip())
             case WorkerEvent() if event.step == "died":
@@ -201,6 +202,14 @@ class LiveState:
         if not self.origin_ns:
             return 0.0
         return max(0.0, (self.now_ns() - self.origin_ns) / SECOND_NS)
+
+
+def _told_at_the_end(event: DrainEvent | FinalReadEvent) -> str:
+    """Say what became of the drain, or of a final read."""
+    if isinstance(event, FinalReadEvent):
+        rows = event.error or counted(event.rows, "row")
+        return f"final read {event.name}, {event.moment} the load: {rows}"
+    return f"drain: {'all arrived' if event.caught_up else f'deadline passed: {event.detail}'}"
 
 
 def _line(event: WarningEvent | ControlEvent) -> str:

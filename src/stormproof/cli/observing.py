@@ -9,7 +9,6 @@ from stormproof.cli.live import LiveState
 from stormproof.cli.stack_sources import StackSources
 from stormproof.model.event import Event, FaultEvent, FaultStep, Phase, PhaseEvent
 from stormproof.model.observed import TARGET, is_observed
-from stormproof.model.part import StackPlan
 from stormproof.model.plan import Plan, PlannedSource
 from stormproof.observe.readings import Readings
 from stormproof.observe.scrape import Scrape
@@ -31,7 +30,7 @@ class Observing:
         state: of the live view.
         on_warning: records what was left out, and tells it.
         headers: values of those that every request to the target carries.
-        stack: of the run, where it is ours.
+        stack: what is read of the stack and its servers.
     """
 
     def __init__(
@@ -42,10 +41,10 @@ class Observing:
         state: LiveState,
         on_warning: Callable[[Event], None],
         headers: Mapping[str, str],
-        stack: StackPlan | None,
+        stack: StackSources,
     ) -> None:
         self._plan = plan
-        self._stack = StackSources(stack, on_warning)
+        self._stack = stack
         self._state = state
         self._headers = headers
         needed = {

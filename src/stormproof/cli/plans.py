@@ -87,6 +87,9 @@ def describe(plan: Plan) -> list[str]:
     ]
     if plan.tls.insecure:
         lines.append("INSECURE: whoever answers is believed, no certificate is checked")
+    if plan.final_reads:
+        reads = ", ".join(f"{one.name} ({one.source})" for one in plan.final_reads)
+        lines.append(f"final reads: {reads}")
     lines += _authored_lines(plan)
     if plan.scope == "reduced":
         scale = f" at scale {plan.scale:g}" if plan.scale < 1 else ""

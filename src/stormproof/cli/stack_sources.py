@@ -1,4 +1,4 @@
-"""Wire what is read of a stack of our own: its processes, their logs, what its servers keep."""
+"""Wire what is read of a stack: its servers, and of one of our own its processes and their logs."""
 
 from __future__ import annotations
 
@@ -24,23 +24,31 @@ LOGGED: Final = "logged-error"  # the code of the warning that tells one of each
 
 
 class StackSources:
-    """The sources of one stack, fed by what its keeper tells; none where the target runs already.
+    """The sources of one stack, fed by what its keeper tells; where the target runs already, only
+    those of the servers that are known.
 
     Args:
         plan: of the stack; None where it is not ours.
         on_warning: records one line of each kind of error that a part logs, and tells it.
+        servers: that keep statistics, of the stack or of a target that runs already.
+        streams: of Valkey, that are looked at.
 
     Raises:
         BadInput: two servers are of one kind; their figures would be taken for one another's.
     """
 
-    def __init__(self, plan: StackPlan | None, on_warning: Callable[[Event], None]) -> None:
-        servers = () if plan is None else plan.servers
+    def __init__(
+        self,
+        plan: StackPlan | None,
+        on_warning: Callable[[Event], None],
+        servers: Sequence[Server],
+        streams: Sequence[str] = (),
+    ) -> None:
         _refuse_twins(servers)
         self._on_warning = on_warning
         self._parts = PartsInSight({} if plan is None else _logs(plan))
         self._log = LogSource(self._parts, self._on_kind)
-        self._asked = [_asked(server) for server in servers]
+        self._asked = [_asked(server, streams) for server in servers]
         self._sources: list[Source] = [*self._asked]
         if plan is not None:
             self._sources += [ProcessSource(self._parts), CgroupSource(self._parts), self._log]
@@ -80,7 +88,7 @@ def _refuse_twins(servers: Sequence[Server]) -> None:
         raise BadInput(problems)
 
 
-def _asked(server: Server) -> PostgresSource | ValkeySource:
+def _asked(server: Server, streams: Sequence[str]) -> PostgresSource | ValkeySource:
     if server.kind == "postgres":
         return PostgresSource(server.part, server.url)
-    return ValkeySource(server.part, server.url)
+    return ValkeySource(server.part, server.url, streams)

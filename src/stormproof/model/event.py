@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from stormproof.model.control_order import ControlKind, ControlOrder
+from stormproof.model.final_read import Moment
 
 
 class Phase(StrEnum):
@@ -95,6 +96,21 @@ class DrainEvent(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
     detail: str = ""
 
 
+class FinalReadEvent(msgspec.Struct, frozen=True, kw_only=True, tag="final-read"):
+    """A server was read, as the plan's final read says; its rows are a read in the ledger.
+
+    With an `error` there are none: what was read in part is not kept.
+    """
+
+    at_ns: int  # its end
+    name: str
+    moment: Moment
+    began_ns: int
+    rows: int = 0
+    left_out: int = 0  # entries of a stream that do not have the field
+    error: str = ""
+
+
 class WorkerEvent(msgspec.Struct, frozen=True, kw_only=True, tag="worker"):
     """A worker became ready, finished, or died."""
 
@@ -149,6 +165,7 @@ Event = (
     | PartEvent
     | DecisionEvent
     | DrainEvent
+    | FinalReadEvent
     | WorkerEvent
     | ClockEvent
     | EndEvent

@@ -37,6 +37,12 @@ ACCUSING: Final = frozenset(
         "effect-duplicated",
         "total-off",
         "final-off",
+        "stored-lost",
+        "stored-refused",
+        "stored-surplus",
+        "stored-repeated",
+        "stored-apart",
+        "orphaned",
         "not-undone",
         "residue",
         "part-died",
@@ -59,7 +65,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     Kinds: those of `ACCUSING`, not-witnessed, too-short, not-searched, worker-died,
     irreproducible-decision, checker-failed, frames-missing, never-joined, joined-above,
-    owed-to-nobody, set-unread, counter-unread, total-unread, never-announced,
+    owed-to-nobody, set-unread, counter-unread, total-unread, final-unread, never-announced,
     ledger-out-of-order, fault-unpunctual, steered, own-undecided, own-failed, and the codes of
     warnings that take evidence away (`checks.evidence`).
     """

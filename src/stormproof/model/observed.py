@@ -14,6 +14,10 @@ SOURCES: Final = (TARGET, "process", "cgroup", "log", "postgres", "valkey")
 # A gauge that a source may add to its own figures: how many lines of its answer it could not read,
 # so that what is missing from the rest is not taken for a zero.
 UNREAD: Final = "lines_unread"
+# How far a group of consumers is behind its stream, and a gauge that says 1 at each reading at
+# which the server could not tell: the figure itself is then left out, and never taken for a zero.
+STREAM_LAG: Final = "stream_lag"
+STREAM_LAG_UNKNOWN: Final = "stream_lag_unknown"
 
 
 class ObservedKind(StrEnum):

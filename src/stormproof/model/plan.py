@@ -172,6 +172,36 @@ class PlannedSource(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""  # where the target serves them
     interval_ns: int
     timeout_ns: int
+    url_from: str = ""  # the environment variable with a server's URL, where the stack is not ours
+    streams: tuple[str, ...] = ()  # of Valkey, that are looked at
+
+
+class PlannedRead(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A look at what a server of the target holds, before the load and when all is over.
+
+    It gives rows: those of a `statement` (PostgreSQL), the values of a `field` of a `stream`'s
+    entries, the pending entries of a `group` of it, or the `keys` of a pattern (Valkey). They are
+    held against what journeys told of the ledger's key `of`, against the rows of the read
+    `same_as`, or there must be none (`empty`) but those that were there before.
+    """
+
+    name: str
+    statement: str = ""
+    stream: str = ""
+    field: str = ""
+    group: str = ""
+    keys: str = ""
+    numbers: bool = False  # texts that are whole numbers are told as such
+    of: str = ""
+    same_as: str = ""
+    empty: bool = False
+    wait_ns: int = 0  # before it is read; of one that must be empty: that it may take to be
+    timeout_ns: int = 30_000_000_000
+
+    @property
+    def source(self) -> str:
+        """The kind of server that is asked."""
+        return "postgres" if self.statement else "valkey"
 
 
 class NotJudged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -232,6 +262,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[PlannedFault, ...]
     probes: tuple[PlannedProbe, ...]
     sources: tuple[PlannedSource, ...] = ()
+    final_reads: tuple[PlannedRead, ...] = ()
     checkers: tuple[str, ...]
     gate: tuple[Objective, ...]  # the steady state, asked once after the warm-up
     objectives: tuple[Objective, ...]

@@ -58,12 +58,25 @@ class ProbeNumbers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FinalReadNumbers:
+    """How long a final read waits before it is made, or to find nothing, and how long it may take.
+
+    `wait_ns` None: not at all, and to find nothing five seconds.
+    """
+
+    wait_ns: int | None = None
+    timeout_ns: int = 30_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceNumbers:
     """How often a source of figures is read, and where the target serves its own."""
 
     path: str = "/metrics"  # empty: it is not asked
     interval_ns: int = 5_000_000_000
     timeout_ns: int = 3_000_000_000
+    url_from: str = ""  # see `model.plan.PlannedSource`
+    streams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,4 +121,5 @@ class Profile:
     tls: TlsSettings = field(default_factory=TlsSettings)
     network: Network = field(default_factory=Network)
     sources: Mapping[str, SourceNumbers] = field(default_factory=dict)
+    final_reads: Mapping[str, FinalReadNumbers] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # what was left out of it, for people

@@ -27,6 +27,34 @@ class TrialProbe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FinalRead:
+    """What is read from a server of the target itself, before the load and when all is over.
+
+    Args:
+        statement: one SELECT for PostgreSQL, read-only. A row is an element: the value of its one
+            column, or the list of its columns.
+        stream: of Valkey, whose entries are read that came since the load began.
+        field: of these entries, whose value is the element.
+        group: of the stream, whose pending entries are read instead.
+        keys: a pattern of Valkey's keys, which are read instead.
+        numbers: texts that are whole numbers are these, for the journeys that tell numbers.
+        of: the ledger's key whose elements must be the rows.
+        same_as: the final read that must have the same rows.
+        empty: there must be no row, but those that were there before the load.
+    """
+
+    statement: str = ""
+    stream: str = ""
+    field: str = ""
+    group: str = ""
+    keys: str = ""
+    numbers: bool = False
+    of: str = ""
+    same_as: str = ""
+    empty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Floors:
     """Below these a trial does not shrink, whatever the scale."""
 
@@ -47,6 +75,7 @@ class Trial:
         faults: fault -> what is broken how; their times are the profile's.
         probes: probe -> what is asked; "ready" is the target's readiness, "canary" an operation
             that needs what the faults break.
+        final_reads: read -> what is asked of a server itself when all is over.
         checkers: what reads the ledger, e.g. "delivery".
         objectives: exact objectives, metric -> thresholds; one witness fails them.
         floors: below which it does not shrink.
@@ -58,6 +87,7 @@ class Trial:
     scenarios: Mapping[str, str]
     faults: Mapping[str, TrialFault] = field(default_factory=dict)
     probes: Mapping[str, TrialProbe] = field(default_factory=dict)
+    final_reads: Mapping[str, FinalRead] = field(default_factory=dict)
     checkers: tuple[str, ...] = ()
     objectives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     floors: Floors = field(default_factory=Floors)

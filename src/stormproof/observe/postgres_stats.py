@@ -40,7 +40,7 @@ _SETTINGS: Final = {
 _STATES: Final = ("active", "idle", "idle in transaction", "idle in transaction (aborted)")
 
 # As a setting at the start of a connection it would turn away whoever may not set it.
-_NOTHING_LOGGED: Final = """
+NOTHING_LOGGED: Final = """
 SELECT set_config(name, 'panic', false)
   FROM unnest(ARRAY['log_min_messages', 'log_min_error_statement']) AS name
  WHERE (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
@@ -102,12 +102,12 @@ class PostgresSource:
         Raises:
             SourceSilent: it cannot be asked, or hides what we ask for.
         """
-        library = _library()
+        library = asyncpg_library()
         try:
             connection = await self._connected(library)
             database = dict(await connection.fetchrow(_DATABASE))
             sessions = [dict(row) for row in await connection.fetch(_SESSIONS)]
-        except _failures(library) as error:
+        except failures_of(library) as error:
             self._drop()
             raise SourceSilent(f"{self._part}: {type(error).__name__}: {error}") from error
         except asyncio.CancelledError:
@@ -129,7 +129,7 @@ class PostgresSource:
             self._connection = await library.connect(
                 self._url, server_settings=_SETTINGS, statement_cache_size=0
             )
-            await self._connection.execute(_NOTHING_LOGGED)
+            await self._connection.execute(NOTHING_LOGGED)
         return self._connection
 
     def _drop(self) -> None:
@@ -173,8 +173,12 @@ class PostgresSource:
         return Observed(name=name, tags={"part": self._part, **tags}, kind=kind, value=float(value))
 
 
-def _library() -> ModuleType:
-    """Import asyncpg, which comes with an extra."""
+def asyncpg_library() -> ModuleType:
+    """Import asyncpg, which comes with an extra.
+
+    Raises:
+        SourceSilent: it is not installed.
+    """
     try:
         import asyncpg
     except ImportError as error:
@@ -183,7 +187,7 @@ def _library() -> ModuleType:
     return library
 
 
-def _failures(library: ModuleType) -> tuple[type[Exception], ...]:
+def failures_of(library: ModuleType) -> tuple[type[Exception], ...]:
     """Return what is raised when the server, the connection or the protocol fails."""
     own = (library.PostgresError, library.InterfaceError, library.InternalClientError)
     return (OSError, EOFError, *own)

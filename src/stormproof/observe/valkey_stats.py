@@ -5,8 +5,9 @@
     evicted_keys_total, expired_keys_total, rejected_connections_total
     keyspace_hits_total, keyspace_misses_total, commands_total
 
-All have the tag `part`. Works with Valkey and Redis. What it costs the server: one connection
-(named stormproof) and one INFO a reading, which `commands_total` counts like anybody's.
+All have the tag `part`; of streams see `observe.valkey_streams`. Works with Valkey and Redis. What
+it costs the server: one connection (named stormproof) and one INFO a reading, which
+`commands_total` counts like anybody's.
 """
 
 from __future__ import annotations
@@ -14,15 +15,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from stormproof.kernel.errors import SourceSilent
 from stormproof.model.observed import Observed, ObservedKind
 from stormproof.observe.resp import Reply, RespConnection, RespError
+from stormproof.observe.valkey_address import ValkeyAddress
+from stormproof.observe.valkey_streams import StreamStats
 
-CLIENT_NAME: Final = "stormproof"
-_PORT = 6379
-_SCHEMES = ("valkey", "redis")
 _GAUGES: Final = {
     "memory_bytes": "used_memory",
     "memory_rss_bytes": "used_memory_rss",
@@ -43,7 +42,8 @@ class ValkeySource:
 
     Args:
         part: the part's name.
-        url: `valkey://[user]:[password]@host[:port]` (or `redis://`).
+        url: `valkey://[user]:[password]@host[:port][/database]` (or `redis://`).
+        streams: the keys of those that are looked at, too.
 
     Raises:
         ValueError: the URL is of another kind.
@@ -51,16 +51,11 @@ class ValkeySource:
 
     name = "valkey"
 
-    def __init__(self, part: str, url: str) -> None:
-        address = urlsplit(url)
-        if address.scheme not in _SCHEMES or not address.hostname:
-            raise ValueError("the address of a cache reads valkey://[:password@]host:port")
+    def __init__(self, part: str, url: str, streams: Sequence[str] = ()) -> None:
         self._part = part
-        self._host = address.hostname
-        self._port = address.port or _PORT
-        credentials = (unquote(address.username or ""), unquote(address.password or ""))
-        self._credentials = [word for word in credentials if word]
+        self._address = ValkeyAddress.parse(url)
         self._connection: RespConnection | None = None
+        self._streams = StreamStats(part, streams)
 
     async def read(self) -> Sequence[Observed]:
         """Ask once, on a connection that is kept between readings.
@@ -70,7 +65,8 @@ class ValkeySource:
         """
         try:
             connection = await self._connected()
-            return list(self._of_server(await connection.call("INFO")))
+            given = list(self._of_server(await connection.call("INFO")))
+            return given + await self._streams.read(connection)
         except (OSError, EOFError, ValueError, RespError) as error:
             self._drop()
             raise SourceSilent(f"{self._part}: {_reason(error)}") from error
@@ -88,10 +84,7 @@ class ValkeySource:
         if self._connection is not None and self._connection.is_lost:
             self._drop()  # the server was started again between two readings
         if self._connection is None:
-            self._connection = await RespConnection.open(self._host, self._port)
-            if self._credentials:
-                await self._connection.call("AUTH", *self._credentials)
-            await self._connection.call("CLIENT", "SETNAME", CLIENT_NAME)
+            self._connection = await self._address.sign_in()
         return self._connection
 
     def _drop(self) -> None:

@@ -20,6 +20,7 @@ from stormproof.model.plan import OwnChecker, Plan, PlannedFault, PlannedProbe, 
 from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
 from stormproof.model.trial import Trial
 from stormproof.planning.declarations import Breakable, shape_problems, trial_problems
+from stormproof.planning.final_reads import final_read_problems, planned_reads
 from stormproof.planning.metrics import metric_problems
 from stormproof.planning.planned import planned_scenario
 from stormproof.planning.problems import (
@@ -31,7 +32,7 @@ from stormproof.planning.problems import (
 )
 from stormproof.planning.safety import limit_problems, rate_cap_per_s, target_problems
 from stormproof.planning.scale import Scale, scale_problems
-from stormproof.planning.sources import planned_sources
+from stormproof.planning.sources import planned_sources, stream_problems, with_streams
 from stormproof.planning.thresholds import read_thresholds
 from stormproof.planning.trials import LoadedTrial
 from stormproof.rules.evidence import decide_not_judged
@@ -91,11 +92,16 @@ def compile_plan(
     checked = [one for own in plan.own_checkers for one in own.metrics]
     problems += metric_problems([*plan.metrics, *checked], loaded.path.name)
     problems += timeline_problems(plan, profile)
+    problems += final_read_problems(trial, profile, plan)
     problems += limit_problems(plan, profile.limits, profile.where)
     problems += _bad_targets(plan, choices.capped or profile.limits.is_cap)
     objectives, gate, bad = _read_all(trial, profile, declared_by(plan))
     problems += bad
-    plan = msgspec.structs.replace(plan, gate=tuple(gate), objectives=tuple(objectives))
+    sources = with_streams(plan.sources, objectives)
+    problems += stream_problems(sources, profile.where)
+    plan = msgspec.structs.replace(
+        plan, gate=tuple(gate), objectives=tuple(objectives), sources=sources
+    )
     named = _with_every_name(plan, loaded, profile, scaled)
     problems += [
         Problem(where=profile.where, what=text)
@@ -221,6 +227,7 @@ def _draft(
         faults=() if choices.target else _faults(trial, profile, scaled),
         probes=_probes(trial, profile),
         sources=planned_sources(profile, "none" if choices.target else trial.stack),
+        final_reads=planned_reads(trial, profile),
         checkers=trial.checkers,
         gate=(),
         objectives=(),

@@ -10,7 +10,8 @@ from typing import Final, get_args
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.units import parse_duration_ns
 from stormproof.model.plan import FaultKind, SignIn, StackKind
-from stormproof.model.trial import Floors, Trial, TrialFault, TrialProbe
+from stormproof.model.trial import FinalRead, Floors, Trial, TrialFault, TrialProbe
+from stormproof.planning.final_reads import has_right_types
 
 CHECKERS: Final = ("delivery",)
 READY: Final = "ready"
@@ -32,6 +33,8 @@ def shape_problems(trial: Trial) -> list[Problem]:
         "faults": _maps_to(trial.faults, TrialFault),
         "probes": _maps_to(trial.probes, TrialProbe)
         and all(isinstance(one.sign_in, SignIn | None) for one in trial.probes.values()),
+        "final_reads": _maps_to(trial.final_reads, FinalRead)
+        and all(has_right_types(one) for one in trial.final_reads.values()),
         "checkers": isinstance(trial.checkers, tuple),
         "objectives": _maps_to(trial.objectives, tuple | list | str),
         "floors": bool(floor_numbers)

@@ -44,6 +44,7 @@ def clashes_of(trial: Trial, profile: Profile) -> list[Problem]:
         ("scenarios", trial.scenarios, profile.scenarios, True),
         ("faults", trial.faults, profile.faults, True),
         ("probes", trial.probes, profile.probes, False),
+        ("finalReads", trial.final_reads, profile.final_reads, False),
     )
     for kind, owned, given, needed in kinds:
         for name in sorted(set(given) - set(owned)):

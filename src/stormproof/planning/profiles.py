@@ -15,7 +15,7 @@ from stormproof.kernel.limits import (
 )
 from stormproof.kernel.paths import is_file
 from stormproof.model.plan import Population, ProfileRef
-from stormproof.model.profile import FaultNumbers, Limits, ProbeNumbers, Profile
+from stormproof.model.profile import FaultNumbers, FinalReadNumbers, Limits, ProbeNumbers, Profile
 from stormproof.planning.connecting import network_of, tls_of
 from stormproof.planning.fields import Fields, JsonObject, read_object
 from stormproof.planning.k6 import as_document, understood
@@ -121,6 +121,7 @@ def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
         tls=tls_of(fields.inner("tls"), Path(where).parent),
         network=network_of(fields.inner("network")),
         sources=read_sources(fields.inner("sources")),
+        final_reads={n: _final_read(one) for n, one in fields.inner("finalReads").objects()},
         notes=fields.lines("notes"),
     )
     fields.done()
@@ -156,6 +157,17 @@ def _probe(fields: Fields) -> ProbeNumbers:
     numbers = ProbeNumbers(
         interval_ns=fields.duration_ns("interval", default="100ms", low="20ms", high="1m"),
         timeout_ns=fields.duration_ns("timeout", default="1s", low="20ms", high="1m"),
+    )
+    fields.done()
+    return numbers
+
+
+def _final_read(fields: Fields) -> FinalReadNumbers:
+    waits = fields.has("wait")
+    wait_ns = fields.duration_ns("wait", default="0s", low="0s", high="10m")
+    numbers = FinalReadNumbers(
+        wait_ns=wait_ns if waits else None,
+        timeout_ns=fields.duration_ns("timeout", default="30s", low="1s", high="10m"),
     )
     fields.done()
     return numbers

@@ -1,20 +1,32 @@
 """Sources of figures, as profiles name them: `"sources": {"target": {"path": "/metrics"}}`.
 
-A target's own figures are read whatever it runs on; the others are of a stack of our own.
+A target's own figures are read whatever it runs on; the others are of a stack of our own. Of a
+target that runs already its servers are asked as well where an environment variable has their URL:
+`"postgres": {"urlFrom": "SHOP_DATABASE_URL"}`. Streams of Valkey are looked at that the profile
+names (`"valkey": {"streams": ["orders"]}`) or an objective, by its tag `stream`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+import msgspec
+
+from stormproof.kernel.errors import Problem
+from stormproof.kernel.limits import STREAM_NAME_CHARACTERS_MAX, STREAMS_MAX
+from stormproof.model.objective import Objective
 from stormproof.model.observed import SOURCES, TARGET
 from stormproof.model.plan import PlannedSource, StackKind
 from stormproof.model.profile import Profile, SourceNumbers
 from stormproof.planning.fields import Fields, suggest
 
 OF_STACK: Final = tuple(name for name in SOURCES if name != TARGET)
+SERVERS: Final = ("postgres", "valkey")  # that are asked by a URL
+VALKEY: Final = "valkey"
 _PATH = re.compile(r"(/[!-~]*)?")
+_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)?")
 
 
 def read_sources(fields: Fields) -> dict[str, SourceNumbers]:
@@ -22,18 +34,23 @@ def read_sources(fields: Fields) -> dict[str, SourceNumbers]:
     numbers: dict[str, SourceNumbers] = {}
     for name, one in fields.objects():
         if name in SOURCES:
-            numbers[name] = _numbers(one, has_path=name == TARGET)
+            numbers[name] = _numbers(one, name)
         else:
             fields.problem(name, "is no source", suggest(name, SOURCES))
     return numbers
 
 
-def _numbers(fields: Fields, *, has_path: bool) -> SourceNumbers:
+def _numbers(fields: Fields, name: str) -> SourceNumbers:
     numbers = SourceNumbers(
-        path=fields.text("path", "/metrics") if has_path else "",
+        path=fields.text("path", "/metrics") if name == TARGET else "",
         interval_ns=fields.duration_ns("interval", default="5s", low="1s", high="5m"),
         timeout_ns=fields.duration_ns("timeout", default="3s", low="100ms", high="1m"),
+        url_from=fields.text("urlFrom", "") if name in SERVERS else "",
+        streams=fields.lines("streams") if name == VALKEY else (),
     )
+    if not _VARIABLE.fullmatch(numbers.url_from):
+        fix = "the name of an environment variable, such as SHOP_DATABASE_URL"
+        fields.problem("urlFrom", "is no name of a variable", fix)
     if not _PATH.fullmatch(numbers.path):
         fields.problem("path", f"{numbers.path!r} is none", 'such as "/metrics", or "" for none')
     fields.done()
@@ -43,16 +60,50 @@ def _numbers(fields: Fields, *, has_path: bool) -> SourceNumbers:
 def planned_sources(profile: Profile, stack: StackKind) -> tuple[PlannedSource, ...]:
     """Return what is read; a target's own figures always are, unless its path is empty."""
     numbers = {TARGET: SourceNumbers()}
-    if stack == "embedded":
+    is_ours = stack == "embedded"
+    if is_ours:
         numbers |= dict.fromkeys(OF_STACK, SourceNumbers(path=""))
-    numbers |= {name: one for name, one in profile.sources.items() if name in numbers}
+    numbers |= {
+        name: one for name, one in profile.sources.items() if name in numbers or one.url_from
+    }
     return tuple(
         PlannedSource(
             name=name,
             path=one.path,
             interval_ns=one.interval_ns,
             timeout_ns=one.timeout_ns,
+            url_from="" if is_ours else one.url_from,
+            streams=one.streams,
         )
         for name, one in numbers.items()
         if one.path or name != TARGET
     )
+
+
+def with_streams(
+    sources: Iterable[PlannedSource], objectives: Iterable[Objective]
+) -> tuple[PlannedSource, ...]:
+    """Return the sources, those of Valkey with every stream that an objective asks for."""
+    asked = {
+        one.tags["stream"]: None
+        for one in objectives
+        if one.metric.startswith(f"{VALKEY}:stream_") and "stream" in one.tags
+    }
+    return tuple(
+        msgspec.structs.replace(one, streams=tuple(dict.fromkeys([*one.streams, *asked])))
+        if one.name == VALKEY
+        else one
+        for one in sources
+    )
+
+
+def stream_problems(sources: Iterable[PlannedSource], where: str) -> Iterator[Problem]:
+    """Find more streams than are looked at, and names that are none."""
+    for source in sources:
+        if len(source.streams) > STREAMS_MAX:
+            what = f"names {len(source.streams)} streams of {source.name}"
+            yield Problem(where=where, what=what, fix=f"at most {STREAMS_MAX}")
+        for stream in source.streams:
+            if not 0 < len(stream) <= STREAM_NAME_CHARACTERS_MAX:
+                fix = f"a key of 1 to {STREAM_NAME_CHARACTERS_MAX} characters"
+                yield Problem(where=where, what=f"{stream[:20]!r} is no stream", fix=fix)

@@ -17,7 +17,14 @@ from stormproof.rules.figures import (
     falls_of,
     increases_of,
 )
-from stormproof.rules.observed import LOST, counters_of, family_of, matching, name_of
+from stormproof.rules.observed import (
+    LOST,
+    counters_of,
+    family_of,
+    matching,
+    name_of,
+    unknown_of,
+)
 
 GAP_INTERVALS_MAX: Final = 3
 FALLS_SHARE_MAX: Final = 1 / 4  # of the readings: more are several processes that take turns
@@ -50,7 +57,8 @@ def against_any(
     interval_ns: int,
     ids: Collection[int],
 ) -> Against | None:
-    """Say why not all of some figures was seen: series left out, a gap, lines unread or lost.
+    """Say why not all of some figures was seen: series left out, a gap, readings at which they were
+    not known, lines unread or lost.
 
     Args:
         objective: what is asked.
@@ -63,6 +71,9 @@ def against_any(
     if any(one.is_rest and one.name in names for one in figures.series.values()):
         why = "some of its series were left out: too many, too many values of a tag, no numbers"
         return Against(why, "have its keeper use fewer of them")
+    around = [figures.bracket(span).outer for span in spans]
+    if unknown := _unknown(objective, figures, around):
+        return unknown
     gap_ns = figures.longest_gap_ns(spans)
     if gap_ns <= GAP_INTERVALS_MAX * interval_ns:
         gauges = [key for key in ids if figures.series[key].kind is ObservedKind.GAUGE]
@@ -70,8 +81,26 @@ def against_any(
     if gap_ns > GAP_INTERVALS_MAX * interval_ns:
         why = f"it was not read for {gap_ns / SECOND_NS:.3g} s"
         return Against(why, "see why in the readings: the target may have been away")
-    around = [figures.bracket(span).outer for span in spans]
     return _unread(figures, around) or _lost(objective, figures, around)
+
+
+def _unknown(
+    objective: Objective, figures: Figures, around: Sequence[Sequence[Instant]]
+) -> Against | None:
+    """Say that whoever keeps a figure did not know it at some readings in or around the window."""
+    tags = objective.tags
+    ids = [
+        key
+        for name in unknown_of(name_of(objective))
+        for key in matching(figures, name, tags, ObservedKind.GAUGE)
+    ]
+    times = sum(
+        any(one.values.get(key, 0.0) > 0 for key in ids) for bracket in around for one in bracket
+    )
+    if not times:
+        return None
+    why = f"the server did not know it at {times} of the readings: entries were deleted, or trimmed"
+    return Against(why, "trim no entry that a group has not read, or ask stream_pending and length")
 
 
 def _unread(figures: Figures, around: Sequence[Sequence[Instant]]) -> Against | None:

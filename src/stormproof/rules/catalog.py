@@ -14,7 +14,7 @@ from typing import Final
 from stormproof.model.metric import CustomMetric, MetricKind
 from stormproof.model.objective import Aggregation, Objective
 from stormproof.model.observed import is_observed
-from stormproof.rules.history_metrics import COUNTED, LASTED, SEEN, SEEN_DOC, WHAT
+from stormproof.rules.history_metrics import COUNTED, FINALLY_READ, LASTED, SEEN, SEEN_DOC, WHAT
 from stormproof.rules.metric import (
     ANYTHING_ASKED,
     COUNT_ASKED,
@@ -258,6 +258,7 @@ _ALL: Final = [
     _measured("messages_delivered", "Messages received, each once a user.", unit="", tags=_NONE),
     *(_exact(name, doc) for name, doc in COUNTED.items()),
     *(_measured(name, doc, unit="s", tags=_NONE, timed=False) for name, doc in LASTED.items()),
+    *(_exact(name, doc, tags=frozenset({WHAT})) for name, doc in FINALLY_READ.items()),
     _exact(SEEN, SEEN_DOC, tags=frozenset({WHAT}), needed=frozenset({WHAT})),
     _exact(
         "fault_effective",

@@ -26,6 +26,18 @@ LASTED: Final[Mapping[str, str]] = {
     "set_stale_s": "Longest time from an element being known to the begin of a read without it.",
     "reads_stale_s": "Longest time from an overwriting to the begin of a read without it.",
 }
+# What final reads are held against, and the metrics that come of it: of all, or of one (`what`).
+STORED: Final[Mapping[str, str]] = {
+    "stored_lost": "Acknowledged elements that a final read of what is stored does not hold.",
+    "stored_refused": "Elements whose every add was refused, and that were stored all the same.",
+    "stored_surplus": "Rows of a final read that no change explains.",
+    "stored_repeated": "Elements that a final read holds more than once.",
+}
+STORED_APART: Final = "stored_apart"
+STORED_APART_DOC: Final = "Elements that one of two final reads holds, and the other does not."
+ORPHANED: Final = "orphaned"
+ORPHANED_DOC: Final = "Rows of a final read that should have none, and that were not there before."
+FINALLY_READ: Final = {**STORED, STORED_APART: STORED_APART_DOC, ORPHANED: ORPHANED_DOC}
 SEEN: Final = "seen"
 SEEN_DOC: Final = "How often journeys told the ledger that they saw `what`."
 WHAT: Final = "what"

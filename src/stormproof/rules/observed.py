@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from stormproof.model.objective import Objective
-from stormproof.model.observed import UNREAD, ObservedKind
+from stormproof.model.observed import STREAM_LAG, STREAM_LAG_UNKNOWN, UNREAD, ObservedKind
 from stormproof.model.reading import ObservedSeries
 from stormproof.rules.catalog import REQUESTS_FAILED
 from stormproof.rules.figures import Figures
@@ -41,7 +41,12 @@ def family_of(name: str) -> set[str]:
 
 def names_for(objective: Objective) -> set[str]:
     """Return the names of all figures whose values an objective may need."""
-    return {UNREAD, LOST, *family_of(name_of(objective))}
+    return {UNREAD, LOST, *family_of(name_of(objective)), *unknown_of(name_of(objective))}
+
+
+def unknown_of(name: str) -> set[str]:
+    """Return the names of the gauges that say when a figure was not known."""
+    return {STREAM_LAG_UNKNOWN} if name == STREAM_LAG else set()
 
 
 def matching(figures: Figures, name: str, tags: Mapping[str, str], kind: ObservedKind) -> list[int]:

@@ -27,6 +27,7 @@ from stormproof.rules.catalog import (
     observed_metric,
 )
 from stormproof.rules.fold import STATUS
+from stormproof.rules.history_metrics import ORPHANED, STORED, STORED_APART, WHAT
 
 PSEUDO_TAGS: Final = ("window", "over", "every", "for")  # they pick seconds, and are no tags
 LIVE_WINDOWS: Final = ("warmup", "load", "steady", "run")  # known while the run goes on
@@ -176,8 +177,28 @@ def _unmeasured(objective: Objective, plan: Plan) -> Iterator[str]:
         yield f"{objective.name}: the gate sees too little time for a slope"
     if known is not None and known.base == PROBES and objective in plan.gate:
         yield f"{objective.name}: the gate sees the load alone, not the probes"
+    yield from _unstored(objective, plan)
     if objective.metric.startswith(("delivery_", "messages_")) and "delivery" not in plan.checkers:
         yield f"{objective.name}: the trial has no checker 'delivery' to measure it"
+
+
+def _unstored(objective: Objective, plan: Plan) -> Iterator[str]:
+    """Find questions about final reads that the trial does not make."""
+    reads = plan.final_reads
+    known = {
+        **dict.fromkeys(STORED, ("of=KEY", [one.name for one in reads if one.of])),
+        STORED_APART: ("same_as=READ", [one.name for one in reads if one.same_as]),
+        ORPHANED: ("empty=True", [one.name for one in reads if one.empty]),
+    }
+    if objective.metric not in known:
+        return
+    written, names = known[objective.metric]
+    asked = objective.tags.get(WHAT)
+    if not names:
+        yield f"{objective.name}: the trial has no final read with {written}"
+    elif asked is not None and asked not in names:
+        what = f"{objective.name}: no final read {asked!r} with {written}"
+        yield f"{what}: {suggestion(asked, names)}"
 
 
 def _unread(objective: Objective, plan: Plan) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """The lifecycle of one run, from an idle machine to a sealed record.
 
     1. start-stack  the stack's parts come up, in order
-    2. prepare      workers start; every user logs in and connects; probes begin to ask
+    2. prepare      what final reads ask for is read a first time; workers start; every user logs in
+                    and connects; probes begin to ask
     3. warmup       the load runs from the origin on; what it shows is not judged
     4. (gate)       one question: does the run make sense? Else its faults are skipped
     5. load         the load goes on; faults come and go on the timeline
-    6. drain        no new work; wait until all that was acknowledged has arrived
-    7. stop         workers, probes and stack end
+    6. drain        no new work; wait until all that was acknowledged has arrived, and read what
+                    servers hold of it
+    7. stop         workers end; what should be gone with them is looked for; probes and stack end
     8. sealed       segments closed, their digests written
 
 From 3 on, an objective that the plan lets abort the run ends the load once it is broken: 6 follows
@@ -45,7 +47,7 @@ from stormproof.model.event import (
 )
 from stormproof.model.plan import Plan, PlannedFault
 from stormproof.run.decisions import Decisions
-from stormproof.seams import Clock, Fleet, Recorder, Stack, Steering
+from stormproof.seams import Clock, Fleet, LastLooks, Recorder, Stack, Steering
 
 LEAD_NS = SECOND_NS // 2  # between the order to start and the first instant of the load
 STOP_PATIENCE_S = 60.0
@@ -63,6 +65,7 @@ class Ports:
     fleet: Fleet
     steering: Steering
     watch: Callable[[str], Awaitable[None]]  # the probes, until cancelled
+    last_looks: LastLooks
     recorder: Recorder
     clock: Clock
     decisions: Decisions
@@ -127,6 +130,7 @@ class Run:
         self._spawn(ports.watch(base_url))
         self._spawn(self._pair_clocks())
         self._phase(Phase.PREPARE)
+        await self._or_background(ports.last_looks.before_load())
         await self._or_background(ports.fleet.prepare(base_url))
         self._origin_ns = ports.clock.now_ns() + LEAD_NS
         self._event(OriginEvent(at_ns=self._origin_ns))
@@ -143,6 +147,7 @@ class Run:
         caught_up, detail = await self._or_background(ports.fleet.drain(deadline_ns))
         now_ns = ports.clock.now_ns()
         self._event(DrainEvent(at_ns=now_ns, caught_up=caught_up, detail=detail))
+        await self._or_background(ports.last_looks.when_drained())
 
     async def _timeline(self) -> None:
         """Ask the gate after the warm-up, then let the faults come and go."""
@@ -195,19 +200,32 @@ class Run:
             self._phase(Phase.STOP)
         except EnvironmentFailure as error:
             errors.append(error)  # the disk is full: stopping matters more than saying so
-        for ending in (ports.fleet.stop, self._end_background, ports.stack.stop):
-            try:
-                async with asyncio.timeout(STOP_PATIENCE_S):
-                    await ending()
-            except StormproofError as error:
-                errors.append(error)
-            except (OSError, TimeoutError) as error:
-                what = f"{ending.__qualname__} did not end in order: {type(error).__name__} {error}"
-                errors.append(OwnFault(what))
+        await self._end(ports.fleet.stop, errors)
+        if how in (COMPLETED, "stopped"):
+            await self._end(ports.last_looks.when_left, errors, patience_s=None)
+        await self._end(self._end_background, errors)
+        await self._end(ports.stack.stop, errors)
         if not errors:
             self._event(EndEvent(at_ns=ports.clock.now_ns(), how=how, detail=detail))
         elif how in (COMPLETED, "stopped"):
             raise errors[0]
+
+    async def _end(
+        self,
+        ending: Callable[[], Awaitable[None]],
+        errors: list[StormproofError],
+        patience_s: float | None = STOP_PATIENCE_S,
+    ) -> None:
+        """Carry out one step of the end; what goes wrong is added, and ends no other step."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await ending()
+        except StormproofError as error:
+            errors.append(error)
+        except (OSError, TimeoutError) as error:
+            name = getattr(ending, "__qualname__", "a step of the end")
+            what = f"{name} did not end in order: {type(error).__name__} {error}"
+            errors.append(OwnFault(what))
 
     async def _end_background(self) -> None:
         await _cancel(*self._background)

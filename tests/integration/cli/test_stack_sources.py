@@ -46,7 +46,7 @@ async def test_every_source_of_the_embedded_stack_gives_figures(embedded: Embedd
     """Processes, logs, database and cache are read while the stack runs, a restarted part goes on
     with its counters, and an error that a part logs is told once."""
     told: list[Event] = []
-    sources = StackSources(embedded.plan, told.append)
+    sources = StackSources(embedded.plan, told.append, embedded.plan.servers)
     stack = KeptStack(KEEPER_ARGV, embedded.plan, [RESTART], sources.note, embedded.index_dir)
     await stack.start()
     try:
@@ -83,7 +83,7 @@ async def test_every_source_of_the_embedded_stack_gives_figures(embedded: Embedd
 
 def test_a_target_that_runs_already_has_no_such_sources() -> None:
     """Where the stack is not ours none of its sources is read."""
-    sources = StackSources(None, lambda event: None)
+    sources = StackSources(None, lambda event: None, ())
     assert [name for name in SOURCES if sources.named(name)] == []
 
 
@@ -94,4 +94,4 @@ def test_two_servers_of_one_kind_are_refused() -> None:
         run_id="r", run_dir="/r", private_dir="/p", base_url="", steps=[], servers=servers
     )
     with pytest.raises(BadInput, match="postgres: several servers are of it"):
-        StackSources(plan, lambda event: None)
+        StackSources(plan, lambda event: None, plan.servers)

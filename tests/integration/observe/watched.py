@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,9 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.sanctum.servers import DEADLINE_S, LOOPBACK, Valkey
+
 from stormproof.model.event import PartEvent
 from stormproof.model.observed import Observed
 from stormproof.observe.parts import PartsInSight
+from stormproof.observe.resp import RespConnection
 from stormproof.seams import Source
 
 OBEDIENT = Path(__file__).with_name("obedient.py")
@@ -65,3 +69,13 @@ def value_of(given: Sequence[Observed], name: str, **tags: str) -> float:
 
 async def read_value(source: Source, name: str, **tags: str) -> float:
     return value_of(await source.read(), name, **tags)
+
+
+async def connected(server: Valkey) -> RespConnection:
+    """Connect to a Valkey as soon as it is up."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            try:
+                return await RespConnection.open(LOOPBACK, server.port)
+            except OSError:
+                await asyncio.sleep(0.01)

@@ -36,8 +36,11 @@ def at_edges(start: Mapping[str, float], step: Mapping[str, float]) -> list[tupl
     return [every[0], (4.0, every[1][1]), *every[2:], (42.0, every[-1][1])]
 
 
-def observed(said: Sequence[tuple[float, Said]], **changes: Any) -> Record:
-    """Return a healthy record whose target said `said`, each at seconds since the load's start.
+def observed(
+    said: Sequence[tuple[float, Said]], planned: PlannedSource = TARGET, **changes: Any
+) -> Record:
+    """Return a healthy record whose target, or another source, said `said`, each at seconds since
+    the load's start.
 
     Figures are spelt as in objectives: `requests_total{status:200}`.
     """
@@ -50,11 +53,13 @@ def observed(said: Sequence[tuple[float, Said]], **changes: Any) -> Record:
             kind = ObservedKind.COUNTER if name.endswith(COUNTED) else ObservedKind.GAUGE
             series.setdefault(
                 text,
-                ObservedSeries(id=len(series), source="target", name=name, tags=tags, kind=kind),
+                ObservedSeries(
+                    id=len(series), source=planned.name, name=name, tags=tags, kind=kind
+                ),
             )
         readings.append(
             SourceReading(
-                source="target",
+                source=planned.name,
                 start_ns=at(at_s),
                 end_ns=at(at_s),
                 error=one if isinstance(one, str) else "",
@@ -67,4 +72,4 @@ def observed(said: Sequence[tuple[float, Said]], **changes: Any) -> Record:
         "readings": tuple(readings),
         **changes,
     }
-    return healthy_record(plan(sources=(TARGET,)), **fields)
+    return healthy_record(plan(sources=(planned,)), **fields)

@@ -35,7 +35,7 @@ from stormproof.model.ledger import ENTRY, EntryKind
 from stormproof.model.record import Record
 from stormproof.model.story import Story
 from stormproof.rules.grammar import objective
-from stormproof.rules.history_metrics import COUNTED, LASTED
+from stormproof.rules.history_metrics import COUNTED, FINALLY_READ, LASTED
 
 
 def _room(members: int = 3) -> LedgerWriter:
@@ -312,7 +312,7 @@ def test_an_objective_on_data_brings_its_finding_and_what_was_done_to_the_key(me
 
 def test_every_metric_of_the_history_has_its_findings() -> None:
     """Whatever the catalog counts in a history leads to kinds that accuse."""
-    assert set(OF_HISTORY) == {*COUNTED, *LASTED}
+    assert set(OF_HISTORY) == {*COUNTED, *LASTED, *FINALLY_READ}
     assert all(kinds[0] in ACCUSING for kinds in OF_HISTORY.values())
 
 

@@ -12,8 +12,10 @@ from tests.unit.checks.observed import Said, at_edges, every_5_s, observed
 
 from stormproof.checks.judge import judge
 from stormproof.kernel.canonical import canonical_json
+from stormproof.kernel.units import SECOND_NS
 from stormproof.model.objective import Status
 from stormproof.model.observed import UNREAD, ObservedKind
+from stormproof.model.plan import PlannedSource
 from stormproof.model.reading import ObservedSeries
 from stormproof.rules.grammar import objective
 
@@ -177,6 +179,27 @@ def test_lines_that_could_not_be_read_leave_what_was_met_undecided() -> None:
     asked = "target:requests_total{status:200}"
     assert judge_one(asked, "count<99", observed(said)).status is Status.INCONCLUSIVE
     assert judge_one(asked, "count<5", observed(said)).status is Status.FAIL
+
+
+def test_a_lag_that_was_not_known_is_neither_zero_nor_what_it_was_before() -> None:
+    """One reading at which the server could not tell leaves the lag of that group undecided, and of
+    no other; a lag over its bar was over it all the same."""
+    valkey = PlannedSource(name="valkey", interval_ns=5 * SECOND_NS, timeout_ns=SECOND_NS)
+    groups = [f"{{stream:orders,group:{name}}}" for name in ("one", "two")]
+    known = {f"stream_lag{group}": 7.0 for group in groups}
+    known |= {f"stream_lag_unknown{group}": 0.0 for group in groups}
+    said = every_5_s(known, {})
+    not_told = {name: value for name, value in known.items() if name != f"stream_lag{groups[0]}"}
+    said[4] = (20.0, {**not_told, f"stream_lag_unknown{groups[0]}": 1.0})
+    record = observed(said, valkey)
+    one, other = f"valkey:stream_lag{groups[0]}", f"valkey:stream_lag{groups[1]}"
+    for threshold in ("max<10", "value<10", "min>=7", "avg<10"):
+        judged = judge_one(one, threshold, record)
+        assert judged.status is Status.INCONCLUSIVE
+        assert "did not know it at 1 of the readings" in judged.why
+        assert judge_one(other, threshold, record).status is Status.PASS
+    assert judge_one(one, "max<7", record).status is Status.FAIL
+    assert judge_one("valkey:stream_lag", "max<10", record).status is Status.INCONCLUSIVE
 
 
 def test_judging_again_gives_the_same_bytes() -> None:

@@ -92,7 +92,13 @@ def test_a_broken_objective_ends_the_load_in_order() -> None:
     assert (decision.from_second, decision.to_second, decision.bar) == (10, 21, 300.0)
     assert decision.status == "fail"
     assert "steer stop all scenarios at 21" in story.told
-    assert story.told[-3:] == ["drain", "fleet stop", "stack stop"]
+    assert story.told[-5:] == [
+        "drain",
+        "look drained",
+        "fleet stop",
+        "look left",
+        "stack stop",
+    ]
     assert any(isinstance(one, DrainEvent) for one in story.events_seen)
     (end,) = [one for one in story.events_seen if isinstance(one, EndEvent)]
     assert end.how == "stopped"

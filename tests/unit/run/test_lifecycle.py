@@ -127,6 +127,15 @@ class Story:
     ) -> Decided:
         return [(RULE, self.gate_status, 0.5)]
 
+    async def before_load(self) -> None:
+        await self._note("look before")
+
+    async def when_drained(self) -> None:
+        await self._note("look drained")
+
+    async def when_left(self) -> None:
+        await self._note("look left")
+
     async def watch(self, base_url: str) -> None:
         await self._note("watch")
         await asyncio.sleep(1e6)
@@ -166,6 +175,7 @@ def ports_of(story: Story, plan: Plan = PLAN) -> Ports:
         fleet=fleet,
         steering=fleet,
         watch=story.watch,
+        last_looks=story,
         recorder=story,
         clock=story.clock,
         decisions=Decisions(plan, story.frames, story.decide, story.abort, story.clock),
@@ -201,12 +211,15 @@ def test_tells_its_story_in_order() -> None:
     assert story.told == [
         "stack start",
         "watch",
+        "look before",
         "prepare",
         "drive",
         "inject at 30",
         "undo at 36",
         "drain",
+        "look drained",
         "fleet stop",
+        "look left",
         "stack stop",
     ]
     assert phases(story) == [
@@ -236,7 +249,18 @@ def test_a_missed_steady_state_skips_the_faults_and_says_so() -> None:
     assert [e.action for e in decisions] == ["skip-faults"]
 
 
-@pytest.mark.parametrize("step", ["stack start", "prepare", "drive", "inject at 30", "drain"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "stack start",
+        "look before",
+        "prepare",
+        "drive",
+        "inject at 30",
+        "drain",
+        "look drained",
+    ],
+)
 def test_stops_everything_after_an_error(step: str) -> None:
     """Whatever step fails, fleet and stack are stopped and the error is the one told."""
 
@@ -294,12 +318,14 @@ def test_an_interruption_while_stopping_stops_all_the_same() -> None:
         ({"fails": {"fleet stop": EnvironmentFailure("worker hangs")}}, EnvironmentFailure),
         ({"fails": {"fleet stop": ProcessLookupError("gone")}}, OwnFault),
         ({"hangs": "fleet stop"}, OwnFault),
+        ({"fails": {"look left": EnvironmentFailure("disk is full")}}, EnvironmentFailure),
     ],
 )
 def test_a_part_that_does_not_stop_does_not_keep_the_others_running(
     story_of: dict[str, Any], kind: type[Exception]
 ) -> None:
-    """A fleet whose stop fails or hangs does not prevent the stack from being stopped."""
+    """A fleet whose stop fails or hangs, or a last look that cannot be written down, does not
+    prevent the stack from being stopped."""
 
     async def main(clock: VirtualClock) -> Story:
         story = Story(clock, **story_of)
