@@ -110,14 +110,22 @@ def _quantile(asked: Question, chosen: Histograms) -> Told:
     fewest, buckets, most = chosen.counted(inner, nearest, outer)
     found = quantile_of(share, buckets, is_native=chosen.is_native)
     total = max(buckets.values(), default=0.0)
-    observed = asked.count("nearest", chosen.series) if chosen.is_native else total
-    if observed > total * (1 + UNPLACED_SHARE_MAX):
-        why = f"{observed - total:.6g} of what {asked.name} observed lie in no bucket"
-        return Told(why=why, remedy="have it observe numbers only")
+    if unplaced := _unplaced(asked, total) if chosen.is_native else None:
+        return unplaced
     if found is None or not math.isfinite(total):
         return idle(asked)
     between = quantile_between(share, fewest, most, is_native=chosen.is_native)
     return _told_quantile(asked, found, total, between)
+
+
+def _unplaced(asked: Question, total: float) -> Told | None:
+    """Say that more was observed than native buckets hold: what was no number is in none, and they
+    may be gone from the answers while the counts beside them go on."""
+    observed = asked.count("nearest", asked.ids("_count", ObservedKind.COUNTER))
+    if observed <= total * (1 + UNPLACED_SHARE_MAX):
+        return None
+    why = f"{observed - total:.6g} of what {asked.name} observed lie in no native bucket"
+    return Told(why=why, remedy="have it observe numbers, and serve native buckets all the time")
 
 
 def _told_quantile(

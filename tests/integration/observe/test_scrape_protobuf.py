@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from prometheus_client.exposition import choose_encoder
 from tests.families import GAUGE, HISTOGRAM, double, family, metric, native, number, observing
 from tests.integration.observe.test_probes import Handler, replying, server
 from tests.integration.observe.test_scrape import PLAIN, PLANNED
@@ -13,7 +14,7 @@ from tests.integration.observe.test_scrape import PLAIN, PLANNED
 from stormproof.kernel.errors import SourceSilent
 from stormproof.kernel.limits import EXPOSITION_FIELDS_MAX
 from stormproof.model.observed import UNREAD, Observed
-from stormproof.observe.scrape import Scrape
+from stormproof.observe.scrape import ACCEPT, TEXT, Scrape
 from stormproof.testing import check_source
 
 KIND = (
@@ -66,6 +67,11 @@ async def test_native_histograms_are_figures_of_a_target() -> None:
         await check_source(source)
     assert [one.name for one in given] == [UNREAD, "g", "n_sum", "n_count", "n"]
     assert given[-1].native == observing(SAMPLES, 3)
+
+
+def test_a_client_that_chooses_by_the_list_chooses_as_before() -> None:
+    """What prometheus_client gives to whoever accepts text, it gives with protobuf in the list."""
+    assert choose_encoder(ACCEPT)[1] == choose_encoder(TEXT)[1]
 
 
 async def test_who_knows_text_only_is_asked_as_before() -> None:

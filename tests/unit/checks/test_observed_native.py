@@ -23,7 +23,7 @@ NAME = "request_latency_ms"
 TICKS = (0.0, 4.0, *(5.0 * tick for tick in range(2, 9)), 42.0)  # seconds of the load, 4 to 40
 FAST = [1.0 + step / 100 for step in range(900)]  # ms, 900 of them from 1 to 10
 SLOW = [100.0 + step for step in range(100)]
-Said = tuple[float, float, NativeBuckets | None]  # observed, their sum, buckets
+Said = tuple[float, float, NativeBuckets | str | None]  # observed, their sum, buckets if native
 
 
 def growing(samples: Sequence[float], schema: int) -> Callable[[int], Said]:
@@ -63,6 +63,8 @@ def record(keepers: Mapping[str, Callable[[int], Said]]) -> Record:
             count, total, buckets = keeper(tick)
             values[key_of(f"{NAME}_count", instance, ObservedKind.COUNTER)] = count
             values[key_of(f"{NAME}_sum", instance, ObservedKind.COUNTER)] = total
+            if isinstance(buckets, str):
+                continue
             if buckets is None:
                 last = key_of(f"{NAME}_bucket", instance, ObservedKind.COUNTER, le="+Inf")
                 values[last] = count
@@ -126,6 +128,14 @@ def has_no_numbers(tick: int) -> Said:
     return count * 1.2, total, buckets
 
 
+def goes_silent(tick: int) -> Said:
+    return growing(FAST, 5)(tick) if tick < 5 else is_gone(tick)
+
+
+def is_gone(tick: int) -> Said:
+    return *growing(FAST, 5)(tick)[:2], "gone"
+
+
 def observes_nothing(tick: int) -> Said:
     return 0, 0, NativeBuckets(3)
 
@@ -139,7 +149,9 @@ def is_classic(tick: int) -> Said:
     [
         ({"a": begins_again}, "its counters began again"),
         ({"a": gets_finer}, "its counters began again"),
-        ({"a": has_no_numbers}, "observed lie in no bucket"),
+        ({"a": has_no_numbers}, "observed lie in no native bucket"),
+        ({"a": goes_silent, "b": growing(SLOW, 3)}, "observed lie in no native bucket"),
+        ({"a": is_gone, "b": growing(SLOW, 3)}, "observed lie in no native bucket"),
         ({"a": observes_nothing}, "observed nothing in the window"),
         ({"a": is_classic, "b": growing(SLOW, 3)}, "some histograms of request_latency_ms are"),
     ],
