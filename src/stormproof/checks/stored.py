@@ -76,7 +76,8 @@ def check_stored(told: Told, looks: Sequence[FinalLook]) -> Outcome:
     before the load. Surplus: a row that no change explains. Repeated: a row more than once. Why it
     matters: an API may answer from a cache what the database does not hold. What a failure looks
     like: "2 acknowledged elements lost: not stored in messages", each with its instant. Limits:
-    surplus and repeated rows are wrong only where an objective says so; a read that failed or gave
+    all but lost elements are wrong only where an objective says so, for what a set-up stores is
+    told to no ledger; a read that failed or gave
     more rows than are kept, and a record that was cut off, leave the run undecided, and so does a
     read none of whose new rows is anything that was added: it is then of something else.
     """
@@ -163,7 +164,7 @@ def _doubt(told: Told, look: FinalLook, held: Held) -> tuple[str, str]:
 def _findings(
     told: Told, look: FinalLook, held: Held, measured: dict[str, Measurement]
 ) -> list[Finding]:
-    """Return what is wrong for sure; surplus and repeated rows only where that is asked."""
+    """Return what is wrong: what is lost for sure, all else where that is asked."""
     where = f"in {look.name}, read at {told.at(look.after.began_ns)}"
     acknowledged = _acknowledged(told, look)
 
@@ -198,9 +199,7 @@ def _findings(
     }
     findings = []
     for metric, (elements, title, text, advice) in plain.items():
-        is_wrong = metric in ("stored_lost", "stored_refused") or is_asked(
-            told, metric, look.name, len(elements)
-        )
+        is_wrong = metric == "stored_lost" or is_asked(told, metric, look.name, len(elements))
         if not len(elements) or measured[metric].why or not is_wrong:
             continue
         witnesses = [

@@ -6,19 +6,23 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.integration.faults.small_stack import KEEPER_ARGV
 from tests.integration.observe.watched import value_of
-from tests.integration.stack.embedded_run import RESTART, EmbeddedRun
+from tests.integration.stack.embedded_run import RESTART, EmbeddedRun, small_plan
 
+from stormproof.cli.asked_servers import final_reads_of, servers_of
 from stormproof.cli.stack_sources import StackSources
 from stormproof.faults.processes import kill_tree, marked
+from stormproof.kernel.clock import SystemClock
 from stormproof.kernel.errors import BadInput, SourceSilent
-from stormproof.model.event import Event, WarningEvent
+from stormproof.model.event import Event, FinalReadEvent, WarningEvent
 from stormproof.model.observed import SOURCES, Observed
 from stormproof.model.part import Server, StackPlan
+from stormproof.model.plan import PlannedRead
 from stormproof.stack.kept import KeptStack
-from stormproof.testing import check_source
+from stormproof.testing import ScriptedRecorder, check_source
 
 PARTS = {"postgres", "cache", "api"}
 
@@ -42,9 +46,30 @@ async def read(sources: StackSources, name: str) -> list[Observed]:
     return list(await source.read())
 
 
+async def look_into_the_servers(embedded: EmbeddedRun) -> None:
+    """Have final reads made of the stack's own servers, whose population was seeded."""
+    reads = (
+        PlannedRead(name="users", statement="SELECT username FROM users", of="users"),
+        PlannedRead(name="keys", keys="no-such:*", empty=True),
+        PlannedRead(name="outbox", stream="outbox", field="id", of="users"),
+    )
+    recorder, told = ScriptedRecorder(), list[Event]()
+    looked = msgspec.structs.replace(small_plan(), final_reads=reads)
+    servers = servers_of(looked, embedded.plan, {})
+    final = final_reads_of(looked, servers, recorder, SystemClock(), told.append)
+    await final.before_load()
+    await final.when_drained()
+    await final.when_left()
+    rows = [(one.name, one.rows, one.error) for one in told if isinstance(one, FinalReadEvent)]
+    users = looked.population.users
+    first = [("users", users, ""), ("keys", 0, ""), ("outbox", 0, "")]
+    assert rows == [*first, first[0], first[2], first[1]]
+
+
 async def test_every_source_of_the_embedded_stack_gives_figures(embedded: EmbeddedRun) -> None:
     """Processes, logs, database and cache are read while the stack runs, a restarted part goes on
-    with its counters, and an error that a part logs is told once."""
+    with its counters, an error that a part logs is told once, and final reads find what it holds.
+    """
     told: list[Event] = []
     sources = StackSources(embedded.plan, told.append, embedded.plan.servers)
     stack = KeptStack(KEEPER_ARGV, embedded.plan, [RESTART], sources.note, embedded.index_dir)
@@ -67,6 +92,7 @@ async def test_every_source_of_the_embedded_stack_gives_figures(embedded: Embedd
         assert value_of(after, "starts_total", part="cache") == 2
         assert value_of(after, "up", part="cache") == 1
         assert await read(sources, "valkey")
+        await look_into_the_servers(embedded)
         log = embedded.run_dir / "logs" / "api.log"
         with log.open("a") as stream:
             stream.write('{"level": "error", "message": "order 7 lost"}\n')

@@ -73,11 +73,13 @@ def test_everything_lost_is_lost() -> None:
 
 
 def test_a_refused_element_that_is_stored_is_found() -> None:
-    """Only when it was not there before, and nobody else's add explains it."""
-    ops = [add(1), add(2, Step.REFUSED)]
-    assert kinds(stored([1, 2], ops)) == {"stored-refused"}
-    assert kinds(stored([1, 2], ops, before=[2])) == set()
-    assert kinds(stored([1, 2], [*ops, add(2, Step.UNKNOWN)])) == set()
+    """Only when it was not there before, nobody else's add explains it, and an objective asks: a
+    set-up may have stored it, whom no ledger hears."""
+    ops, bar = [add(1), add(2, Step.REFUSED)], "stored_refused: count==0"
+    assert kinds(stored([1, 2], ops, bar)) == {"stored-refused"}
+    assert kinds(stored([1, 2], ops)) == set()
+    assert kinds(stored([1, 2], ops, bar, before=[2])) == set()
+    assert kinds(stored([1, 2], [*ops, add(2, Step.UNKNOWN)], bar)) == set()
 
 
 @pytest.mark.parametrize(
