@@ -133,17 +133,23 @@ def _false_ready(record: Record, windows: Windows) -> Measurement:
         for one in operations_of(record)
         if one.start_ns >= windows.origin_ns and one.end_ns <= stop_ns
     ]
+    failing = Failing(operations)
     edge_ns = max(interval_ns(record.plan, READY_PROBE), interval_ns(record.plan, CANARY))
     intents = [life.start_ns for life in windows.faults if windows.origin_ns < life.start_ns]
     marks = [windows.origin_ns, *intents, stop_ns + 1]
     false = sum(
-        _false_within(span, ready, operations, edge_ns) for span in itertools.pairwise(marks)
+        _false_within(span, ready, operations, failing, edge_ns)
+        for span in itertools.pairwise(marks)
     )
     return Measurement(value=float(false), samples=len(ready))
 
 
 def _false_within(
-    span: Span, ready: Sequence[ProbeSample], operations: Sequence[Sample], edge_ns: int
+    span: Span,
+    ready: Sequence[ProbeSample],
+    operations: Sequence[Sample],
+    failing: Failing,
+    edge_ns: int,
 ) -> int:
     """Count the false answers from one fault's intent to the next one's.
 
@@ -152,7 +158,7 @@ def _false_within(
     """
     start_ns, stop_ns = span
     own = [one for one in operations if start_ns <= one.start_ns and one.end_ns < stop_ns]
-    streaks, failing = streaks_of(own), Failing(operations)
+    streaks = streaks_of(own)
     return sum(
         _is_false(one, streaks, edge_ns) or _is_in_flapping(one, failing, span)
         for one in ready
