@@ -38,10 +38,11 @@ class Exposition:
         value: float,
         native: NativeBuckets | None = None,
     ) -> None:
-        """Keep a figure; one that is there twice, or is larger than anything counted can be, is
-        not read.
+        """Keep a figure; one that is there twice is not read.
 
-        What is not a number says that there is none now, which is no fault of a gauge.
+        What is not a number says that there is none now, which is no fault of a gauge. Any other
+        that is none, or larger than anything counted can be, is kept as infinite: whoever writes
+        figures down leaves its name out, and the rest is none the worse.
         """
         self._labels += len(tags)
         if self._labels > EXPOSITION_LABELS_MAX:
@@ -49,9 +50,10 @@ class Exposition:
         if self.beyond or (math.isnan(value) and kind is ObservedKind.GAUGE):
             return
         key = (name, frozenset(tags.items()), native is not None)
-        if not abs(value) <= OBSERVED_VALUE_MAX or key in self._seen:
+        if key in self._seen:
             self.unread += 1
             return
+        value = value if abs(value) <= OBSERVED_VALUE_MAX else math.inf
         self._size += 1 + (native.size if native else 0)
         if self._size > EXPOSITION_SAMPLES_MAX:
             self.left_out += 1

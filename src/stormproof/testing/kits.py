@@ -113,7 +113,8 @@ def _entry(sequence: int) -> bytes:
 
 
 async def check_source(source: Source) -> None:
-    """Hold a source to its promises: a known name, finite figures, each once and of one kind.
+    """Hold a source to its promises: a known name, figures each once and of one kind, infinite
+    where they cannot be told.
 
     Args:
         source: one that has something to say; it is read twice.
@@ -127,7 +128,8 @@ async def check_source(source: Source) -> None:
         assert len(keys) == len(given), "a figure is there twice"
         for one in given:
             assert METRIC_NAME.fullmatch(one.name), f"{one.name!r} is no name of a figure"
-            assert math.isfinite(one.value), f"{one.name} is {one.value}"
+            is_told = math.isfinite(one.value) or one.value == math.inf
+            assert is_told, f"{one.name} is {one.value}"
             is_native = one.kind is ObservedKind.NATIVE
             assert is_native == (one.native is not None), f"{one.name} lacks buckets, or has some"
             assert kinds.setdefault(one.name, one.kind) is one.kind, f"{one.name} changes its kind"

@@ -103,7 +103,7 @@ def test_native_buckets_come_out_as_they_went_in(
 def is_sound(data: bytes) -> bool:
     """Read bytes; say whether all figures are numbers, and native ones hold what they observed."""
     return all(
-        abs(one.value) <= OBSERVED_VALUE_MAX
+        (abs(one.value) <= OBSERVED_VALUE_MAX or one.value == math.inf)
         and (one.native is None or one.native.total <= one.value * (1 + 1e-6))
         for one in read_families(data).figures
     )
