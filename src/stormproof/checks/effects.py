@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stormproof.checks.history import Mask, Table, Told
+from stormproof.checks.history import Ints, Mask, Table, Told
 from stormproof.checks.ledger import Words
 from stormproof.checks.outcome import Measurement, Outcome
 from stormproof.checks.wording import counted
@@ -23,23 +23,40 @@ def check_effects(told: Told) -> Outcome:
     whether a key was acted on at all is what a set says.
     Source: Stripe's idempotency keys; the outbox pattern, which delivers at least once.
     """
-    seen = told.history.facts.of(Function.EFFECT)
-    seen = seen.where((seen.flags & (FLAG_ABSENT | FLAG_EXPECTS_ABSENT)) == 0)
+    seen = told.history.facts.of(Function.EFFECT).unkept()
+    seen = seen.where((seen.flags & (FLAG_ABSENT | FLAG_EXPECTS_ABSENT)) == 0).unkept()
     if not len(seen):
         return _nothing()
-    order = np.lexsort((seen.ended_ns, seen.other, seen.value, seen.key))
-    seen = seen.where(order)
-    is_new = np.ones(len(seen), np.bool_)
-    is_new[1:] = _differs(seen, seen.other)
-    first_sights = seen.where(is_new)  # of each effect
-    is_key = np.ones(len(first_sights), np.bool_)
-    is_key[1:] = _differs(first_sights)
-    begins = np.flatnonzero(is_key)
+    single, rows = _single(seen)
+    seen = seen.where(rows)
+    seen = seen.where(np.lexsort((seen.ended_ns, seen.other, seen.value, seen.key)))
+    first_sights = seen.where(_is_new(seen, seen.key, seen.value, seen.other))  # of each effect
+    begins = np.flatnonzero(_is_new(first_sights, first_sights.key, first_sights.value))
     effects = np.diff(np.append(begins, len(first_sights)))
     doubled = begins[effects > 1]
-    measured = Measurement(value=float(len(doubled)), samples=len(begins))
+    measured = Measurement(value=float(len(doubled)), samples=single + len(begins))
     findings = [_finding(first_sights, doubled.tolist(), told)] if len(doubled) else []
     return Outcome(findings=findings, measured={("effects_duplicated", ""): measured})
+
+
+def _single(seen: Table) -> tuple[int, Ints]:
+    """Return how many idempotency keys are of one kind and had one effect, and the rows of all
+    others, rising: they are looked at closely."""
+    value = seen.value
+    order = np.argsort(value)
+    value = value[order]
+    is_same = value[1:] == value[:-1]
+    del value
+    is_odd = np.zeros(len(seen), np.bool_)  # another kind or effect follows, of the same key
+    for name in ("key", "other"):
+        column = getattr(seen, name)[order]
+        is_odd[:-1] |= is_same & (column[1:] != column[:-1])
+        del column
+    begins = np.flatnonzero(np.append(True, ~is_same))
+    has_odd = np.logical_or.reduceat(is_odd, begins)
+    times = np.diff(np.append(begins, len(seen)))
+    rows: Ints = np.sort(order[np.repeat(has_odd, times)])
+    return int(np.count_nonzero(~has_odd)), rows
 
 
 def _nothing() -> Outcome:
@@ -52,10 +69,13 @@ def _nothing() -> Outcome:
     return Outcome(measured={("effects_duplicated", ""): measured})
 
 
-def _differs(seen: Table, more: Words | None = None) -> Mask:
-    """Return which rows but the first have another key than the one before, or `more`."""
-    differs: Mask = (seen.key[1:] != seen.key[:-1]) | (seen.value[1:] != seen.value[:-1])
-    return differs if more is None else differs | (more[1:] != more[:-1])
+def _is_new(seen: Table, *columns: Words) -> Mask:
+    """Return which rows have not the same in all columns as the one before."""
+    is_new = np.ones(len(seen), np.bool_)
+    if len(seen):
+        differs = [column[1:] != column[:-1] for column in columns]
+        is_new[1:] = np.logical_or.reduce(differs)
+    return is_new
 
 
 def _finding(seen: Table, doubled: list[int], told: Told) -> Finding:

@@ -52,8 +52,11 @@ class Table:
         """Return the number of operations."""
         return len(self.places)
 
-    def where(self, rows: Mask | Ints) -> Self:
-        """Return some of the operations."""
+    def where(self, rows: Mask | Ints | slice) -> Self:
+        """Return some of the operations; of a slice, with the columns that were read."""
+        if isinstance(rows, slice):
+            kept = {name: column[rows] for name, column in (self.kept or {}).items()}
+            return replace(self._taken(rows), kept=kept)
         is_all = rows.dtype == np.bool_ and bool(rows.all())
         return self._taken(slice(None) if is_all else rows)
 
@@ -67,6 +70,11 @@ class Table:
     def unkept(self) -> Self:
         """Return the same operations, whose columns are read anew each time: for millions."""
         return replace(self, kept=None)
+
+    def keep(self, *names: str) -> None:
+        """Read fields of all entries now, for many slices to share."""
+        for name in names:
+            self._column(name)
 
     def _taken(self, rows: Mask | Ints | slice) -> Self:
         return replace(self, places=self.places[rows], kept={})

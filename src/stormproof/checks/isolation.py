@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stormproof.checks.history import Ints, Mask, Table, Told, is_absent
-from stormproof.checks.ledger import Words
+from stormproof.checks.ledger import SLICE, Words
+from stormproof.checks.lookup import Lookup, distinct
 from stormproof.checks.outcome import Measurement, Outcome
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
@@ -34,10 +36,14 @@ def check_isolation(told: Told) -> Outcome:
     """
     facts = told.history.facts
     owned, allowed = _owned(facts), facts.of(Function.MAY_SEE)
-    sights = facts.of(Function.SAW)
-    sights = sights.where(~is_absent(sights))
-    sights = sights.where(np.isin(sights.value, owned.value))
-    foreign = np.flatnonzero(_is_foreign(sights, owned, allowed))
+    sights = facts.of(Function.SAW).unkept()
+    sights = sights.where(~is_absent(sights)).unkept()
+    values = distinct(owned.value)
+    place, is_owned = Lookup(values).find(sights.value)
+    sights = sights.where(is_owned).unkept()
+    of_value = place[is_owned].astype(np.int32)
+    del place, is_owned
+    foreign = np.flatnonzero(_is_foreign(sights, of_value, values, owned, allowed))
     measured = Measurement(value=float(len(foreign)), samples=len(sights))
     if not len(sights):
         measured = Measurement(
@@ -59,41 +65,68 @@ def _owned(facts: Table) -> Table:
     return owned.where(~is_absent(owned))
 
 
-def _is_foreign(sights: Table, owned: Table, allowed: Table) -> Mask:
-    """Return which sights no owner of the value explains; each value that was seen has owners.
+def _is_foreign(
+    sights: Table, of_value: NDArray[np.int32], values: Words, owned: Table, allowed: Table
+) -> Mask:
+    """Return which sights no owner of the value explains: of `values`, those at `of_value`.
 
     What a user saw of a value is judged once, however often it was.
     """
-    values, owners = np.unique(owned.value), np.unique(np.concatenate([owned.key, allowed.key]))
-    owns = np.unique(_packed(np.searchsorted(values, owned.value), owned.key, owners))
-    may_see = np.unique(_packed(allowed.user, allowed.key, owners))
-    place = np.searchsorted(values, sights.value).astype(np.uint64)
-    pairs, back = np.unique(sights.user.astype(np.uint64) << _HALF | place, return_inverse=True)
-    user, value = pairs >> _HALF, pairs & _LOW
-    by_owner = _many(owns, value) <= _many(may_see, user)
-    is_fine = np.zeros(len(pairs), np.bool_)
+    owners = np.unique(np.concatenate([owned.key, allowed.key]))
+    owns = _Halves(_packed(np.searchsorted(values, owned.value), owned.key, owners))
+    may_see = _Halves(_packed(allowed.user, allowed.key, owners))
+    seen = sights.user.astype(np.uint64)
+    seen <<= _HALF
+    seen |= of_value.view(np.uint32)
+    pairs = distinct(seen)
+    foreign = [pairs[:0]]
+    for start in range(0, len(pairs), SLICE):
+        some = pairs[start : start + SLICE]
+        foreign.append(some[~_is_fine(some >> _HALF, some & _LOW, owns, may_see)])
+    return Lookup(np.concatenate(foreign)).find(seen)[1]
+
+
+def _is_fine(user: Words, value: Words, owns: _Halves, may_see: _Halves) -> Mask:
+    """Return which users may see what an owner of the value has; the fewer owners are looked at."""
+    by_owner = owns.spans(value)[1] <= may_see.spans(user)[1]
+    is_fine = np.zeros(len(user), np.bool_)
     is_fine[by_owner] = _meet(value[by_owner], owns, user[by_owner], may_see)
     is_fine[~by_owner] = _meet(user[~by_owner], may_see, value[~by_owner], owns)
-    return ~is_fine[back]
+    return is_fine
 
 
 def _packed(first: np.ndarray[tuple[int], np.dtype[np.integer]], key: Words, keys: Words) -> Words:
     return first.astype(np.uint64) << _HALF | np.searchsorted(keys, key).astype(np.uint64)
 
 
-def _many(table: Words, first: Words) -> Ints:
-    """Return how many rows of a sorted table begin with each of some halves."""
-    begin = np.searchsorted(table, first << _HALF)
-    return np.searchsorted(table, first << _HALF | _LOW, side="right") - begin
+class _Halves:
+    """Pairs of halves of a word, each once and rising, looked up by the first or whole."""
+
+    def __init__(self, pairs: Words) -> None:
+        self.pairs = distinct(pairs)
+        first = self.pairs >> _HALF
+        begins = np.flatnonzero(np.diff(first, prepend=~first[:1]))
+        self._first = Lookup(first[begins])
+        self._edges = np.append(begins, [len(first), len(first)])
+        self._whole = Lookup(self.pairs)
+
+    def spans(self, first: Words) -> tuple[Ints, Ints]:
+        """Return where the pairs with each first half begin, and how many they are."""
+        at, is_known = self._first.find(first)
+        return self._edges[at], np.where(is_known, self._edges[at + 1] - self._edges[at], 0)
+
+    def holds(self, wanted: Words) -> Mask:
+        """Return which pairs there are."""
+        return self._whole.find(wanted)[1]
 
 
-def _meet(one: Words, of_one: Words, other: Words, of_other: Words) -> Mask:
-    """Return which pairs have an owner in common, in two sorted tables of halves.
+def _meet(one: Words, of_one: _Halves, other: Words, of_other: _Halves) -> Mask:
+    """Return which pairs have an owner in common, in two tables of halves.
 
     The owners of `one` are looked up among those of `other`, so many at once that it is bounded
     what they take, however many owners there are.
     """
-    count = _many(of_one, one)
+    begin, count = of_one.spans(one)
     ends = np.cumsum(count)
     meets = np.zeros(len(one), np.bool_)
     start = 0
@@ -103,30 +136,23 @@ def _meet(one: Words, of_one: Words, other: Words, of_other: Words) -> Mask:
         mine, many = slice(start, stop), count[start:stop]
         pair = np.repeat(np.arange(stop - start), many)
         within = np.arange(len(pair)) - np.repeat(np.cumsum(many) - many, many)
-        owner = of_one[np.searchsorted(of_one, one[mine] << _HALF)[pair] + within] & _LOW
+        owner = of_one.pairs[begin[mine][pair] + within] & _LOW
         wanted = other[mine][pair] << _HALF | owner
-        meets[start + pair[_holds(of_other, wanted)]] = True
+        meets[start + pair[of_other.holds(wanted)]] = True
         start = stop
     return meets
 
 
-def _holds(table: Words, wanted: Words) -> Mask:
-    """Return which numbers a sorted table holds."""
-    if not len(table):
-        return np.zeros(len(wanted), np.bool_)
-    held: Mask = table[np.minimum(np.searchsorted(table, wanted), len(table) - 1)] == wanted
-    return held
-
-
 def _finding(sights: Table, owned: Table, foreign: Ints, told: Told) -> Finding:
     witnesses = []
-    for row in foreign[:FINDINGS_LISTED_MAX].tolist():
-        value, at_ns = sights.value[row], int(sights.ended_ns[row])
+    shown = sights.where(foreign[:FINDINGS_LISTED_MAX])
+    for row in range(len(shown)):
+        value, at_ns = shown.value[row], int(shown.ended_ns[row])
         owners = np.unique(owned.key[owned.value == value])[:OWNERS_NAMED].tolist()
         named = ", ".join(told.history.key_text(owner) for owner in owners)
         what = (
             f"{told.history.value_text(int(value))} of {named}, seen by user"
-            f" {int(sights.user[row])} at {told.at(at_ns)}"
+            f" {int(shown.user[row])} at {told.at(at_ns)}"
         )
         witnesses.append(Witness(what=what, at_ns=at_ns))
     return Finding(

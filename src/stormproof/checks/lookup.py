@@ -20,6 +20,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.int32] | NDArray[np.int64]
 PROBES_MAX: Final = 40
+TOGETHER: Final = 1 << 17  # rows looked up together: what that takes stays near the core
 _SPREAD: Final = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd: 2**64 over the golden ratio
 _MIX: Final = np.uint64(0xD6E8_FEB8_6659_FD93)
 _WORD_BITS: Final = 64
@@ -68,15 +69,23 @@ class Lookup:
         The index of what is not known is 0.
         """
         size = len(words[0])
+        found, is_known = np.zeros(size, np.int64), np.zeros(size, np.bool_)
         if not len(self._known[0]):
-            return np.zeros(size, np.int64), np.zeros(size, np.bool_)
+            return found, is_known
         if not self._probes:
             return self._search(words)
+        for start in range(0, size, TOGETHER):
+            some = slice(start, start + TOGETHER)
+            self._look(found[some], is_known[some], [one[some] for one in words])
+        return found, is_known
+
+    def _look(self, found: Ints, is_known: Mask, words: Sequence[Words]) -> None:
+        """Look rows up in their slots, and then in those behind."""
         slot = self._first_slot(words)
         place = self._slots[slot]
-        is_known = (place >= 0) & self._is_same(place, words)
+        is_known[:] = (place >= 0) & self._is_same(place, words)
         waiting = np.flatnonzero((place >= 0) & ~is_known)
-        found, slot = np.where(is_known, place, 0).astype(np.int64), slot[waiting]
+        found[is_known], slot = place[is_known], slot[waiting]
         for _ in range(1, self._probes):
             if not len(waiting):
                 break
@@ -86,7 +95,6 @@ class Lookup:
             found[waiting[is_here]], is_known[waiting[is_here]] = place[is_here], True
             is_elsewhere = (place >= 0) & ~is_here
             waiting, slot = waiting[is_elsewhere], slot[is_elsewhere]
-        return found, is_known
 
     def _is_same(self, place: NDArray[np.int32], words: Sequence[Words]) -> Mask:
         """Return which words are those of the known row at `place`; -1 is any row."""
@@ -111,6 +119,14 @@ class Lookup:
         found = order[at]
         is_known &= known_code[found] == code
         return np.where(is_known, found, 0), is_known
+
+
+def distinct(words: Words) -> Words:
+    """Return each word once, rising: of millions, where `np.unique` hashes each by itself."""
+    rising = np.sort(words)
+    is_new = np.ones(len(rising), np.bool_)
+    np.not_equal(rising[1:], rising[:-1], out=is_new[1:])
+    return rising if is_new.all() else rising[is_new]
 
 
 def dated(tables: Sequence[tuple[Indices, Ints]], keys: int) -> list[Ints]:

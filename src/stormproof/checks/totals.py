@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -95,9 +94,10 @@ def check_totals(told: Told) -> Outcome:
     changes = history.changes.of(Function.ADD, Function.REMOVE)
     changes = changes.where(np.argsort(changes.key, kind="stable"))
     found = _Found()
-    for key in np.intersect1d(totals.key, changes.key).tolist():
-        rows = rows_of(totals.key, key)
-        doubt = _check_key(changes.where(rows_of(changes.key, key)), totals, rows, found)
+    keys = np.intersect1d(totals.key, changes.key)
+    of_totals, of_changes = _spans(totals, keys), _spans(changes, keys)
+    for key, rows, mine in zip(keys.tolist(), of_totals, of_changes, strict=True):
+        doubt = _check_key(changes.where(mine), totals.where(rows), rows.start, found)
         found.why = found.why or (doubt and f"{history.key_text(key)}: {doubt}")
     if not history.whole:
         found.off = []
@@ -126,20 +126,27 @@ def _outcome(found: _Found, totals: Reads, told: Told) -> Outcome:
     return Outcome(findings=findings, measured={("totals_off", ""): measured})
 
 
+def _spans(table: Table, keys: Words) -> list[slice]:
+    """Return the rows of each of some keys in a table that has them in order; its slices share the
+    columns that are read now."""
+    table.keep("flags", "value", "at_ns")
+    low = np.searchsorted(table.key, keys).tolist()
+    return list(map(slice, low, np.searchsorted(table.key, keys, side="right").tolist()))
+
+
 def rows_of(keys: Words, key: int) -> Ints:
     """Return the rows of a key among rising ones."""
     word = np.uint64(key)
     return np.arange(np.searchsorted(keys, word), np.searchsorted(keys, word, side="right"))
 
 
-def _check_key(changes: Table, totals: Reads, rows: Ints, found: _Found) -> str:
+def _check_key(changes: Table, reads: Reads, first: int, found: _Found) -> str:
     """Add what is off of one key; return why nothing off would be no proof."""
     is_made = changes.step == Step.OK
     is_tested = bool(is_made.any())
     found.is_tested |= is_tested
-    if int(totals.ended_ns[rows[0]]) >= int(changes.began_ns.min()):
+    if int(reads.ended_ns[0]) >= int(changes.began_ns.min()):
         return "nobody knows how many there were at first" if is_tested else ""
-    reads = totals.where(rows)
     value = reads.value.view(np.int64)
     base, lives = int(value[0]), lives_of(changes)
     sure = lives.surely(reads.began_ns, reads.ended_ns)
@@ -150,7 +157,7 @@ def _check_key(changes: Table, totals: Reads, rows: Ints, found: _Found) -> str:
     found.judged += len(reads)
     for one in np.flatnonzero((value < low) | (value > high)).tolist():
         found.off.append(
-            _Off(int(rows[one]), int(low[one]), int(high[one]), is_quiet=bool(quiet[one]))
+            _Off(first + one, int(low[one]), int(high[one]), is_quiet=bool(quiet[one]))
         )
     if not is_tested:
         return ""
@@ -163,36 +170,35 @@ def _check_key(changes: Table, totals: Reads, rows: Ints, found: _Found) -> str:
 
 def lives_of(changes: Table) -> Lives:
     """Return when each element of one set was in it, from its adds and removals."""
-    adds = changes.where((changes.function == Function.ADD) & (changes.step != Step.REFUSED))
-    removes = changes.where((changes.function == Function.REMOVE) & (changes.step != Step.REFUSED))
-    removals: dict[int, list[tuple[int, int, bool]]] = defaultdict(list)
-    for value, began_ns, ended_ns, step in _rows(removes):
-        removals[value].append((began_ns, ended_ns, step == Step.OK))
-    spans: dict[int, list[int]] = {}
-    for value, began_ns, ended_ns, step in _rows(adds):
-        sure_ns = ended_ns if step == Step.OK else FOREVER_NS
-        span = spans.setdefault(value, [FOREVER_NS, began_ns, ended_ns])
-        span[0] = min(span[0], sure_ns)
-        span[1] = min(span[1], began_ns)
-        span[2] = max(span[2], ended_ns)
-    lives = []
-    for value, (sure_ns, maybe_ns, all_ended_ns) in spans.items():
-        mine = removals.get(value, [])
-        sure_to = min((began_ns for began_ns, _, _ in mine), default=FOREVER_NS)
-        gone = (ended_ns for began_ns, ended_ns, made in mine if made and began_ns > all_ended_ns)
-        lives.append((sure_ns, sure_to, maybe_ns, min(gone, default=FOREVER_NS)))
-    gone_ns = [min(began_ns for began_ns, _, _ in mine) for mine in removals.values()]
-    values = np.array(list(spans), np.uint64)
-    table = np.array(lives, np.int64).reshape(-1, 4)
+    function, step = changes.function, changes.step
+    may, is_made = step != Step.REFUSED, step == Step.OK
+    value, began_ns, ended_ns = changes.value, changes.began_ns, changes.ended_ns
+    adds = np.flatnonzero(may & (function == Function.ADD))
+    removes = np.flatnonzero(may & (function == Function.REMOVE))
+    added, of_add = np.unique(value[adds], return_inverse=True)
+    removed, of_removal = np.unique(value[removes], return_inverse=True)
+    sure_ns = np.where(is_made, ended_ns, FOREVER_NS)[adds]
+    at = np.minimum(np.searchsorted(added, value[removes]), max(len(added) - 1, 0))
+    is_known = added[at] == value[removes] if len(added) else np.zeros(len(removes), np.bool_)
+    at, known = at[is_known], removes[is_known]
+    all_ended_ns = -_earliest_ns(len(added), of_add, -ended_ns[adds])
+    is_gone = is_made[known] & (began_ns[known] > all_ended_ns[at])
     return Lives(
-        value=values,
-        surely_from=table[:, 0],
-        surely_to=table[:, 1],
-        maybe_from=table[:, 2],
-        maybe_to=table[:, 3],
-        removed_ns=np.array(gone_ns, np.int64),
-        strangers=len(removals.keys() - spans.keys()),
+        value=added,
+        surely_from=_earliest_ns(len(added), of_add, sure_ns),
+        surely_to=_earliest_ns(len(added), at, began_ns[known]),
+        maybe_from=_earliest_ns(len(added), of_add, began_ns[adds]),
+        maybe_to=_earliest_ns(len(added), at[is_gone], ended_ns[known[is_gone]]),
+        removed_ns=_earliest_ns(len(removed), of_removal, began_ns[removes]),
+        strangers=int(np.count_nonzero(~np.isin(removed, added))),
     )
+
+
+def _earliest_ns(size: int, at: Ints, at_ns: Ints) -> Ints:
+    """Return the earliest of the instants of each of `size` elements, FOREVER_NS for none."""
+    earliest_ns = np.full(size, FOREVER_NS, np.int64)
+    np.minimum.at(earliest_ns, at, at_ns)
+    return earliest_ns
 
 
 def last_change_ns(changes: Table) -> int:
@@ -201,21 +207,18 @@ def last_change_ns(changes: Table) -> int:
     return int(known_ns.max())
 
 
-def _rows(changes: Table) -> list[tuple[int, int, int, int]]:
-    columns = (changes.value, changes.began_ns, changes.ended_ns, changes.step)
-    return list(zip(*(one.tolist() for one in columns), strict=True))
-
-
 def _finding(off: list[_Off], totals: Reads, told: Told) -> Finding:
     witnesses = []
+    value, user, key = totals.value.view(np.int64), totals.user, totals.key
+    began, ended = totals.began_ns, totals.ended_ns
     for one in off[:FINDINGS_LISTED_MAX]:
-        began_ns = int(totals.began_ns[one.row])
-        number = int(totals.value.view(np.int64)[one.row])
+        began_ns = int(began[one.row])
+        number = int(value[one.row])
         due = f"{one.low} was due" if one.low == one.high else f"{one.low} to {one.high} were due"
         what = (
-            f"{told.history.key_text(int(totals.key[one.row]))} reported as {number} to user"
-            f" {int(totals.user[one.row])} between {told.at(began_ns)} and"
-            f" {told.at(int(totals.ended_ns[one.row]))}, when {due}"
+            f"{told.history.key_text(int(key[one.row]))} reported as {number} to user"
+            f" {int(user[one.row])} between {told.at(began_ns)} and"
+            f" {told.at(int(ended[one.row]))}, when {due}"
         )
         witnesses.append(Witness(what=what, at_ns=began_ns))
     return Finding(
