@@ -13,6 +13,7 @@ from stormproof.checks.history import Changes, Told
 from stormproof.checks.ledger import Words
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.totals import lives_of
+from stormproof.checks.word_sets import are_in, common, distinct, without
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.finding import Finding, Witness
@@ -47,23 +48,22 @@ def hold(look: FinalLook, changes: Changes) -> Held:
     """Hold a read against the adds and removals of its key, which are `changes`."""
     began_ns = look.after.began_ns
     rows, times = np.unique(look.after.rows, return_counts=True)
-    new = np.setdiff1d(rows, look.before.rows)
+    new = without(rows, distinct(look.before.rows))
     adds, removes = changes.of(Function.ADD), changes.of(Function.REMOVE)
+    added, is_made = adds.value, adds.step != Step.REFUSED
     is_owed = (adds.step == Step.OK) & (adds.ended_ns < began_ns)
-    removed = np.unique(removes.value[removes.step != Step.REFUSED])
-    sure = np.setdiff1d(adds.value[is_owed], removed)
-    made = np.unique(adds.value[adds.step != Step.REFUSED])
-    refused = np.setdiff1d(adds.value, made)
-    lives = lives_of(changes.where(np.isin(changes.value, removed)))
-    gone = lives.value[lives.maybe_to < began_ns]
-    explained = np.union1d(np.setdiff1d(made, gone), refused)
+    removed = distinct(removes.value[removes.step != Step.REFUSED])
+    sure, made = without(distinct(added[is_owed]), removed), distinct(added[is_made])
+    refused = without(distinct(added[~is_made]), made)
+    lives = lives_of(changes.where(are_in(changes.value, removed)))
+    gone = distinct(lives.value[lives.maybe_to < began_ns])
     return Held(
         sure=sure,
-        lost=np.setdiff1d(sure, rows),
-        refused=np.intersect1d(new, refused),
-        surplus=np.setdiff1d(new, explained),
-        repeated=np.intersect1d(new, rows[times > 1]),
-        matched=len(np.intersect1d(rows, adds.value)),
+        lost=without(sure, rows),
+        refused=common(new, refused),
+        surplus=without(without(new, without(made, gone)), refused),
+        repeated=common(new, rows[times > 1]),
+        matched=len(common(rows, distinct(added))),
     )
 
 

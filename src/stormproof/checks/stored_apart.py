@@ -12,6 +12,7 @@ from stormproof.checks.history import Told
 from stormproof.checks.ledger import Words
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.stored import CUT, TO_THE_END, is_asked, over_all
+from stormproof.checks.word_sets import common, distinct, without
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.finding import Finding, Witness
@@ -51,11 +52,11 @@ def _compare(told: Told, one: FinalLook, other: FinalLook) -> tuple[list[Finding
     if why:
         return [], Measurement(value=None, samples=0, why=why, remedy=remedy)
     apart = [
-        (np.setdiff1d(theirs, mine), other, one),
-        (np.setdiff1d(mine, theirs), one, other),
+        (without(theirs, mine), other, one),
+        (without(mine, theirs), one, other),
     ]
     count = sum(len(elements) for elements, _, _ in apart)
-    samples = len(np.union1d(mine, theirs))
+    samples = len(mine) + len(without(theirs, mine))
     findings = []
     if is_asked(told, STORED_APART, one.name, count):
         findings = [
@@ -68,7 +69,7 @@ def _compare(told: Told, one: FinalLook, other: FinalLook) -> tuple[list[Finding
 
 def _compared(told: Told, look: FinalLook, one: FinalLook, other: FinalLook) -> Words:
     """Return the new rows of a read that count: those that journeys added, where that is known."""
-    rows = np.unique(look.new)
+    rows = distinct(look.new)
     keys = {read.planned.of for read in (one, other) if read.planned.of}
     if not keys:
         return rows
@@ -76,8 +77,8 @@ def _compared(told: Told, look: FinalLook, one: FinalLook, other: FinalLook) -> 
     words = np.array([digest_word(key) for key in keys], np.uint64)
     changes = changes.where(np.isin(changes.key, words))
     adds, removes = changes.of(Function.ADD), changes.of(Function.REMOVE)
-    removed = removes.value[removes.step != Step.REFUSED]
-    return np.setdiff1d(np.intersect1d(rows, adds.value), removed)
+    removed = distinct(removes.value[removes.step != Step.REFUSED])
+    return without(common(rows, distinct(adds.value)), removed)
 
 
 def _doubt(told: Told, looks: Sequence[FinalLook], compared: Sequence[Words]) -> tuple[str, str]:
@@ -93,7 +94,7 @@ def _doubt(told: Told, looks: Sequence[FinalLook], compared: Sequence[Words]) ->
     names = " and ".join(look.name for look in looks)
     if not len(mine) and not len(theirs):
         return f"{names} hold nothing new that could be compared", "check what the load stores"
-    if len(mine) and len(theirs) and not len(np.intersect1d(mine, theirs)):
+    if len(mine) and len(theirs) and not len(common(mine, theirs)):
         return f"{names} have no row in common", SAME_ROWS
     return "", ""
 
