@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 from tests.builders import healthy_record
 from tests.unit.checks.observed import Said, every_5_s, observed
+from tests.unit.checks.test_observed_native import BOTH
+from tests.unit.checks.test_observed_native import record as native_record
 
 from stormproof.checks.judge import judge
 from stormproof.model.record import Record
-from stormproof.report.chart import Chart, Line
+from stormproof.report.chart import Chart, Line, draw
+from stormproof.report.downsample import step_for
 from stormproof.report.html import render_html
 from stormproof.report.tally import tally_of
 from stormproof.report.target_charts import SAW, SAYS, target_charts
+from stormproof.report.timeline import BUCKETS_MAX
 from stormproof.rules.windows import windows_of
 
 START = {
@@ -78,6 +82,30 @@ def test_what_is_not_known_is_a_gap(how: str) -> None:
     known = [value is not None for value in values]
     gap = {"silent": range(15, 25), "missing": range(10, 30), "restarted": range(20, 25)}[how]
     assert [second for second in range(40) if not known[second]] == list(gap)
+
+
+def test_native_histograms_are_drawn_like_classic_ones() -> None:
+    """The p95 of native histograms of two instances, added up, is that which is judged."""
+    chart = charts_of(native_record(BOTH))["target-latency"]
+    values = [value for value in lines_of(chart)[SAYS].values if value is not None]
+    assert len(values) == 42
+    assert all(140 <= value <= 160 for value in values)
+
+
+def test_a_long_run_is_drawn_in_few_points() -> None:
+    """Two hours of readings every five seconds leave the page far below its limit, and a spike of
+    one reading is in the shade of its bucket."""
+    seconds = range(7_200)
+    said = [
+        (place * 5.0, {"requests_total": place * 500.0 + (4_500 if place > 700 else 0)})
+        for place in range(1_441)
+    ]
+    record = observed(said)
+    (rate,) = target_charts(record, windows_of(record), tally_of(record), seconds)
+    panel = draw(rate, 0, step_for(len(seconds), BUCKETS_MAX))
+    assert len(panel.strokes[0].buckets) <= BUCKETS_MAX
+    assert max(one.high for one in panel.strokes[0].buckets if one) == pytest.approx(1_000)
+    assert len(panel.strokes[0].path) + len(panel.strokes[0].envelope) < 50_000
 
 
 def test_a_target_that_serves_nothing_well_known_has_no_chart() -> None:
