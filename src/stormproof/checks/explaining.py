@@ -37,6 +37,7 @@ from stormproof.rules.windows import Windows, windows_of
 
 _HEX = re.compile(r"[0-9a-fA-F]{1,16}")
 AROUND_S = 5.0  # of a witness that is no message
+EVER_NS = 2**62  # more than any run lasts
 OF_HISTORY = {  # a metric of the history -> the kinds that it counts, or that leave it undecided
     "set_lost": ("set-lost", "set-unread"),
     "set_stale": ("set-stale",),
@@ -213,7 +214,8 @@ def _tell_finding(
             f"the first {len(shown)} witnesses are told; others by their keys, or with --all:"
         )
         facts += [
-            f"{one.key or 'no key'}: {one.what}" for one in finding.witnesses[len(shown) :][:10]
+            f"{one.key}: {one.what}" if one.key else one.what
+            for one in finding.witnesses[len(shown) :][:10]
         ]
     if not shown:
         facts.append("no entry of the record is named as its witness")
@@ -232,10 +234,10 @@ def _tell_finding(
 
 
 def _operations(
-    history: History, windows: Windows, key: int, at_ns: int, *, everything: bool
+    history: History, windows: Windows, key: int, at_ns: int, *, margin_ns: int, everything: bool
 ) -> tuple[list[Moment], int]:
     most = EXPLAINED_ALL_MAX if everything else EXPLAINED_OPERATIONS_MAX
-    return operations_near(history, windows, key, at_ns, round(AROUND_S * SECOND_NS), most)
+    return operations_near(history, windows, key, at_ns, margin_ns, most)
 
 
 def _history(record: Record) -> History:
@@ -269,12 +271,20 @@ def _tell_instant(
         return Story(title=title, facts=["the record does not say when"], advice=advice)
     from_ns, to_ns = around_ns([witness.at_ns], AROUND_S)
     facts = [f"at {windows.at_s(witness.at_ns):.3f} s; {AROUND_S:.0f} s on both sides are told"]
+    # What the operations that a breach cites say together may lie a whole run apart.
+    is_own = finding.kind == OWN_BREACH
+    margin_ns = EVER_NS if is_own else round(AROUND_S * SECOND_NS)
+    of_run = " in the whole run" * is_own
     done, more = list[Moment](), 0
     if history is not None:
         for key in keys_of(history, finding.kind, witness):
-            told, left = _operations(history, windows, key, witness.at_ns, everything=everything)
+            told, left = _operations(
+                history, windows, key, witness.at_ns, margin_ns=margin_ns, everything=everything
+            )
             every, name = len(told) + left, history.key_text(key)
-            facts.append(f"of {counted(every, 'operation')} on {name}, {len(told)} are told")
+            facts.append(
+                f"of {counted(every, 'operation')} on {name}{of_run}, {len(told)} are told"
+            )
             done, more = [*done, *told], more + left
     near = surroundings(record, windows, from_ns, to_ns)
     moments, left_out = in_order([*done, *near], keep="data")

@@ -9,6 +9,7 @@ answer leaves all that the checker measures undecided.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,12 +29,15 @@ from stormproof.model.own_checker import Checker, FoundBreach, OwnAnswer
 from stormproof.model.plan import OwnChecker, Plan
 from stormproof.rules.catalog import CATALOG
 
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F.]+")
+_LOOKED_AT_MAX = 2**53
 NOT_RUN = OwnAnswer(
     why="the checkers of the trial's file were not run: they are somebody's code",
     remedy="read journeys/ in the run directory, then judge with --trust-checkers",
 )
 REWORD = "leave out `keys`, compare words, or have the journeys use fewer or shorter texts"
-MEND = "mend the checker, and judge again with a record of it"
+MEND = "mend the checker and run again: a record is judged by the checkers it was made with"
+REPEAT = "run again, to its end, and leave the record as it was sealed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,11 @@ def ask(checker: Checker, history: HistoryView) -> OwnAnswer:
 
 def _lacking(checker: Checker, view: HistoryView) -> OwnAnswer | None:
     """Say what the checker needs and the record does not have."""
-    if not view.whole and not checker.bears_cuts:
-        why = f"{view.missing}: what is missing may explain whatever it would find"
-        return OwnAnswer(why=why, remedy="let the run go to its end")
+    # Where every key must have been read in the end, it does not matter who did not settle.
+    gap = view.missing or ("" if checker.final_reads else view.unsettled)
+    if gap and not checker.bears_cuts:
+        why = f"{gap}: what is missing may explain whatever it would find"
+        return OwnAnswer(why=why, remedy=REPEAT)
     on = f" on a key {checker.keys}..." if checker.keys else ""
     for one in checker.needs:
         if not any(True for _ in view.operations(one)):
@@ -125,8 +131,10 @@ def _failed(what: str) -> OwnAnswer:
 def _problems(checker: Checker, view: HistoryView, given: Checked) -> Iterator[str]:
     """Say what is wrong with an answer; whoever wrote it may have put anything anywhere."""
     looked_at: object = given.looked_at
-    if not _is_number(looked_at, Integral) or given.looked_at < 0:
+    if not _is_number(looked_at, Integral) or not 0 <= given.looked_at <= _LOOKED_AT_MAX:
         yield f"says that it looked at {_short(looked_at)}, which is no number of things"
+    elif given.breaches and not given.looked_at:
+        yield "found breaches, and says that it looked at nothing"
     for word in ("undecided", "remedy", "advice"):
         if not isinstance(getattr(given, word), str):
             yield f"says {word}={_short(getattr(given, word))}, which is no text"
@@ -163,14 +171,20 @@ def _bad_breaches(view: HistoryView, breaches: object) -> Iterator[str]:
     for one in breaches:
         if not isinstance(one, Breach):
             yield f"found {_short(one)}, which is no Breach"
-        elif not str(one.what).strip():
-            yield "found a breach that does not say what is wrong"
-        elif not isinstance(one.operations, list | tuple) or not one.operations:
-            yield f"found {one.what!r} without an operation that shows it"
+        elif not _is_said(one.what):
+            yield f"found a breach that does not say what is wrong: {_short(one.what)}"
+        elif not isinstance(one.operations, list | tuple):
+            yield f"shows {_short(one.what)} by {_short(one.operations)}: give it a list of them"
+        elif not one.operations:
+            yield f"found {_short(one.what)} without an operation that shows it"
         elif not all(isinstance(each, Operation) for each in one.operations):
-            yield f"shows {one.what!r} by something that is no operation"
+            yield f"shows {_short(one.what)} by something that is no operation"
         elif not all(each.is_of(view) for each in one.operations):
-            yield f"shows {one.what!r} by operations of another history"
+            yield f"shows {_short(one.what)} by operations of another history"
+
+
+def _is_said(what: object) -> bool:
+    return isinstance(what, str) and bool(what.strip())
 
 
 def _found(breach: Breach) -> FoundBreach:
@@ -179,7 +193,7 @@ def _found(breach: Breach) -> FoundBreach:
     told = "; ".join([*map(str, shown), *([f"and {more} more"] if more > 0 else [])])
     last = max(shown, key=lambda one: one.ended_ns or one.began_ns)
     return FoundBreach(
-        what=_cut(str(breach.what)),
+        what=_cut(breach.what),
         shown=told,
         at_ns=last.ended_ns or last.began_ns,
         keys=tuple(dict.fromkeys(f"{one.key_id:016x}" for one in shown)),
@@ -187,12 +201,17 @@ def _found(breach: Breach) -> FoundBreach:
 
 
 def _short(value: object) -> str:
-    return _cut(repr(value), 80)
+    return without_addresses(_cut(repr(value), 80))
+
+
+def without_addresses(text: str) -> str:
+    """Return a text without places in memory, which are others whenever it is judged again."""
+    return _ADDRESS.sub("", text)
 
 
 def _cut(text: str, most: int = OWN_TEXT_CHARACTERS_MAX) -> str:
-    """Return a text on one line and of a length that fits a verdict."""
-    flat = " ".join(text.split())
+    """Return a text on one line, of a length that fits a verdict, and that can be written."""
+    flat = " ".join(text.split()).encode("utf-8", "replace").decode()
     return flat if len(flat) <= most else f"{flat[: most - 3]}..."
 
 

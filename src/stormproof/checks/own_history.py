@@ -78,6 +78,7 @@ class HistoryView:
 
     Args:
         missing: why a part of the run or of its record is missing; empty: none is.
+        unsettled: who did not settle at the end; empty: nobody.
         phases: of the run, in order.
         faults: as they were injected and undone, in order.
         rows: the operations.
@@ -87,6 +88,7 @@ class HistoryView:
     """
 
     missing: str
+    unsettled: str
     phases: tuple[Span, ...]
     faults: tuple[Span, ...]
     rows: Rows
@@ -100,8 +102,8 @@ class HistoryView:
 
     @property
     def whole(self) -> bool:
-        """Whether the run went to its end, and nothing of its record is missing."""
-        return not self.missing
+        """Whether the run went to its end, users settled, and nothing of its record is missing."""
+        return not self.missing and not self.unsettled
 
     def operations(self, *functions: str, outcome: str = "") -> Iterator[Operation]:
         """Yield operations in the order in which they began.

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from stormproof.checks.completeness import completeness_of
 from stormproof.checks.final_looks import as_journeys_told
 from stormproof.checks.history import History, Reads, Table, read_history
+from stormproof.checks.ledger import Words
 from stormproof.checks.own_history import HistoryView, Rows, Span, frozen
 from stormproof.checks.own_words import Spelling
-from stormproof.model.event import Phase, PhaseEvent
+from stormproof.model.event import Phase, PhaseEvent, WarningEvent
+from stormproof.model.history import FLAG_ABSENT, FLAG_TEXT, Function
 from stormproof.model.record import Record
 from stormproof.rules.windows import FaultLife, Windows, windows_of
 
@@ -27,10 +29,12 @@ def view_of(record: Record) -> HistoryView:
     """
     windows, completeness = windows_of(record), completeness_of(record)
     whole = completeness.workers_whole
+    left_out = _warned(record, "read-too-large")
     return view_from(
         as_journeys_told(record, read_history(record.ledger, whole=whole)),
         windows,
-        missing=completeness.why or ("" if whole else "a worker died"),
+        missing=completeness.why or ("" if whole else "a worker died") or left_out,
+        unsettled=_warned(record, "users-not-settled"),
         phases=_phases(record, windows),
         faults=tuple(_fault(one, windows) for one in windows.faults),
     )
@@ -41,19 +45,35 @@ def view_from(
     windows: Windows,
     *,
     missing: str,
+    unsettled: str = "",
     phases: tuple[Span, ...],
     faults: tuple[Span, ...],
 ) -> HistoryView:
     """Return a history for checkers of one's own, with what is told beside it."""
+    rows = _rows(history)
     return HistoryView(
         missing=missing,
+        unsettled=unsettled,
         phases=phases,
         faults=faults,
-        rows=_rows(history),
+        rows=rows,
         elements=frozen(history.elements.of(history.reads.first, history.reads.count)),
-        spelling=Spelling(MappingProxyType(history.names)),
+        spelling=Spelling(MappingProxyType(history.names), _numbers(rows)),
         windows=windows,
     )
+
+
+def _warned(record: Record, code: str) -> str:
+    """Return what workers said first under a code; empty: none did."""
+    told = (one for one in record.events if isinstance(one, WarningEvent) and one.code == code)
+    return next((one.text for one in told), "")
+
+
+def _numbers(rows: Rows) -> Words:
+    """Return the words that operations say are numbers, sorted."""
+    has_number = (rows.flags & (FLAG_TEXT | FLAG_ABSENT)) == 0
+    has_number &= rows.function != Function.READ_SET
+    return frozen(np.unique(rows.value[has_number]))
 
 
 def _phases(record: Record, windows: Windows) -> tuple[Span, ...]:

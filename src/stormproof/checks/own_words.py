@@ -2,7 +2,7 @@
 
 Keys and values are 64-bit words in a record, and the first ones are spelt out. One that is not, or
 not wholly (cut off, or with a secret hidden), raises `Unspelt` when it is read: a checker must not
-take "#1f..." for the text.
+take "#1f..." for the text, nor a text's digest for a number.
 """
 
 from __future__ import annotations
@@ -11,11 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
+from stormproof.checks.ledger import Words
 from stormproof.kernel.limits import KEYS_NAMED_MAX, VALUES_NAMED_MAX
 from stormproof.model.history import NOTHING, digest_word, number_of
 
 Value = int | str | None
 _PLAIN_NUMBER_MAX: Final = 2**53
+# Of an element nobody wrote down whether it is a number: the digest of one text in eight million
+# is as small as this, of one in a thousand as small as what JSON takes for a whole number.
+_SURE_NUMBER_MAX: Final = 2**40
 
 
 class Unspelt(LookupError):
@@ -24,9 +30,13 @@ class Unspelt(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """How the words of a record are spelt."""
+    """How the words of a record are spelt.
+
+    `numbers`: the words that some operation of the record says are numbers, sorted.
+    """
 
     names: Mapping[int, str]
+    numbers: Words
 
     def spelt(self, word: int) -> str:
         """Return the text of a word.
@@ -49,13 +59,19 @@ class Spelling:
         """Return what a word is of which nobody says whether it is a number.
 
         Raises:
-            Unspelt: it is a text, and not spelt out.
+            Unspelt: it is a text, or may be one, and is not spelt out.
         """
         if word == NOTHING:
             return None
-        if word in self.names or abs(number_of(word)) >= _PLAIN_NUMBER_MAX:
+        if word in self.names or not self._is_number(word):
             return self.spelt(word)
         return number_of(word)
+
+    def _is_number(self, word: int) -> bool:
+        if abs(number_of(word)) < _SURE_NUMBER_MAX:
+            return True
+        place = int(np.searchsorted(self.numbers, np.uint64(word)))
+        return place < len(self.numbers) and int(self.numbers[place]) == word
 
     def told(self, word: int) -> str:
         """Return how a value is told to people, spelt out or not."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from stormproof.checks.own_checkers import MEND, ask
+from stormproof.checks.own_checkers import MEND, ask, without_addresses
 from stormproof.checks.own_view import view_of
 from stormproof.journeys.loader import import_file
 from stormproof.kernel.errors import BadInput
@@ -34,6 +34,8 @@ from stormproof.store.reader import changed_journeys, load_record, strange_files
 # What a checker's process keeps of the environment: enough to start, no secrets, and little that
 # could give another answer elsewhere.
 _KEPT = re.compile(r"PATH|HOME|TMPDIR|TZ|LANG|LC_\w+|LD_LIBRARY_PATH|PYTHON\w*|COVERAGE_\w+")
+
+RELOAD = "read variables of the environment in journeys and not on import; then run again"
 
 
 def own_answers(directory: RunDirectory, plan: Plan) -> Mapping[str, OwnAnswer]:
@@ -95,7 +97,7 @@ def _ask(directory: RunDirectory, name: str) -> OwnAnswer:
     try:
         checker = getattr(import_file(file, own.source.sha256), name, None)
     except BadInput as error:
-        return _failed(f"cannot be loaded: {error.problems[0]}")
+        return _failed(_movable(directory, f"cannot be loaded: {error.problems[0]}"), RELOAD)
     if not isinstance(checker, Checker) or checker.metrics != own.metrics:
         return _failed("is not what the plan names: it was another one when the run began")
     try:
@@ -103,13 +105,23 @@ def _ask(directory: RunDirectory, name: str) -> OwnAnswer:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # user code may raise anything
-        place = _place(directory.journeys, error)
-        return _failed(f"raised {type(error).__name__}{_told(error)}{place}")
+        told = f"raised {type(error).__name__}{_told(error)}{_place(directory.journeys, error)}"
+        return _failed(_movable(directory, told))
 
 
 def _told(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:200]
+    try:
+        text = " ".join(str(error).split())[:200]
+    except Exception as unreadable:  # user code again
+        text = f"its text cannot be had: {type(unreadable).__name__}"
     return f": {text}" if text else ""
+
+
+def _movable(directory: RunDirectory, text: str) -> str:
+    """Return a text without what is another when the record is judged again, or elsewhere."""
+    for folder in (directory.path, directory.path.resolve()):
+        text = text.replace(f"{folder}{os.sep}", "")
+    return without_addresses(text.encode("utf-8", "replace").decode())
 
 
 def _place(folder: Path, error: BaseException) -> str:
@@ -119,5 +131,5 @@ def _place(folder: Path, error: BaseException) -> str:
     return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
 
 
-def _failed(what: str) -> OwnAnswer:
-    return OwnAnswer(why=f"it {what}", remedy=MEND, failed=True)
+def _failed(what: str, remedy: str = MEND) -> OwnAnswer:
+    return OwnAnswer(why=f"it {what}", remedy=remedy, failed=True)

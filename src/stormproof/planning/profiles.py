@@ -38,9 +38,8 @@ def find_profile(name: str, folders: list[Path]) -> Path:
         if is_file(folder / f"{name}.json"):
             return folder / f"{name}.json"
     known = sorted({file.stem for folder in folders for file in folder.glob("*.json")})
-    raise BadInput(
-        [Problem(where=f"profile {name!r}", what="is unknown", fix=f"known: {', '.join(known)}")]
-    )
+    fix = f"write load/profiles/{name}.json, or give another --profile; known: {', '.join(known)}"
+    raise BadInput([Problem(where=f"profile {name!r}", what="is unknown", fix=fix)])
 
 
 def read_profile(path: Path) -> tuple[Profile, list[Problem]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from importlib.machinery import all_suffixes
@@ -104,9 +105,19 @@ def changed_journeys(run: RunDirectory, plan: Plan) -> list[str]:
     changed = []
     for name, digest in _code_of(plan):
         file = run.journeys / name
-        if not file.is_file() or sha256_hex(file.read_bytes()) != digest:
+        if not _is_below(file, run.journeys):
+            changed.append(f"{name} is not in journeys/")
+        elif not file.is_file() or sha256_hex(file.read_bytes()) != digest:
             changed.append(f"journeys/{name} is not what the plan names")
     return sorted(set(changed))
+
+
+def _is_below(file: Path, folder: Path) -> bool:
+    """Return whether a path leads into a folder, and not elsewhere by links or upwards."""
+    try:
+        return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
+    except ValueError:  # a name that no file can have
+        return False
 
 
 def _code_of(plan: Plan) -> list[tuple[str, str]]:
@@ -123,7 +134,7 @@ def strange_files(run: RunDirectory, plan: Plan) -> list[str]:
         f"journeys/{name} is not named by the plan"
         for file in run.journeys.rglob("*")
         if (name := file.relative_to(run.journeys).as_posix()) not in known
-        and name.endswith(tuple(all_suffixes()))
+        and (name.endswith(tuple(all_suffixes())) or (file.is_symlink() and file.is_dir()))
         and file.parent.name != "__pycache__"  # never read: see `cli.own_checking`
     )
 

@@ -15,20 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-from tests.builders import healthy_record
 from tests.integration.cli.conftest import Handler, Project
-from tests.integration.cli.recorded import demo_plan, write_run
+from tests.integration.cli.own_runs import WELL, checker_run, judge_trusting
 
 from stormproof.cli import own_checking
 from stormproof.cli.main import run_commands
-from stormproof.kernel.canonical import sha256_hex
-from stormproof.model.metric import CustomMetric, MetricKind
-from stormproof.model.plan import OwnChecker, Source
-from stormproof.rules.grammar import objective
-from stormproof.rules.questions import declared_by
-from stormproof.testing import history
 
 PAGE = Path(__file__).parents[3] / "docs" / "histories.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -137,60 +129,11 @@ def test_the_test_of_the_example_holds(tmp_path: Path, monkeypatch: pytest.Monke
     scope["test_a_lost_payment_is_found"]()
 
 
-BODY = """from stormproof import Breach, Checked, checker
-import os, sys
-
-async def visit(user): ...
-
-@checker(metrics=("odd",), needs=("write",))
-def odd(history):
-    {body}
-
-@checker(metrics=("even",), needs=("write",))
-def even(history):
-    return Checked(looked_at=len(history), measured={{"even": 0}})
-"""
-
-
-def _run(tmp_path: Path, body: str, **modules: str) -> Path:
-    """Write a sealed run whose file declares a checker with a body, and one that is well.
-
-    `modules` are what it imports beside it, by name.
-    """
-    source = BODY.format(body=body).encode()
-    own = tuple(
-        OwnChecker(
-            source=Source(file="demo.py", function=name, sha256=sha256_hex(source)),
-            metrics=(CustomMetric(name=name, kind=MetricKind.CHECKED),),
-        )
-        for name in ("odd", "even")
-    )
-    known = {f"{name}.py": sha256_hex(text.encode()) for name, text in modules.items()}
-    base = demo_plan(journey=source, own_checkers=own, modules=known)
-    asked = [objective(name, "count==0", declared=declared_by(base)) for name in ("odd", "even")]
-    plan = msgspec.structs.replace(base, objectives=(*base.objectives, *asked))
-    told = history().write("a", 1, at=1).write("a", 2, at=2)
-    ledger = (*healthy_record().ledger, told.segment())
-    run = write_run(tmp_path / "run", healthy_record(plan, ledger=ledger), journey=source)
-    for name, text in modules.items():
-        (run / "journeys" / f"{name}.py").write_text(text)
-    return run
-
-
-def _judge(run: Path) -> tuple[int, dict[str, dict[str, Any]], dict[str, Any]]:
-    code = run_commands(["judge", "--trust-checkers", str(run)])
-    verdict = json.loads((run / "verdict.json").read_bytes())
-    return code, {one["name"].partition(":")[0]: one for one in verdict["objectives"]}, verdict
-
-
-WELL = 'return Checked(looked_at=1, measured={"odd": 0})'
-
-
 def test_two_checkers_that_are_well_pass(tmp_path: Path) -> None:
     """What one prints is no part of its answer, nor is a file that a journey wrote any code."""
-    run = _run(tmp_path, f'print("hello"); {WELL}')
+    run = checker_run(tmp_path, f'print("hello"); {WELL}')
     (run / "journeys" / "written.txt").write_text("by a journey")
-    code, judged, verdict = _judge(run)
+    code, judged, verdict = judge_trusting(run)
     assert code == 0, verdict["headline"]
     assert (judged["odd"]["status"], judged["even"]["status"]) == ("pass", "pass")
 
@@ -200,7 +143,7 @@ def test_what_a_checker_imports_is_the_records_source(tmp_path: Path) -> None:
     read, for nothing vouches for it."""
     right, wrong = "ODD = 0\n", "ODD = 1\n"
     body = 'import shared; return Checked(looked_at=1, measured={"odd": shared.ODD})'
-    run = _run(tmp_path, body, shared=right)
+    run = checker_run(tmp_path, body, shared=right)
     module = run / "journeys" / "shared.py"
     written = module.stat()
     module.write_text(wrong)
@@ -209,7 +152,7 @@ def test_what_a_checker_imports_is_the_records_source(tmp_path: Path) -> None:
     module.write_text(right)
     os.utime(module, ns=(written.st_atime_ns, written.st_mtime_ns))
     before = compiled.read_bytes()
-    code, judged, verdict = _judge(run)
+    code, judged, verdict = judge_trusting(run)
     assert (judged["odd"]["value"], code) == (0, 0), verdict["headline"]
     assert [one.name for one in compiled.parent.iterdir()] == [compiled.name]
     assert compiled.read_bytes() == before
@@ -217,7 +160,11 @@ def test_what_a_checker_imports_is_the_records_source(tmp_path: Path) -> None:
 
 def test_another_profile_asks_for_what_a_checker_measures(tmp_path: Path) -> None:
     """Its bars are held against the answer, where the code is trusted, and undecided elsewhere."""
-    run, profile, out = _run(tmp_path, WELL), tmp_path / "other.json", tmp_path / "verdict.json"
+    run, profile, out = (
+        checker_run(tmp_path, WELL),
+        tmp_path / "other.json",
+        tmp_path / "verdict.json",
+    )
     bars = {"even": ["count>=1"]}
     numbers = {"trial": "demo", "duration": "40s", "scenarios": {}, "thresholds": bars}
     profile.write_text(json.dumps(numbers))
@@ -240,6 +187,12 @@ def test_another_profile_asks_for_what_a_checker_measures(tmp_path: Path) -> Non
         ("os.kill(os.getpid(), 9)", "it ended its process (code -9) without an answer"),
         ("return odd", "and not a Checked"),
         ("history.columns['user'][:] = 7", "it raised ValueError"),
+        ('raise ValueError("\\ud800")', "it raised ValueError: ? (demo.py:8)"),
+        (
+            "class Odd(Exception): __str__ = None\n    raise Odd",
+            "it raised Odd: its text cannot be had: TypeError",
+        ),
+        ('return Checked(looked_at=1, measured={"odd": 0}, advice=["\\ud800"])', "advice="),
         ("os.write(9, b'{}') if False else print('{}'); return {}", "and not a Checked"),
     ],
 )
@@ -247,7 +200,7 @@ def test_a_checker_that_fails_is_undecided_and_leaves_the_other_one_alone(
     tmp_path: Path, body: str, why: str
 ) -> None:
     """Whatever it does to its process, the verdict says why, and the other checker passes."""
-    code, judged, verdict = _judge(_run(tmp_path, body))
+    code, judged, verdict = judge_trusting(checker_run(tmp_path, body))
     assert code == 2
     assert judged["odd"]["status"] == "inconclusive"
     assert why in judged["odd"]["why"]
@@ -262,7 +215,7 @@ def test_what_a_checker_spoils_it_spoils_for_itself(tmp_path: Path) -> None:
         "import stormproof.checks.own_checkers as ours; ours._lacking = None;"
         f" object.__setattr__(history, 'rows', None); {WELL}"
     )
-    code, judged, verdict = _judge(_run(tmp_path, body))
+    code, judged, verdict = judge_trusting(checker_run(tmp_path, body))
     assert judged["even"]["status"] == "pass"
     assert judged["even"]["evidence"]["samples"] == 2
     assert code == 0, verdict["headline"]
@@ -279,7 +232,7 @@ def test_a_checker_sees_no_secrets_of_whoever_judges(
         "import importlib.util; found = importlib.util.find_spec('beside') is not None;"
         ' return Checked(looked_at=1, measured={"odd": found + ("SHOP_PASSWORD" in os.environ)})'
     )
-    code, judged, verdict = _judge(_run(tmp_path, body))
+    code, judged, verdict = judge_trusting(checker_run(tmp_path, body))
     assert (judged["odd"]["value"], code) == (0, 0), verdict["headline"]
 
 
@@ -288,7 +241,7 @@ def test_a_checker_that_never_ends_is_ended(
 ) -> None:
     """After its time it is undecided."""
     monkeypatch.setattr(own_checking, "OWN_CHECKER_S_MAX", 0.2)
-    code, judged, _ = _judge(_run(tmp_path, "while True: pass"))
+    code, judged, _ = judge_trusting(checker_run(tmp_path, "while True: pass"))
     assert code == 2
     assert "took more than 0.2 s" in judged["odd"]["why"]
 
@@ -297,7 +250,7 @@ def test_ctrl_c_ends_the_judge_and_the_checker(tmp_path: Path) -> None:
     """An endless checker is gone, with whoever asked it, and no verdict is written."""
     trace = tmp_path / "trace"
     told = f"open({str(trace)!r}, 'w').write(str(os.getpid()) + '.')"
-    run = _run(tmp_path, f"{told}\n    while True: pass")
+    run = checker_run(tmp_path, f"{told}\n    while True: pass")
     command = [sys.executable, "-m", "stormproof", "judge", "--trust-checkers", str(run)]
     judging = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
@@ -330,12 +283,12 @@ def _wait_until(holds: Callable[[], bool], deadline_s: float = 30.0) -> None:
 )
 def test_code_that_the_plan_does_not_name_is_not_run(tmp_path: Path, file: str, what: str) -> None:
     """A changed copy and a module laid beside it run nothing; both checkers are undecided."""
-    run, trace = _run(tmp_path, WELL), tmp_path / "trace"
+    run, trace = checker_run(tmp_path, WELL), tmp_path / "trace"
     path = run / "journeys" / file
     path.parent.mkdir(exist_ok=True)
     before = path.read_text() if path.exists() else ""
     path.write_text(f"open({str(trace)!r}, 'w').close()\n{before}")
-    code, judged, _ = _judge(run)
+    code, judged, _ = judge_trusting(run)
     assert code == 2
     assert not trace.exists()
     assert {judged[name]["status"] for name in ("odd", "even")} == {"inconclusive"}
@@ -345,7 +298,7 @@ def test_code_that_the_plan_does_not_name_is_not_run(tmp_path: Path, file: str, 
 def test_without_trust_nothing_of_a_record_is_run(tmp_path: Path) -> None:
     """Neither judging nor explaining imports the file; the objectives say why."""
     trace = tmp_path / "trace"
-    run = _run(tmp_path, f"open({str(trace)!r}, 'w').close(); {WELL}")
+    run = checker_run(tmp_path, f"open({str(trace)!r}, 'w').close(); {WELL}")
     assert run_commands(["judge", str(run)]) == 2
     verdict = json.loads((run / "verdict.json").read_bytes())
     assert run_commands(["explain", str(run), "odd: count==0"]) == 0

@@ -102,6 +102,7 @@ def _checked(**changes: Any) -> Checked:
 
 
 WHOLE = {"payments_lost": 0, "late_s": 0.5}
+LOST = Breach("lost", [_orders().view().operation(0)])
 
 
 @pytest.mark.parametrize(
@@ -121,6 +122,10 @@ WHOLE = {"payments_lost": 0, "late_s": 0.5}
         (_checked(measured=[0, 0]), "which is no mapping"),
         (_checked(looked_at="two"), "looked at 'two'"),
         (_checked(looked_at=-2), "looked at -2"),
+        (_checked(looked_at=2**60), "is no number of things"),
+        (_checked(breaches=[LOST], looked_at=0), "breaches, and says that it looked at nothing"),
+        (_checked(breaches=[Breach(None, [7])]), "does not say what is wrong: None"),  # type: ignore[arg-type, list-item]
+        (_checked(breaches=[Breach("x", 7)]), "shows 'x' by 7: give it a list"),  # type: ignore[arg-type]
         (_checked(undecided=7), "undecided=7"),
         (_checked(breaches=[OwnAnswer()]), "which is no Breach"),
         (_checked(breaches="lost"), "breaches that are no list"),
@@ -367,7 +372,7 @@ def test_how_a_metric_of_a_checker_is_asked() -> None:
 
 
 def test_a_breach_is_explained_by_its_checker_its_metric_and_its_kind() -> None:
-    """Each name brings the finding, and with its witness what was done to the keys it cites."""
+    """Each name brings the finding, and with its witness all that was done to the keys it cites."""
     written = _orders("placed")
     answer = ask_checker(payments_last, written)
     record = _record("count==0")
@@ -378,4 +383,5 @@ def test_a_breach_is_explained_by_its_checker_its_metric_and_its_kind() -> None:
         assert told[-1].title.startswith("own-breach: order:2 is not paid: user 3 write order:2")
         whats = [one.what for one in told[-1].moments if one.about == "data"]
         assert "user 3 reads order:2 as placed, until 30.750 s" in whats
+        assert "user 3 sets order:2 to paid, until 2.001 s" in whats  # long before
         assert not any("order:1" in what for what in whats)

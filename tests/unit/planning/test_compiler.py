@@ -348,7 +348,7 @@ def test_unknown_names_list_the_known_ones() -> None:
     with pytest.raises(BadInput, match="demonstration") as caught:
         find_trial("nope", [ROOT / "trials"])
     assert NEIGHBOUR not in str(caught.value)
-    with pytest.raises(BadInput, match="ci-strict"):
+    with pytest.raises(BadInput, match=r"write load/profiles/nope\.json.*ci-strict"):
         find_profile("nope", [PROFILES])
     with pytest.raises(BadInput, match="is no file"):
         find_profile("./nope.json", [PROFILES])
