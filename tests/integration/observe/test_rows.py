@@ -10,13 +10,17 @@ import pytest
 from tests.integration.observe.watched import connected
 from tests.sanctum.servers import DEADLINE_S, LOOPBACK, Postgres, Valkey, free_port
 
+from stormproof.kernel.clock import SystemClock
+from stormproof.model.event import Event, FinalReadEvent
 from stormproof.model.final_read import Moment
 from stormproof.model.plan import PlannedRead
 from stormproof.observe import postgres_rows, valkey_rows
+from stormproof.observe.final_reads import FinalReads
 from stormproof.observe.postgres_rows import PostgresRows
 from stormproof.observe.resp import RespConnection
 from stormproof.observe.rows import Left, RowReader, RowsRefused
 from stormproof.observe.valkey_rows import ValkeyRows
+from stormproof.testing import ScriptedRecorder
 
 OURS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'stormproof'"
 
@@ -239,3 +243,22 @@ async def test_a_valkey_that_is_away_or_refuses_is_told(
         with pytest.raises(RowsRefused, match=why) as raised:
             await rows_of(ValkeyRows(url), "before", **read)
         assert "hunter" not in str(raised.value)
+
+
+async def test_a_server_that_hangs_is_given_up_in_time(
+    valkey: Valkey, client: RespConnection
+) -> None:
+    """Its port accepts and nothing answers: the read is an error, and the next one works."""
+    await fill(client, 1, 2)
+    told: list[Event] = []
+    keys = PlannedRead(name="keys", keys="*", empty=True, timeout_ns=200_000_000)
+    readers = {"valkey": ValkeyRows(valkey.url)}
+    reads = FinalReads([keys], readers, ScriptedRecorder(), SystemClock(), told.append)
+    valkey.pause()
+    try:
+        await reads.before_load()
+    finally:
+        valkey.resume()
+    await reads.before_load()
+    rows = [(one.rows, one.error) for one in told if isinstance(one, FinalReadEvent)]
+    assert rows == [(0, "no answer within 200ms"), (1, "")]
