@@ -55,6 +55,9 @@ def checker(
             raise ValueError(f"needs: there is no operation {one!r}; known: {', '.join(FUNCTIONS)}")
     if not isinstance(keys, str):
         raise TypeError(f"keys must be the text that keys begin with, not {keys!r}")
+    for said, flag in (("final_reads", final_reads), ("bears_cuts", bears_cuts)):
+        if not isinstance(flag, bool):
+            raise TypeError(f"{said} must be True or False, not {flag!r}")
 
     def make(function: Check) -> Checker:
         name = _name_of(function)
@@ -66,8 +69,8 @@ def checker(
             metrics=tuple(_metric(one, doc) for one in named),
             needs=needed,
             keys=keys,
-            final_reads=bool(final_reads),
-            bears_cuts=bool(bears_cuts),
+            final_reads=final_reads,
+            bears_cuts=bears_cuts,
         )
 
     return make
@@ -75,7 +78,7 @@ def checker(
 
 def _texts(what: str, given: object) -> tuple[str, ...]:
     if not isinstance(given, tuple) or not all(isinstance(one, str) for one in given):
-        raise TypeError(f"{what} must be a tuple of texts, such as ({given!r},)")
+        raise TypeError(f'{what} must be a tuple of texts, such as ("one",), not {given!r}')
     if not given:
         raise ValueError(f"{what} must not be empty")
     return given

@@ -238,7 +238,9 @@ def _without_names(view: HistoryView, names: Mapping[int, str] | None = None) ->
     ("make", "error", "what"),
     [
         (lambda: checker(metrics="lost", needs=("write",)), TypeError, "metrics must be a tuple"),  # type: ignore[arg-type]
+        (lambda: checker(metrics=["a"], needs=("write",)), TypeError, "not \\['a'\\]"),  # type: ignore[arg-type]
         (lambda: checker(metrics=(), needs=("write",)), ValueError, "must not be empty"),
+        (lambda: checker(metrics=("a",), needs=("write",), bears_cuts="no"), TypeError, "True or"),  # type: ignore[arg-type]
         (lambda: checker(metrics=("a",), needs=()), ValueError, "must not be empty"),
         (lambda: checker(metrics=("a",), needs=("wirte",)), ValueError, "no operation 'wirte'"),
         (lambda: checker(metrics=("a",), needs=("write",))(lambda: 0), TypeError, "one argument"),  # type: ignore[arg-type, misc]
