@@ -36,11 +36,14 @@ class _Vector:
 
     def __init__(self, objective: Objective, histograms: Mapping[int, Histogram]) -> None:
         self._objective = objective
-        buckets = sorted(set[int]().union(*(one.pairs() for one in histograms.values())))
-        self._buckets = np.array(buckets, dtype=np.int64)
+        buckets = set[int]()
+        for one in histograms.values():  # one at a time: a long run has thousands of seconds
+            buckets.update(one.pairs())
+        self._buckets = np.array(sorted(buckets), dtype=np.int64)
         self._counts = np.zeros(len(buckets), dtype=np.int64)
         self._total = self._beyond = self._sum_us = 0
-        self._seconds = {second: self._second(one) for second, one in histograms.items()}
+        self._histograms = histograms
+        self._inside: dict[int, _Second] = {}
 
     def _second(self, histogram: Histogram) -> _Second:
         pairs = histogram.pairs()
@@ -54,8 +57,10 @@ class _Vector:
 
     def move(self, second: int, sign: int) -> None:
         """Take a second in (1) or out (-1)."""
-        one = self._seconds.get(second)
-        if one is not None:
+        if second in self._histograms:
+            if sign > 0:
+                self._inside[second] = self._second(self._histograms[second])
+            one = self._inside[second] if sign > 0 else self._inside.pop(second)
             self._counts[one.columns] += sign * one.counts
             self._total += sign * one.total
             self._beyond += sign * one.beyond
