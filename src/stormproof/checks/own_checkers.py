@@ -133,12 +133,12 @@ def _problems(checker: Checker, view: HistoryView, given: Checked) -> Iterator[s
     looked_at: object = given.looked_at
     if not _is_number(looked_at, Integral) or not 0 <= given.looked_at <= _LOOKED_AT_MAX:
         yield f"says that it looked at {_short(looked_at)}, which is no number of things"
-    elif given.breaches and not given.looked_at:
-        yield "found breaches, and says that it looked at nothing"
     for word in ("undecided", "remedy", "advice"):
         if not isinstance(getattr(given, word), str):
             yield f"says {word}={_short(getattr(given, word))}, which is no text"
     yield from _bad_numbers(checker, given)
+    if isinstance(given.breaches, list | tuple) and given.breaches and not looked_at:
+        yield "found breaches, and says that it looked at nothing"
     yield from _bad_breaches(view, given.breaches)
 
 

@@ -230,8 +230,12 @@ def ask_checker(checker: Checker, told: WrittenHistory | HistoryView) -> OwnAnsw
     """Ask a checker as a judge does: `measured` by metric, `breaches`, or `why` there is nothing.
 
     Raises:
+        TypeError: it is a function without `@checker`.
         Exception: whatever the checker raises; a judge takes that for undecided.
     """
+    given: object = checker
+    if not isinstance(given, Checker):
+        raise TypeError(f"{given!r} is no checker: decorate it with @checker from stormproof")
     return ask(checker, told.view() if isinstance(told, WrittenHistory) else told)
 
 

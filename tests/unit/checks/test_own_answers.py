@@ -65,6 +65,12 @@ def test_what_workers_left_out_of_a_record_accuses_nobody(
     assert _view(warning).whole is (warning == "journey-error")
 
 
+def test_a_function_without_the_decorator_is_told() -> None:
+    """Asking one in a test says what it lacks."""
+    with pytest.raises(TypeError, match="decorate it with @checker"):
+        ask_checker(_every_write_is_bad, history().write("a", 1, at=1))  # type: ignore[arg-type]
+
+
 def _text_like_a_number() -> str:
     """Return a text whose digest could be a number of 53 bits."""
     return next(

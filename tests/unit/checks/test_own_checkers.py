@@ -129,6 +129,7 @@ LOST = Breach("lost", [_orders().view().operation(0)])
         (_checked(undecided=7), "undecided=7"),
         (_checked(breaches=[OwnAnswer()]), "which is no Breach"),
         (_checked(breaches="lost"), "breaches that are no list"),
+        (_checked(breaches=np.array([])), "breaches that are no list"),
         (_checked(breaches=[Breach("lost", [])]), "without an operation that shows it"),
         (_checked(breaches=[Breach("lost", [7])]), "by something that is no operation"),  # type: ignore[list-item]
         (_checked(breaches=[Breach(" ", [_orders().view().operation(0)])]), "does not say what"),
