@@ -77,7 +77,10 @@ ABOUT: Final = (
 
 
 def measure_checking(pairs: int) -> Section:
-    """Measure every checker that has ten million entries to go through."""
+    """Measure every checker that has ten million entries to go through.
+
+    Each is run up to three times, and once where the first run shows that the bar is missed.
+    """
     rows: list[Row] = []
     for name in LEDGERS:
         with tempfile.TemporaryDirectory(prefix="stormproof-bench-") as folder:
@@ -88,8 +91,10 @@ def measure_checking(pairs: int) -> Section:
 
 
 def _measured(name: str, folder: str, times: int) -> list[Row]:
-    runs = [_run("check", name, folder).split() for _ in range(times)]
-    sys.stderr.write(f"  {name}: {runs}\n")
+    runs = list[list[str]]()
+    while len(runs) < times and (not runs or float(runs[0][0]) <= SECONDS_MAX):
+        runs.append(_run("check", name, folder).split())
+        sys.stderr.write(f"  {name}: {' '.join(runs[-1])}\n")
     seconds = [float(one[0]) for one in runs]
     megabytes = [float(one[1]) for one in runs]
     return [
