@@ -17,6 +17,7 @@ from stormproof.model.event import (
     PartEvent,
     Phase,
     PhaseEvent,
+    WarningEvent,
     WorkerEvent,
 )
 from stormproof.model.finding import Finding, Witness
@@ -74,6 +75,12 @@ def completeness_of(record: Record) -> Completeness:
         drain=drain if whole else None,
         workers_whole=whole,
     )
+
+
+def warned(record: Record, *codes: str) -> str:
+    """Return what was said first under any of some codes of warnings; empty: nothing was."""
+    told = (one for one in record.events if isinstance(one, WarningEvent) and one.code in codes)
+    return next((one.text for one in told), "")
 
 
 def _unfinished(record: Record) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
+from stormproof.checks.completeness import warned
 from stormproof.checks.final_looks import FinalLook, final_looks
 from stormproof.checks.history import History, Told
 from stormproof.checks.orphans import check_orphans
@@ -16,6 +17,7 @@ from stormproof.model.objective import Objective
 from stormproof.model.record import Record
 from stormproof.rules.windows import Windows
 
+UNDONE = ("cleanup-failed", "teardown-failed")  # what users left behind themselves
 REMEDY = "see why it could not be read, and run again"
 
 
@@ -44,7 +46,7 @@ def final_checkers(
         "final looks": lambda: Outcome(findings=list(_unread(looks()))),
         "stored": lambda: check_stored(told(), looks()),
         "stored apart": lambda: check_apart(told(), looks()),
-        "orphans": lambda: check_orphans(told(), looks()),
+        "orphans": lambda: check_orphans(told(), looks(), warned(record, *UNDONE)),
     }
 
 

@@ -17,9 +17,11 @@ from stormproof.model.finding import Finding, Witness
 from stormproof.rules.history_metrics import ORPHANED
 
 READ_FIRST: Final = "see why it was not read before the load, or begin with none of them"
+LEAVE_NOTHING: Final = "see why clean-ups failed in the record's warnings, and run again"
+NAME_FIELD: Final = "name a field that all entries have"
 
 
-def check_orphans(told: Told, looks: Sequence[FinalLook]) -> Outcome:
+def check_orphans(told: Told, looks: Sequence[FinalLook], undone: str = "") -> Outcome:
     """Check that nothing is left when everybody has gone.
 
     What it does: a final read of which the trial expects no row is made when the load's users have
@@ -28,13 +30,15 @@ def check_orphans(told: Told, looks: Sequence[FinalLook]) -> Outcome:
     acknowledges and locks that nobody releases pile up until they are an outage. What a failure
     looks like: "3 rows left in tickets", each with what it says. Limits: rows are told apart by all
     that they say, so a read has to give what identifies them; a read that failed leaves the run
-    undecided, and so do rows where nobody knows what was there before.
+    undecided, and so do rows where nobody knows what was there before, or where users did not all
+    carry out what they had registered to clean up (`undone` says so), and entries of a stream
+    without the field that is read.
     """
     findings: list[Finding] = []
     measured: dict[Key, Measurement] = {}
     for look in looks:
         if look.planned.empty:
-            value = _measure(look)
+            value = _measure(look, undone)
             measured[ORPHANED, look.name] = value
             if value.value:
                 findings.append(_finding(told, look))
@@ -45,7 +49,7 @@ def check_orphans(told: Told, looks: Sequence[FinalLook]) -> Outcome:
     return Outcome(findings=findings, measured={**measured, **over_all(measured)})
 
 
-def _measure(look: FinalLook) -> Measurement:
+def _measure(look: FinalLook, undone: str) -> Measurement:
     """Count the rows that are left over."""
     if not look.after.is_made:
         why = f"{look.name} was not read when all was over: {look.after.why}"
@@ -54,6 +58,13 @@ def _measure(look: FinalLook) -> Measurement:
     if left and not look.before.is_made:
         why = f"{counted(left, 'row')} left in {look.name}, and nobody knows what was there before"
         return Measurement(value=None, samples=0, why=why, remedy=READ_FIRST)
+    if undone and len(look.new):
+        why = f"{counted(len(look.new), 'row')} left in {look.name}, and users may have left them"
+        return Measurement(value=None, samples=0, why=f"{why}: {undone}", remedy=LEAVE_NOTHING)
+    if look.after.left_out and not len(look.new):
+        entries = counted(look.after.left_out, "entry")
+        why = f"{entries} left in {look.name} without the field {look.planned.field!r}"
+        return Measurement(value=None, samples=0, why=why, remedy=NAME_FIELD)
     return Measurement(value=float(len(look.new)), samples=max(1, left))
 
 

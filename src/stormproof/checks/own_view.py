@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stormproof.checks.completeness import completeness_of
+from stormproof.checks.completeness import completeness_of, warned
 from stormproof.checks.final_looks import as_journeys_told
 from stormproof.checks.history import History, Reads, Table, read_history
 from stormproof.checks.ledger import Words
 from stormproof.checks.own_history import HistoryView, Rows, Span, frozen
 from stormproof.checks.own_words import Spelling
-from stormproof.model.event import Phase, PhaseEvent, WarningEvent
+from stormproof.model.event import Phase, PhaseEvent
 from stormproof.model.history import FLAG_ABSENT, FLAG_TEXT, Function
 from stormproof.model.record import Record
 from stormproof.rules.windows import FaultLife, Windows, windows_of
@@ -29,12 +29,12 @@ def view_of(record: Record) -> HistoryView:
     """
     windows, completeness = windows_of(record), completeness_of(record)
     whole = completeness.workers_whole
-    left_out = _warned(record, "read-too-large")
+    left_out = warned(record, "read-too-large")
     return view_from(
         as_journeys_told(record, read_history(record.ledger, whole=whole)),
         windows,
         missing=completeness.why or ("" if whole else "a worker died") or left_out,
-        unsettled=_warned(record, "users-not-settled"),
+        unsettled=warned(record, "users-not-settled"),
         phases=_phases(record, windows),
         faults=tuple(_fault(one, windows) for one in windows.faults),
     )
@@ -61,12 +61,6 @@ def view_from(
         spelling=Spelling(MappingProxyType(history.names), _numbers(rows)),
         windows=windows,
     )
-
-
-def _warned(record: Record, code: str) -> str:
-    """Return what workers said first under a code; empty: none did."""
-    told = (one for one in record.events if isinstance(one, WarningEvent) and one.code == code)
-    return next((one.text for one in told), "")
 
 
 def _numbers(rows: Rows) -> Words:

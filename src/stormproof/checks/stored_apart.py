@@ -94,7 +94,8 @@ def _doubt(told: Told, looks: Sequence[FinalLook], compared: Sequence[Words]) ->
     names = " and ".join(look.name for look in looks)
     if not len(mine) and not len(theirs):
         return f"{names} hold nothing new that could be compared", "check what the load stores"
-    if len(mine) and len(theirs) and not len(common(mine, theirs)):
+    gave = [len(look.new) + look.after.left_out for look in looks]
+    if all(gave) and not len(common(mine, theirs)):
         return f"{names} have no row in common", SAME_ROWS
     return "", ""
 

@@ -3,7 +3,8 @@
 A row is the value of its one column, or the list of its columns. Numbers are numbers, whatever
 their type; times, UUIDs and all else are texts. What it costs the server: one connection a read,
 a transaction that is read-only, and no more time than the read may take. Rows that row security
-hides are an error (`row_security` off), for what is hidden would seem to be lost.
+hides are an error (`row_security` off), for what is hidden would seem to be lost, and so are
+sessions of others in pg_stat_activity, for what is hidden of them would seem to be fine.
 """
 
 from __future__ import annotations
@@ -35,6 +36,16 @@ _SETTINGS: Final = {
     "row_security": "off",
     "lock_timeout": "5s",
 }
+
+
+_SESSIONS: Final = "pg_stat_activity"
+# Sessions of other roles, which this one may not look into: their state is NULL.
+_HIDDEN: Final = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND usesysid IS NOT NULL
+   AND NOT pg_has_role(usesysid, 'usage')
+   AND NOT pg_has_role('pg_read_all_stats', 'usage')
+"""
 
 
 class PostgresRows:
@@ -70,6 +81,7 @@ class PostgresRows:
             try:
                 await connection.execute(NOTHING_LOGGED)
                 await connection.transaction(isolation="repeatable_read", readonly=True).start()
+                await _refuse_hidden_sessions(connection, planned)
                 statement = await connection.prepare(planned.statement)
                 if not statement.get_attributes():
                     raise RowsRefused("the statement gives no columns: write a SELECT")
@@ -91,6 +103,13 @@ class PostgresRows:
         for spelt in {password, unquote(password)} - {""}:
             text = text.replace(spelt, "***")
         return text
+
+
+async def _refuse_hidden_sessions(connection: asyncpg.Connection, planned: PlannedRead) -> None:
+    """Refuse to look among sessions of which some are hidden, for they would seem to be fine."""
+    if _SESSIONS in planned.statement.lower() and await connection.fetchval(_HIDDEN):
+        role = await connection.fetchval("SELECT current_user")
+        raise RowsRefused(f"{role} may not see all sessions: GRANT pg_monitor TO {role}")
 
 
 async def _pages(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from stormproof.observe.resp import RespConnection
+from stormproof.observe.resp import RespConnection, RespError
 
 CLIENT_NAME: Final = "stormproof"
 _PORT: Final = 6379
@@ -50,7 +50,7 @@ class ValkeyAddress(NamedTuple):
         connection = await RespConnection.open(self.host, self.port)
         try:
             if self.credentials:
-                await connection.call("AUTH", *self.credentials)
+                await self._authenticate(connection)
             await connection.call("CLIENT", "SETNAME", CLIENT_NAME)
             if self.database.lstrip("0"):
                 await connection.call("SELECT", self.database)
@@ -58,3 +58,13 @@ class ValkeyAddress(NamedTuple):
             connection.drop()
             raise
         return connection
+
+    async def _authenticate(self, connection: RespConnection) -> None:
+        """Say who we are; a server that does not know the command repeats what it was given."""
+        try:
+            await connection.call("AUTH", *self.credentials)
+        except RespError as error:
+            text = str(error)
+            for word in self.credentials:
+                text = text.replace(word, "***")
+            raise RespError(text) from None

@@ -128,6 +128,8 @@ async def _entries(
                 page.append(spell(value))
         count += len(entries)
         yield page
+    if now == mark == _START and not planned.empty:
+        raise RowsRefused(f"there is no stream {stream}, nor was there one before the load")
     if count != now.added - mark.added:
         what = f"{stream} has {count} entries since the load began, and {now.added - mark.added}"
         raise RowsRefused(f"{what} were added: some were deleted, or trimmed")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 from tests.integration.observe.watched import connected
 from tests.sanctum.servers import DEADLINE_S, LOOPBACK, Postgres, Valkey, free_port
@@ -123,6 +124,21 @@ async def test_rows_that_are_hidden_are_not_taken_for_lost(postgres: Postgres) -
         await rows_of(reader, statement="SELECT id FROM kept")
 
 
+async def test_sessions_that_are_hidden_are_not_taken_for_fine(postgres: Postgres) -> None:
+    """Whoever may not see others' sessions sees them without a state, and is refused; whoever may,
+    or asks for something else, is not."""
+    statement = "SELECT pid FROM PG_STAT_ACTIVITY WHERE state = 'idle in transaction'"
+    reader = PostgresRows(postgres.url("postgres", user="guest"))
+    other = await asyncpg.connect(postgres.url("postgres"))
+    try:
+        with pytest.raises(RowsRefused, match="GRANT pg_monitor TO guest"):
+            await rows_of(reader, statement=statement, empty=True)
+        assert await rows_of(reader, statement="SELECT 1") == [1]
+        assert await rows_of(PostgresRows(postgres.url("postgres")), statement=statement) == []
+    finally:
+        await other.close()
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -164,11 +180,14 @@ async def test_a_stream_gives_what_came_since_the_load_began(
 async def test_a_stream_that_begins_with_the_load_is_read_whole(
     valkey: Valkey, client: RespConnection
 ) -> None:
-    """One that was not there had no entries, and one that never comes has none."""
+    """One that was not there had no entries. One that never comes may be misspelt, or in another
+    database: it has none only where it must be empty, as a stream of failures."""
     reader = ValkeyRows(valkey.url)
     read: dict[str, Any] = {"stream": "events", "field": "kind", "of": "x"}
     assert await rows_of(reader, "before", **read) == []
-    assert await rows_of(reader, "after", **read) == []
+    with pytest.raises(RowsRefused, match="there is no stream events"):
+        await rows_of(reader, "after", **read)
+    assert await rows_of(reader, "after", stream="events", field="kind", empty=True) == []
     await fill(client, 1, 2)
     assert await rows_of(reader, "after", **read) == ["made", "made"]
 
@@ -243,6 +262,24 @@ async def test_a_valkey_that_is_away_or_refuses_is_told(
         with pytest.raises(RowsRefused, match=why) as raised:
             await rows_of(ValkeyRows(url), "before", **read)
         assert "hunter" not in str(raised.value)
+
+
+async def test_a_server_that_repeats_what_it_was_given_tells_no_password() -> None:
+    """One that does not know AUTH answers with its arguments."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"hunter22\r\n")
+        writer.write(b"-ERR unknown command 'AUTH', with args beginning with: 'hunter22' \r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, LOOPBACK, 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        reader = ValkeyRows(f"valkey://:hunter22@{LOOPBACK}:{port}")
+        with pytest.raises(RowsRefused, match="unknown command") as raised:
+            await rows_of(reader, keys="*", empty=True)
+    assert "hunter" not in str(raised.value)
 
 
 async def test_a_server_that_hangs_is_given_up_in_time(

@@ -14,7 +14,7 @@ from tests.histories import HistoryWriter, Op
 
 from stormproof.checks.judge import judge
 from stormproof.kernel.canonical import canonical_json
-from stormproof.model.event import FinalReadEvent
+from stormproof.model.event import FinalReadEvent, WarningEvent
 from stormproof.model.final_read import AFTER, BEFORE, READER, WORKER, Moment, read_word
 from stormproof.model.history import ELEMENTS_PER_ENTRY, OPERATION, Function, Step, element_of
 from stormproof.model.ledger import NUMPY_FIELDS
@@ -100,6 +100,17 @@ def test_what_is_wrong_fails_whether_it_is_asked_or_not() -> None:
     asked = judged(record)
     assert "stored-refused" in {one.kind for one in asked.findings}
     assert statuses(asked) == ["fail", "fail", "pass", "fail"]
+
+
+@pytest.mark.parametrize("code", ["cleanup-failed", "teardown-failed"])
+def test_what_users_left_behind_themselves_accuses_nobody(code: str) -> None:
+    """A ticket is left, and clean-ups failed: the run is undecided."""
+    record = record_of([add(1)], *reads([1], ["ticket:1"]))
+    warning = WarningEvent(at_ns=ORIGIN_NS + AT[AFTER], code=code, text="1 of 9 failed")
+    record = replace(record, events=(*record.events, warning))
+    verdict = judged(record, "orphaned")
+    assert statuses(verdict) == ["inconclusive"]
+    assert verdict.verdict.value == "inconclusive"
 
 
 def test_a_set_that_journeys_read_is_followed_by_those_reads_all_the_same() -> None:
