@@ -24,6 +24,7 @@ from stormproof.rules.history_metrics import WHAT
 CUT: Final = "the record was cut off: what is missing from it may explain what was read"
 TO_THE_END: Final = "let the run go to its end"
 SAME_WORDS: Final = "have the read give what the journeys tell: `5` and `'5'` are two elements"
+NEW_WORDS: Final = "have journeys add elements that no run before has added"
 READ_FIRST: Final = "see why it was not read before the load"
 
 
@@ -33,10 +34,12 @@ class Held:
 
     `lost` were acknowledged, and are not in it; `refused` were always refused, `surplus` were
     removed or never added, and both are in it and were not there before; `repeated` are in it more
-    than once. `sure` must be in it.
+    than once. `sure` must be in it; of these `shown` say something: they are lost, or are rows that
+    there are more of than before the load.
     """
 
     sure: Words
+    shown: int
     lost: Words
     refused: Words
     surplus: Words
@@ -55,11 +58,13 @@ def hold(look: FinalLook, changes: Changes) -> Held:
     removed = distinct(removes.value[removes.step != Step.REFUSED])
     sure, made = without(distinct(added[is_owed]), removed), distinct(added[is_made])
     refused = without(distinct(added[~is_made]), made)
+    lost = without(sure, rows)
     lives = lives_of(changes.where(are_in(changes.value, removed)))
     gone = distinct(lives.value[lives.maybe_to < began_ns])
     return Held(
         sure=sure,
-        lost=without(sure, rows),
+        shown=len(lost) + len(common(sure, distinct(look.new))),
+        lost=lost,
         refused=common(new, refused),
         surplus=without(without(new, without(made, gone)), refused),
         repeated=common(new, rows[times > 1]),
@@ -79,7 +84,8 @@ def check_stored(told: Told, looks: Sequence[FinalLook]) -> Outcome:
     all but lost elements are wrong only where an objective says so, for what a set-up stores is
     told to no ledger; a read that failed or gave
     more rows than are kept, and a record that was cut off, leave the run undecided, and so does a
-    read none of whose new rows is anything that was added: it is then of something else.
+    read none of whose new rows is anything that was added: it is then of something else; elements
+    that were all there before the load show nothing of what is lost.
     """
     findings: list[Finding] = []
     measured: dict[Key, Measurement] = {}
@@ -136,6 +142,9 @@ def _check_one(told: Told, look: FinalLook) -> Outcome:
         "stored_surplus": measure(held.surplus, needs_before=True),
         "stored_repeated": measure(held.repeated, needs_before=True),
     }
+    if not why and not held.shown:
+        why, remedy = _unshown(look, held), NEW_WORDS
+        measured["stored_lost"] = Measurement(value=None, samples=0, why=why, remedy=remedy)
     findings = _findings(told, look, held, measured)
     if why and look.after.is_made and told.history.whole:
         findings.append(Finding(kind="final-unread", title=why, count=1, advice=remedy))
@@ -143,6 +152,12 @@ def _check_one(told: Told, look: FinalLook) -> Outcome:
         findings=findings,
         measured={(metric, look.name): one for metric, one in measured.items()},
     )
+
+
+def _unshown(look: FinalLook, held: Held) -> str:
+    """Say that what was acknowledged had all been there before, an earlier run's perhaps."""
+    sure = counted(len(held.sure), "acknowledged element")
+    return f"{sure} of {look.name}, and none that was not there before the load"
 
 
 def _doubt(told: Told, look: FinalLook, held: Held) -> tuple[str, str]:

@@ -163,6 +163,22 @@ def test_a_record_that_was_cut_off_accuses_nobody() -> None:
     assert [value_of(outcome, metric) for metric in ALL] == [None] * 4
 
 
+def test_elements_that_were_there_before_show_nothing() -> None:
+    """Of a run that adds what an earlier one has added nobody can tell what was stored; one element
+    of its own, or one more row, can be told; and one that is gone is lost all the same."""
+    before = [1, 2]
+    none = stored([1, 2], [add(1), add(2)], before=before)
+    assert kinds(none) == {"final-unread"}
+    assert none.measured[LOST, "messages"].why == (
+        "2 acknowledged elements of messages, and none that was not there before the load"
+    )
+    others = stored([1, 2, 9], [add(1), add(2)], *ASKED, before=before)
+    assert [value_of(others, metric) for metric in (LOST, SURPLUS)] == [None, 1]
+    for after, ops in (([1, 2, 3], [add(1), add(3)]), ([1, 2, 2], [add(2)])):
+        assert value_of(stored(after, ops, before=before), LOST) == 0
+    assert value_of(stored([1], [add(1), add(2)], before=before), LOST) == 1
+
+
 def test_one_undecided_read_leaves_the_sum_undecided() -> None:
     """Unless another one has found something: that is not undone by what is unknown."""
     good, bad = final_look([1], of="chat", name="good"), final_look("away", of="chat", name="bad")
