@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stormproof.report.number import figure
 
+SMALLEST, LARGEST = 1e-300, 1e300  # of a scale: beyond, what is above its end is no number
 _TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200)
 
 
@@ -33,13 +34,13 @@ class Scale:
 
 
 def linear_scale(largest: float) -> Scale:
-    """Return a scale from zero to a round value not below `largest`."""
-    return Scale(low=0.0, high=_round_up(largest) if largest > 0 else 1.0, log=False)
+    """Return a scale from zero to a round value not below `largest`, up to LARGEST."""
+    return Scale(low=0.0, high=_round_up(_held(largest)) if largest > 0 else 1.0, log=False)
 
 
 def log_scale(smallest: float, largest: float) -> Scale:
     """Return a logarithmic scale around two positive values, ends at 1, 2 or 5 times 10^n."""
-    low, high = _round_down(smallest), _round_up(largest, (1, 2, 5, 10))
+    low, high = _round_down(_held(smallest)), _round_up(_held(largest), (1, 2, 5, 10))
     return Scale(low=low, high=high if high > low else low * 10, log=True)
 
 
@@ -59,6 +60,10 @@ def time_ticks(from_s: float, to_s: float, ticks_max: int = 10) -> list[int]:
         step = math.ceil(span / ticks_max / 86_400) * 86_400
     first = math.ceil(from_s / step)
     return [step * index for index in range(first, math.floor(to_s / step) + 1)]
+
+
+def _held(value: float) -> float:
+    return min(max(value, SMALLEST), LARGEST)
 
 
 def _power_of_ten(value: float) -> float:

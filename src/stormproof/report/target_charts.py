@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -127,7 +128,8 @@ def _values(stretches: Sequence[Stretch], seconds: range, read: Read) -> list[fl
     for second in seconds:
         place = bisect_right(stretches, second + 0.5, key=lambda one: one.from_s) - 1
         is_said = place >= 0 and second + 0.5 < stretches[place].to_s
-        values.append(read(stretches[place]) if is_said else None)
+        value = read(stretches[place]) if is_said else None
+        values.append(value if value is not None and math.isfinite(value) else None)
     return values
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +14,12 @@ from tests.unit.checks.test_observed_native import BOTH
 from tests.unit.checks.test_observed_native import record as native_record
 
 from stormproof.checks.judge import judge
+from stormproof.model.native import Count, NativeBuckets
 from stormproof.model.record import Record
 from stormproof.report.chart import Chart, Line, draw
 from stormproof.report.downsample import step_for
 from stormproof.report.html import render_html
-from stormproof.report.tally import tally_of
+from stormproof.report.tally import Tally, tally_of
 from stormproof.report.target_charts import SAW, SAYS, target_charts
 from stormproof.report.timeline import BUCKETS_MAX
 from stormproof.rules.windows import windows_of
@@ -152,3 +155,28 @@ def test_the_page_has_the_charts_without_a_script() -> None:
     section = page[page.index('id="sources"') :]
     assert section.index('id="chart-target-rate"') < section.index("<table")
     assert section.count("the load saw <output") == 3
+
+
+@pytest.mark.parametrize("observes", [math.inf, -math.inf, sys.float_info.max, 5e-324])
+def test_a_report_is_written_whatever_number_a_target_observes(observes: float) -> None:
+    """A native histogram of infinite times, or of the largest or smallest there is, is drawn at the
+    edge of its chart or not at all; the report is there all the same."""
+    exponent = 1025 if math.isinf(observes) else math.frexp(observes)[1]
+
+    def said(tick: int) -> tuple[float, float, NativeBuckets]:
+        counts: dict[int, Count] = {exponent: 100 * tick}
+        below, above = (counts, {}) if observes < 0 else ({}, counts)
+        return 100.0 * tick, 0.0, NativeBuckets(0, 0.0, 0, above, below)
+
+    record = native_record({"a": said})
+    panels = [draw(chart, 0, 1) for chart in charts_of(record).values()]
+    assert not any("nan" in stroke.path for panel in panels for stroke in panel.strokes)
+    assert b"</html>" in render_html(judge(record, version="1"), record)
+
+
+@pytest.mark.parametrize("grows", [5e-324, 2.0**64])
+def test_the_smallest_and_the_largest_counts_are_drawn(grows: float) -> None:
+    """A counter that grows by next to nothing, or by as much as a figure can be, has a chart."""
+    said = every_5_s({"requests_total": 0.0}, {"requests_total": grows})
+    (rate,) = target_charts(observed(said), windows_of(observed(said)), Tally(), range(42))
+    assert draw(rate, 0, 1).ticks
