@@ -8,6 +8,7 @@ is that the doubtful ones lie all on one side: of buckets, above some bound; of 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
@@ -59,13 +60,47 @@ def quantile_between(
     few, many = _each(bounds, fewest), _each(bounds, most)
     few = [min(one, other) for one, other in zip(few, many, strict=True)]
     lows, highs = list[float](), list[float]()
-    for cut in range(len(bounds) + 1):
-        for each, is_low in ((many[:cut] + few[cut:], True), (few[:cut] + many[cut:], False)):
-            so_far = dict(zip(bounds, accumulate(each), strict=True))
-            found = quantile_of(share, so_far, is_native=is_native)
+    for each, other, found_of, into in ((many, few, _least, lows), (few, many, _most, highs)):
+        first, then = ([0.0, *accumulate(one)] for one in (each, other))
+        for cut in range(len(bounds) + 1):
+            found = quantile_of(
+                share, _around(share, bounds, first, then, cut), is_native=is_native
+            )
             if found is not None:
-                (lows if is_low else highs).append(_least(found) if is_low else _most(found))
+                into.append(found_of(found))
     return min(lows, default=0.0), max(highs, default=math.inf)
+
+
+def _around(
+    share: float, bounds: Sequence[float], first: Sequence[float], then: Sequence[float], cut: int
+) -> dict[float, float]:
+    """Return upper bound -> how many were not above it, of the last bound and those around a
+    quantile: a target may serve very many, and there are as many cuts.
+
+    Args:
+        share: which quantile.
+        bounds: rising.
+        first: how many lie below each bound and all before it, 0 ahead of them; up to the cut.
+        then: the same behind the cut.
+        cut: how many bounds lie before it.
+    """
+    if not bounds:
+        return {}
+
+    def so_far(place: int) -> float:
+        return first[place] if place <= cut else first[cut] + (then[place] - then[cut])
+
+    total = so_far(len(bounds))
+    places = range(1, len(bounds) + 1)
+    place = min(
+        bisect_left(places, True, key=lambda at: _holds(so_far(at), share * total)), len(bounds) - 1
+    )
+    near = {*range(max(place - 1, 0), place + 1), len(bounds) - 1}
+    return {bounds[at]: so_far(at + 1) for at in sorted(near)}
+
+
+def _holds(count: float, rank: float) -> bool:
+    return count >= rank and count > 0
 
 
 def _each(bounds: Sequence[float], buckets: Mapping[float, float]) -> list[float]:
