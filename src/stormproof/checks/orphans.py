@@ -25,11 +25,11 @@ def check_orphans(told: Told, looks: Sequence[FinalLook], undone: str = "") -> O
     """Check that nothing is left when everybody has gone.
 
     What it does: a final read of which the trial expects no row is made when the load's users have
-    gone, again and again until it finds none or its time is over; each row that was not there
-    before the load is left over. Why it matters: rows without a parent, entries that nobody
-    acknowledges and locks that nobody releases pile up until they are an outage. What a failure
-    looks like: "3 rows left in tickets", each with what it says. Limits: rows are told apart by all
-    that they say, so a read has to give what identifies them; a read that failed leaves the run
+    gone, again and again until it finds none or its time is over; each row that was there at every
+    look and not before the load is left over. Why it matters: rows without a parent, entries that
+    nobody acknowledges and locks that nobody releases pile up until they are an outage. What a
+    failure looks like: "3 rows left in tickets", each with what it says. Limits: rows are told
+    apart by all that they say, so a read gives what identifies them; a read that failed leaves it
     undecided, and so do rows where nobody knows what was there before, or where users did not all
     carry out what they had registered to clean up (`undone` says so), and entries of a stream
     without the field that is read.

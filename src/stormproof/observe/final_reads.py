@@ -38,6 +38,7 @@ from stormproof.observe.rows import Left, RowReader, RowsRefused
 from stormproof.seams import Clock, Recorder
 
 AGAIN_NS: Final = 250 * MILLISECOND_NS  # between two looks for nothing
+OTHERS: Final = "it gave other rows at every look: have it give what lasts, and no ages"
 KNOWN_MAX: Final = 100_000  # rows from before the load that are kept in mind
 ENTRIES_TOGETHER: Final = 50_000  # of the ledger, in one frame of a segment
 
@@ -72,6 +73,17 @@ class _Taken:
             is_told = self.moment == AFTER and word not in known
             if text and is_told and len(self.names) < FINAL_READ_NAMES_MAX:
                 self.names.setdefault(word, text)
+
+    def keep_only(self, lasting: Counter[int], before: Counter[int]) -> None:
+        """Leave out what was not there at every look; where nothing was, nothing is known."""
+        if not self.error and not lasting:
+            self.error = OTHERS
+        left, kept = lasting + before, array("Q")
+        for word in self.words:
+            if left[word] > 0:
+                left[word] -= 1
+                kept.append(word)
+        self.words = kept
 
 
 class FinalReads:
@@ -136,11 +148,21 @@ class FinalReads:
                 self._keep(await self._until_empty(one, left_ns + one.wait_ns))
 
     async def _until_empty(self, planned: PlannedRead, end_ns: int) -> _Taken:
+        """Read until nothing is new, or the end; then only what was there at every look counts.
+
+        What a target's own work makes and takes away in between is nobody's rest.
+        """
         before = self._before.get(planned.name, Counter())
+        lasting: Counter[int] | None = None
         while True:
             taken = await self._take(planned, AFTER)
-            is_empty = not taken.error and not Counter(taken.words) - before
-            if is_empty or self._clock.now_ns() + AGAIN_NS > end_ns:
+            if not taken.error:
+                new = Counter(taken.words) - before
+                lasting = new if lasting is None else lasting & new
+                if not new:
+                    return taken
+            if self._clock.now_ns() + AGAIN_NS > end_ns:
+                taken.keep_only(lasting or Counter(), before)
                 return taken
             await asyncio.sleep(AGAIN_NS / SECOND_NS)
 

@@ -118,6 +118,21 @@ def test_what_is_never_empty_is_given_up_in_time() -> None:
     assert len(bench.history().reads) == 2
 
 
+def test_what_comes_and_goes_by_itself_is_not_left_over() -> None:
+    """A row that was there at every look is written down, with those of before; of one that gives
+    other rows each time, as one of ages does, nothing is known."""
+    some = [["old", "old", number, "stays"] for number in range(99)]
+    bench = Bench([LEFT], Server([["old", "old"], *some]))
+    _, after = bench.run()
+    assert (after.rows, after.error) == (3, "")
+    reads = bench.history().reads
+    words = bench.history().elements.of(reads.first, reads.count)[2:].tolist()
+    assert words == [element_of(row)[0] for row in ("old", "old", "stays")]
+    ages = Bench([LEFT], Server([[], *([number] for number in range(99))]))
+    _, after = ages.run()
+    assert (after.rows, after.error) == (0, final_reads.OTHERS)
+
+
 @pytest.mark.parametrize(
     ("given", "error"),
     [
