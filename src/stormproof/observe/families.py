@@ -17,7 +17,7 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import Final
 
-from stormproof.kernel.limits import EXPOSITION_FIELDS_MAX
+from stormproof.kernel.limits import EXPOSITION_FIELDS_MAX, EXPOSITION_LINE_CHARACTERS_MAX
 from stormproof.model.observed import ObservedKind
 from stormproof.observe.collected import Exposition
 from stormproof.observe.native_histogram import native_of
@@ -71,16 +71,21 @@ class _Sample:
 
 @dataclass(slots=True)
 class _Reading:
-    """An answer while it is read."""
+    """An answer while it is read.
+
+    `parts`: the names of the parts of the family that is read, made once for all its samples.
+    """
 
     read: Exposition = field(default_factory=Exposition)
     types: dict[str, FamilyType] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
 
     def family(self, message: Iterable[Field]) -> None:
         """Take a family.
 
         Raises:
-            WireError: it has no name or type that there is, or another type than before.
+            WireError: it has no name or type that there is, another type than before, or a name
+                that is longer than a line of text may be.
         """
         name, kind, metrics = "", FamilyType.COUNTER, list[Field]()
         for one in message:
@@ -91,8 +96,11 @@ class _Reading:
                     kind = _type_of(one.unsigned())
                 case 4:
                     metrics.append(one)
+        if len(name) > EXPOSITION_LINE_CHARACTERS_MAX:
+            raise WireError("a name is too long")
         if not _NAME.fullmatch(name) or self.types.setdefault(name, kind) is not kind:
             raise WireError("a family without a name, or of another type than before")
+        self.parts = {part: name + part for part in ("_bucket", "_sum", "_count")}
         for one in metrics:
             try:
                 self._metric(name, kind, one.message())
@@ -102,9 +110,13 @@ class _Reading:
     def _metric(self, family: str, kind: FamilyType, message: Iterable[Field]) -> None:
         tags: dict[str, str] = {}
         value: list[Field] | None = None
+        room = EXPOSITION_LINE_CHARACTERS_MAX
         for one in message:
             if one.number == 1:
                 key, text = _label(one.message())
+                room -= len(key) + len(text)
+                if room < 0:
+                    raise WireError("labels are too long")
                 if key in tags:
                     raise WireError("a label is there twice")
                 tags[key] = text
@@ -122,6 +134,8 @@ class _Reading:
 
     def _summary(self, sample: _Sample) -> None:
         for one in sample.value:
+            if self.read.beyond:
+                return
             if one.number == 3:
                 parts = _Sample(sample.family, sample.tags, list(one.message()))
                 tags = {**sample.tags, "quantile": number_text(parts.double(1))}
@@ -135,15 +149,17 @@ class _Reading:
         if bounds or native is None:
             bounds.setdefault(math.inf, count)  # the format may leave it out
         for bound, below in bounds.items():
+            if self.read.beyond:
+                return
             tags = {**sample.tags, "le": number_text(bound)}
-            self.read.keep(f"{sample.family}_bucket", tags, kind, below)
+            self.read.keep(self.parts["_bucket"], tags, kind, below)
         self._totals(sample, kind, count)
         if native is not None and kind is _COUNTER:
             self.read.keep(sample.family, sample.tags, ObservedKind.NATIVE, count, native)
 
     def _totals(self, sample: _Sample, kind: ObservedKind, count: float) -> None:
-        self.read.keep(f"{sample.family}_sum", sample.tags, kind, sample.double(2))
-        self.read.keep(f"{sample.family}_count", sample.tags, kind, count)
+        self.read.keep(self.parts["_sum"], sample.tags, kind, sample.double(2))
+        self.read.keep(self.parts["_count"], sample.tags, kind, count)
 
 
 def read_families(data: bytes) -> Exposition:

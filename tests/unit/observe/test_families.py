@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 from tests.families import (
@@ -27,11 +28,14 @@ from tests.families import (
 
 from stormproof.kernel.limits import (
     EXPOSITION_FIELDS_MAX,
+    EXPOSITION_LABELS_MAX,
+    EXPOSITION_LINE_CHARACTERS_MAX,
     EXPOSITION_SAMPLES_MAX,
     NATIVE_BUCKETS_MAX,
 )
 from stormproof.model.native import NativeBuckets
 from stormproof.model.observed import ObservedKind
+from stormproof.observe import collected
 from stormproof.observe.families import number_text, read_families
 
 GOOD = family("good", GAUGE, metric(GAUGE, double(1, 1.0)))
@@ -215,6 +219,46 @@ def test_more_than_is_looked_at_is_told() -> None:
     value = native(observing([2.0**step for step in range(200)], 0), 1.0, 200)
     one = [metric(HISTOGRAM, value, {"i": str(i)}) for i in range(EXPOSITION_SAMPLES_MAX // 200)]
     assert read_families(family("h", HISTOGRAM, *one)).left_out > 0
+
+
+def test_texts_longer_than_a_line_are_not_read() -> None:
+    """A name, or the labels of a sample together, are as long as a line of text at most: a longer
+    name costs its family, longer labels their sample, and the names of parts are made once."""
+    longest = "x" * EXPOSITION_LINE_CHARACTERS_MAX
+    value = double(1, 1.0)
+    read = read_families(family(longest, GAUGE, metric(GAUGE, value)) + GOOD)
+    assert (len(read.figures), read.unread) == (2, 0)
+    read = read_families(family(f"{longest}x", GAUGE, metric(GAUGE, value)) + GOOD)
+    assert ([one.name for one in read.figures], read.unread) == (["good"], 1)
+    tags = {"a": longest[:-2], "b": ""}
+    read = read_families(
+        family("f", GAUGE, metric(GAUGE, value, tags), metric(GAUGE, value, tags | {"c": ""}))
+    )
+    assert ([one.tags for one in read.figures], read.unread) == ([tags], 1)
+    each = [metric(HISTOGRAM, number(1, 5), {"i": str(i)}) for i in range(3)]
+    figures = read_families(family(longest, HISTOGRAM, *each)).figures
+    assert len({id(one.name) for one in figures}) == 3
+
+
+@pytest.mark.parametrize("kind", [SUMMARY, HISTOGRAM])
+def test_beyond_the_labels_that_are_looked_at_nothing_is_made(
+    kind: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sample of very many labels and very many parts costs the labels that there may be, and not
+    each part all of them."""
+    kept: list[str] = []
+    keep = collected.Exposition.keep
+
+    def counted(*args: Any, **more: Any) -> None:
+        kept.append(args[1])
+        keep(*args, **more)
+
+    monkeypatch.setattr(collected.Exposition, "keep", counted)
+    labels = {f"l{index}": "" for index in range(2_000)}
+    at = {SUMMARY: 1, HISTOGRAM: 2}[kind]
+    parts = b"".join(block(3, double(at, float(one))) for one in range(5_000))
+    assert read_families(family("f", kind, metric(kind, parts, labels))).beyond
+    assert len(kept) <= EXPOSITION_LABELS_MAX // 2_000 + 1
 
 
 @pytest.mark.parametrize(
