@@ -88,10 +88,10 @@ class Socket(Line):
         pending = self._pending
         if pending and (key in pending or len(pending) >= WS_EXCHANGES_PENDING_MAX):
             raise ValueError(f"an exchange already waits for {key!r}, or too many wait")
+        send(kind, message)  # first: what cannot be sent is not waited for
         pending[key] = one
         if not 0 < self.deadline_ns <= deadline_ns:
             self._watch(deadline_ns)
-        send(kind, message)
         self._scope.messages_sent += 1
         return waiter
 
@@ -106,10 +106,10 @@ class Socket(Line):
         scope = actor.scope
         scope.tape.rows += _pack(series, 0, sent, 0, intended_ns, start_ns, end_ns)
         actor.intended_ns = end_ns
-        try:
+        try:  # noqa: SIM105 - a suppress() or asking first would cost every answer
             waiter.set_result(Reply(True, value, "", end_ns, scope))
-        except asyncio.InvalidStateError:  # cancelled; asking first would cost every answer
-            return True
+        except asyncio.InvalidStateError:
+            pass  # who waited was cancelled
         return True
 
     def receive(self, *, name: str = "receive", timeout: float = TIMEOUT_S) -> Awaitable[Reply]:

@@ -157,6 +157,15 @@ async def test_same_key_is_refused(bench: Bench) -> None:
     assert (await waiting).error == "interrupted"
 
 
+async def test_what_cannot_be_sent_is_not_waited_for(bench: Bench) -> None:
+    """A message that is no text and no bytes is an error, and nothing waits for its answer."""
+    opened = await bench.ws.connect("/ws/echo")
+    with pytest.raises(TypeError):
+        await opened.exchange("say", {"type": "hello"})  # type: ignore[arg-type]
+    assert (await opened.exchange("say", "a")).value == "a"
+    assert bench.kinds == []
+
+
 async def test_closing_is_no_disconnect(bench: Bench) -> None:
     """A socket that the journey closes waits for the target's close and counts as no disconnect."""
     opened = await connect(bench, "echo")
