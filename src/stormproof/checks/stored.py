@@ -85,7 +85,8 @@ def check_stored(told: Told, looks: Sequence[FinalLook]) -> Outcome:
     told to no ledger; a read that failed or gave
     more rows than are kept, and a record that was cut off, leave the run undecided, and so does a
     read none of whose new rows is anything that was added: it is then of something else; elements
-    that were all there before the load show nothing of what is lost.
+    that were all there before the load, or may have been since nobody could look, show nothing of
+    what is lost.
     """
     findings: list[Finding] = []
     measured: dict[Key, Measurement] = {}
@@ -142,7 +143,10 @@ def _check_one(told: Told, look: FinalLook) -> Outcome:
         "stored_surplus": measure(held.surplus, needs_before=True),
         "stored_repeated": measure(held.repeated, needs_before=True),
     }
-    if not why and not held.shown:
+    if not why and first and not len(held.lost):  # rows of an earlier run may stand for ours
+        measured["stored_lost"] = unknown
+        why, remedy = unknown.why, unknown.remedy
+    elif not why and not held.shown:
         why, remedy = _unshown(look, held), NEW_WORDS
         measured["stored_lost"] = Measurement(value=None, samples=0, why=why, remedy=remedy)
     findings = _findings(told, look, held, measured)

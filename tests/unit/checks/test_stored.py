@@ -145,7 +145,7 @@ def test_entries_without_the_field_are_no_proof_of_loss() -> None:
 
 
 def test_without_a_read_before_the_load_only_the_lost_are_known() -> None:
-    """What may have been there at first is held against nobody; what is clean stays clean."""
+    """What may have been there at first is held against nobody, and clears nobody of a loss."""
     ops = [add(1), add(2), add(3, Step.REFUSED)]
     outcome = stored([1, 3, 9, 9], ops, *ASKED, before="too many rows")
     assert kinds(outcome) == {"stored-lost"}
@@ -153,7 +153,8 @@ def test_without_a_read_before_the_load_only_the_lost_are_known() -> None:
     for metric in (REFUSED, SURPLUS, REPEATED):
         assert "was not read before the load" in outcome.measured[metric, ""].why
     clean = stored([1, 2], ops, *ASKED, before="too many rows")
-    assert [value_of(clean, metric) for metric in ALL] == [0, 0, 0, 0]
+    assert [value_of(clean, metric) for metric in ALL] == [None, 0, 0, 0]
+    assert kinds(clean) == {"final-unread"}
 
 
 def test_a_record_that_was_cut_off_accuses_nobody() -> None:
