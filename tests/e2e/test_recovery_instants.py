@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from tests.integration.cli.scripted_target import (
+from tests.e2e.scripted_target import (
     READY_PATH,
     Act,
     Exchange,
