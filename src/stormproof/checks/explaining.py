@@ -33,37 +33,13 @@ from stormproof.model.history import FIRST_KIND
 from stormproof.model.record import Record
 from stormproof.model.story import Moment, Story
 from stormproof.model.verdict import Judged, Verdict
+from stormproof.rules.finding_kinds import OF_HISTORY
 from stormproof.rules.windows import Windows, windows_of
 
 _HEX = re.compile(r"[0-9a-fA-F]{1,16}")
 AROUND_S = 5.0  # of a witness that is no message
 EVER_NS = 2**62  # more than any run lasts
-OF_HISTORY = {  # a metric of the history -> the kinds that it counts, or that leave it undecided
-    "set_lost": ("set-lost", "set-unread"),
-    "set_stale": ("set-stale",),
-    "set_stale_s": ("set-stale",),
-    "set_unexpected": ("set-unexpected",),
-    "set_repeated": ("set-repeated",),
-    "set_refused_seen": ("set-refused-seen",),
-    "counter_off": ("counter-off", "counter-unread"),
-    "ids_duplicated": ("id-duplicated",),
-    "register_nonlinearizable": ("register-nonlinearizable",),
-    "reads_not_own_writes": ("read-not-own-write",),
-    "reads_not_monotonic": ("read-stepped-back",),
-    "reads_stale": ("read-stale",),
-    "reads_stale_s": ("read-stale",),
-    "isolation_foreign": ("isolation-foreign",),
-    "effects_duplicated": ("effect-duplicated",),
-    "totals_off": ("total-off", "total-unread"),
-    "final_off": ("final-off",),
-    "stored_lost": ("stored-lost", "final-unread"),
-    "stored_refused": ("stored-refused", "final-unread"),
-    "stored_surplus": ("stored-surplus", "final-unread"),
-    "stored_repeated": ("stored-repeated", "final-unread"),
-    "stored_apart": ("stored-apart", "final-unread"),
-    "orphaned": ("orphaned", "final-unread"),
-}
-KINDS_OF = OF_HISTORY | {  # of delivery as well
+KINDS_OF = {**OF_HISTORY} | {  # of delivery as well
     f"delivery_{kind}": (kind,)
     for kind in (
         "lost",

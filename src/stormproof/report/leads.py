@@ -7,6 +7,7 @@ from typing import Final
 
 from stormproof.model.finding import Finding
 from stormproof.model.plan import OwnChecker, Plan
+from stormproof.rules.finding_kinds import OF_HISTORY
 
 FINDINGS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "delivery_lost": ("lost", "refused-delivered", "never-joined", "joined-above"),
@@ -18,29 +19,7 @@ FINDINGS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "delivery_reordered": ("reordered", "ledger-out-of-order"),
     "messages_acknowledged": ("owed-to-nobody", "never-joined"),
     "messages_delivered": ("lost", "owed-to-nobody", "never-joined"),
-    "set_lost": ("set-lost", "set-unread"),
-    "set_stale": ("set-stale", "set-unread"),
-    "set_stale_s": ("set-stale", "set-unread"),
-    "set_unexpected": ("set-unexpected", "set-unread"),
-    "set_repeated": ("set-repeated", "set-unread"),
-    "set_refused_seen": ("set-refused-seen", "set-unread"),
-    "counter_off": ("counter-off", "counter-unread"),
-    "ids_duplicated": ("id-duplicated",),
-    "register_nonlinearizable": ("register-nonlinearizable",),
-    "reads_not_own_writes": ("read-not-own-write",),
-    "reads_not_monotonic": ("read-stepped-back",),
-    "reads_stale": ("read-stale",),
-    "reads_stale_s": ("read-stale",),
-    "isolation_foreign": ("isolation-foreign",),
-    "effects_duplicated": ("effect-duplicated",),
-    "totals_off": ("total-off", "total-unread"),
-    "final_off": ("final-off",),
-    "stored_lost": ("stored-lost", "final-unread"),
-    "stored_refused": ("stored-refused", "final-unread"),
-    "stored_surplus": ("stored-surplus", "final-unread"),
-    "stored_repeated": ("stored-repeated", "final-unread"),
-    "stored_apart": ("stored-apart", "final-unread"),
-    "orphaned": ("orphaned", "final-unread"),
+    **OF_HISTORY,
     "fault_effective": ("not-witnessed", "too-short"),
     "fault_undone": ("not-undone",),
     "fault_residue": ("residue", "not-searched"),

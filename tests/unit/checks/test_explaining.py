@@ -20,7 +20,7 @@ from tests.builders import (
 )
 from tests.histories import Op, segments_of
 
-from stormproof.checks.explaining import OF_HISTORY, Unknown, explain, names_in
+from stormproof.checks.explaining import Unknown, explain, names_in
 from stormproof.checks.judge import judge
 from stormproof.kernel.limits import (
     EXPLAINED_MOMENTS_MAX,
@@ -34,6 +34,7 @@ from stormproof.model.history import Function, digest_word
 from stormproof.model.ledger import ENTRY, EntryKind
 from stormproof.model.record import Record
 from stormproof.model.story import Story
+from stormproof.rules.finding_kinds import OF_HISTORY
 from stormproof.rules.grammar import objective
 from stormproof.rules.history_metrics import COUNTED, FINALLY_READ, LASTED
 
