@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
-from tests.integration.observe.watched import connected
 from tests.sanctum.servers import DEADLINE_S, LOOPBACK, Postgres, Valkey, free_port
 
 from stormproof.kernel.clock import SystemClock
@@ -44,22 +43,6 @@ def postgres() -> Iterator[Postgres]:
         yield server
     finally:
         server.stop()
-
-
-@pytest.fixture(scope="module")
-def valkey() -> Iterator[Valkey]:
-    server = Valkey()
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-async def client(valkey: Valkey) -> AsyncIterator[RespConnection]:
-    connection = await connected(valkey)
-    await connection.call("FLUSHALL")
-    yield connection
-    await connection.close()
 
 
 async def rows_of(

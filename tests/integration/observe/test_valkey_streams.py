@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
-from tests.integration.observe.watched import connected, value_of
+from tests.integration.observe.watched import value_of
 from tests.sanctum.servers import DEADLINE_S, LOOPBACK, Valkey
 
 from stormproof.kernel.errors import SourceSilent
@@ -15,22 +15,6 @@ from stormproof.observe.resp import RespConnection
 from stormproof.observe.valkey_stats import ValkeySource
 
 GROUP = {"stream": "orders", "group": "workers"}
-
-
-@pytest.fixture(scope="module")
-def valkey() -> Iterator[Valkey]:
-    server = Valkey()
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-async def client(valkey: Valkey) -> AsyncIterator[RespConnection]:
-    connection = await connected(valkey)
-    await connection.call("FLUSHALL")
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture
