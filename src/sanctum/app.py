@@ -48,7 +48,7 @@ class Service:
     """Own the parts of one process and run those that work in the background."""
 
     def __init__(self, settings: Settings, logs: Logs) -> None:
-        self.defects = Defects.planted(settings.defects)
+        self.defects = Defects(settings.defects)
         self.metrics = Metrics()
         self.failed = False
         self._build_backing(settings)
@@ -155,9 +155,8 @@ class Service:
             self._start(self._subscription.run(), "subscription"),
             self._start(self._sweep.run(), "sweep"),
         ]
-        for defect in Defects.__slots__:
-            if getattr(self.defects, defect):
-                logger.warning("planted defect is on", extra={"fields": {"defect": defect}})
+        for name in self.defects.names:
+            logger.warning("planted defect is on", extra={"fields": {"defect": name}})
         try:
             yield
         finally:

@@ -1,15 +1,17 @@
 """Planted defects: known faults of the service, so that a tester can be tested.
 
 All are off by default, switched on by name in ``SANCTUM_DEFECTS`` and refused in production. They
-strike by count, never by chance, so that every run with a defect breaks the same promise.
+strike by count, never by chance, so that every run with a defect breaks the same promise. Every
+other module asks at the place where a defect can bite, by a method named after what happens there.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import Self
 
 LOSE_FIRST_ORDINAL = 500
 LOSE_EVERY_ORDINAL = 1000
@@ -18,59 +20,74 @@ SKIP_EVERY_POST = 5
 
 
 class Defect(Enum):
-    """Name a planted defect; the documentation is the promise that it breaks."""
+    """Name a planted defect, with the promise of the service that it breaks."""
 
-    LOSE_MESSAGE = "lose_message"
-    NO_CACHE_RECONNECT = "no_cache_reconnect"
-    SKIP_READER = "skip_reader"
-    SLOW_FEED = "slow_feed"
+    broken_promise: str
 
-    @property
-    def broken_promise(self) -> str:
-        """Say which promise of the service the defect breaks."""
-        return _BROKEN_PROMISES[self]
+    def __new__(cls, name: str, broken_promise: str) -> Self:
+        """Make the name the value, so that a defect is found by it."""
+        member = object.__new__(cls)
+        member._value_ = name
+        member.broken_promise = broken_promise
+        return member
+
+    LOSE_MESSAGE = (
+        "lose_message",
+        (
+            "an acknowledged message reaches every member: the 500th committed message and every"
+            " 1000th after it are never delivered, neither live nor by catch-up"
+        ),
+    )
+    NO_CACHE_RECONNECT = (
+        "no_cache_reconnect",
+        (
+            "the service recovers by itself when the cache is back: once the connection was lost it"
+            " is never made again"
+        ),
+    )
+    SKIP_READER = (
+        "skip_reader",
+        (
+            "everybody who shares a channel with its author is told of a post: of every 5th post"
+            " that a process stores one reader is not told"
+        ),
+    )
+    SLOW_FEED = ("slow_feed", "the feed is fast: every read of it takes 300 ms longer")
 
 
-_BROKEN_PROMISES = {
-    Defect.LOSE_MESSAGE: (
-        "an acknowledged message reaches every member: the 500th committed message and every"
-        " 1000th after it are never delivered, neither live nor by catch-up"
-    ),
-    Defect.NO_CACHE_RECONNECT: (
-        "the service recovers by itself when the cache is back: once the connection was lost it"
-        " is never made again"
-    ),
-    Defect.SKIP_READER: (
-        "everybody who shares a channel with its author is told of a post: of every 5th post that a"
-        " process stores one reader is not told"
-    ),
-    Defect.SLOW_FEED: "the feed is fast: every read of it takes 300 ms longer",
-}
-
-
-@dataclass(frozen=True, slots=True)
 class Defects:
     """Answer, at each place where a defect can bite, whether it does."""
 
-    lose_message: bool = False
-    no_cache_reconnect: bool = False
-    skip_reader: bool = False
-    slow_feed: bool = False
+    def __init__(self, planted: Iterable[Defect] = ()) -> None:
+        self._planted = frozenset(planted)
+        self._counts: Counter[Defect] = Counter()
 
-    @classmethod
-    def planted(cls, defects: Iterable[Defect]) -> Defects:
-        """Switch on the given defects and no other."""
-        return cls(**{defect.value: True for defect in defects})
+    @property
+    def names(self) -> list[str]:
+        """List the defects that are on, by name."""
+        return sorted(defect.value for defect in self._planted)
+
+    def _strikes(self, defect: Defect, *, every: int) -> bool:
+        """Count one occasion; tell whether it is the `every`-th one, the next such one, ..."""
+        if defect not in self._planted:
+            return False
+        self._counts[defect] += 1
+        return self._counts[defect] % every == 0
 
     def hides(self, ordinal: int) -> bool:
         """Tell whether a committed message is lost, by its count over all channels."""
-        return self.lose_message and ordinal % LOSE_EVERY_ORDINAL == LOSE_FIRST_ORDINAL
+        lost = ordinal % LOSE_EVERY_ORDINAL == LOSE_FIRST_ORDINAL
+        return lost and Defect.LOSE_MESSAGE in self._planted
 
-    def readers_skipped(self, post: int) -> int:
-        """Give how many readers are not told of a post, by its count in this process."""
-        return int(self.skip_reader and post % SKIP_EVERY_POST == 0)
+    def refuses_cache(self, *, was_lost: bool) -> bool:
+        """Tell whether a connection to the cache must not be made."""
+        return was_lost and Defect.NO_CACHE_RECONNECT in self._planted
+
+    def readers_skipped(self) -> int:
+        """Give how many readers are not told of the post that is being stored."""
+        return int(self._strikes(Defect.SKIP_READER, every=SKIP_EVERY_POST))
 
     async def hold_feed(self) -> None:
         """Delay a read of the feed where that defect is on."""
-        if self.slow_feed:
+        if Defect.SLOW_FEED in self._planted:
             await asyncio.sleep(SLOW_FEED_S)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -10,7 +12,10 @@ from tests.sanctum.clients import CHANNELS, Api
 from tests.sanctum.conftest import Serve
 from tests.sanctum.servers import DEADLINE_S, Postgres, Valkey
 
+import sanctum
 from sanctum.defects import LOSE_FIRST_ORDINAL, Defect, Defects
+
+SANCTUM = Path(sanctum.__path__[0])
 
 
 async def _rises(api: Api, metric: str, by: int) -> None:
@@ -83,7 +88,7 @@ async def test_one_reader_is_not_told(serve: Serve) -> None:
 
 def test_one_message_in_a_thousand_is_lost_by_count() -> None:
     """The lost ones are the 500th and every 1000th after it, and none where the defect is off."""
-    planted = Defects.planted([Defect.LOSE_MESSAGE])
+    planted = Defects([Defect.LOSE_MESSAGE])
     assert [n for n in range(1, 4000) if planted.hides(n)] == [500, 1500, 2500, 3500]
     assert not any(Defects().hides(n) for n in range(1, 4000))
 
@@ -92,6 +97,14 @@ def test_one_message_in_a_thousand_is_lost_by_count() -> None:
 def test_each_defect_is_documented_and_switched_on_alone(defect: Defect) -> None:
     """Every defect says which promise it breaks, and planting it switches on no other."""
     assert len(defect.broken_promise) > 20
-    planted = Defects.planted([defect])
-    on = [name for name in Defects.__slots__ if getattr(planted, name)]
-    assert on == [defect.value]
+    assert Defects([defect]).names == [defect.value]
+    assert Defects().names == []
+
+
+def test_defects_are_known_to_one_module_only() -> None:
+    """No other module of the service names a defect: it only asks what happens at its place."""
+    names = "|".join(name for defect in Defect for name in (defect.name, defect.value))
+    modules = [path for path in SANCTUM.rglob("*.py") if path.name != "defects.py"]
+    assert len(modules) > 40
+    telling = {path: re.findall(rf"\b(?:{names})\b", path.read_text()) for path in modules}
+    assert not {str(path): found for path, found in telling.items() if found}

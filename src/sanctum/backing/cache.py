@@ -52,7 +52,7 @@ class Cache:
     @property
     def may_connect(self) -> bool:
         """Tell whether a connection may be made; only a planted defect forbids it."""
-        return not (self._was_lost and self._defects.no_cache_reconnect)
+        return not self._defects.refuses_cache(was_lost=self._was_lost)
 
     def dedicated_connection(self) -> Connection:
         """Make an unconnected connection outside the pool, for a subscription."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
 
@@ -15,6 +16,9 @@ from sanctum.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+# What row-level security goes by: the user on whose behalf a transaction runs.
+USER_SETTING = "sanctum.user_id"
 PROBE = "SELECT last_number FROM channels LIMIT 1"
 
 _UNAVAILABLE = (
@@ -39,6 +43,22 @@ class Row(Protocol):
     """One row, read by column position."""
 
     def __getitem__(self, position: int) -> object: ...
+
+
+class Transaction:
+    """Run statements of one transaction, made by :meth:`Database.transaction`."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
+        """Run a statement and return its rows."""
+        return await _answered(self._connection, self._connection.fetch(sql, *arguments))
+
+    async def fetch_one(self, sql: str, *arguments: object) -> Row | None:
+        """Run a statement and return its first row, if any."""
+        rows = await self.fetch(sql, *arguments)
+        return rows[0] if rows else None
 
 
 class Database:
@@ -92,37 +112,62 @@ class Database:
         Raises:
             DatabaseUnavailable: when the database did not answer, or not in time.
         """
-        deadline_s = self._acquire_timeout_s + self._command_timeout_s
-        return await self._run(operation, sql, arguments, deadline_s)
+        async with self._bounded(operation, self._deadline_s), self._connection() as connection:
+            return await _answered(connection, connection.fetch(sql, *arguments))
 
-    async def _run(
-        self, operation: str, sql: str, arguments: tuple[object, ...], deadline_s: float
-    ) -> Sequence[Row]:
+    @asynccontextmanager
+    async def transaction(
+        self, operation: str, user_id: int | None = None
+    ) -> AsyncIterator[Transaction]:
+        """Run statements that take place together or not at all; an exception rolls all back.
+
+        Args:
+            operation: name of the whole transaction in the metrics.
+            user_id: on whose behalf, which row-level security goes by; None for nobody's.
+
+        Raises:
+            DatabaseUnavailable: when the database did not answer, or not in time. Whether the
+                transaction took place is then unknown.
+        """
+        begin = "BEGIN" if user_id is None else f"BEGIN; SET LOCAL {USER_SETTING} = '{user_id:d}'"
+        async with self._bounded(operation, self._deadline_s), self._connection() as connection:
+            await _answered(connection, connection.execute(begin))
+            try:
+                yield Transaction(connection)
+            except Exception:
+                if not connection.is_closed():
+                    await _answered(connection, connection.execute("ROLLBACK"))
+                raise
+            except BaseException:
+                connection.terminate()
+                raise
+            await _answered(connection, connection.execute("COMMIT"))
+
+    @property
+    def _deadline_s(self) -> float:
+        return self._acquire_timeout_s + self._command_timeout_s
+
+    @asynccontextmanager
+    async def _bounded(self, operation: str, deadline_s: float) -> AsyncIterator[None]:
+        """Bound the time, observe it, and make one error of all that can go wrong."""
         started = time.perf_counter()
         try:
             async with asyncio.timeout(deadline_s):
-                rows = await self._fetch(sql, arguments)
+                yield
         except ValueError:
             raise  # an argument that does not fit its parameter is our fault, not the database's
         except _UNAVAILABLE as error:
             raise self._failure(operation, error) from error
         self._metrics.observe_query(operation, time.perf_counter() - started)
-        return rows
 
-    async def _fetch(self, sql: str, arguments: tuple[object, ...]) -> Sequence[Row]:
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
         assert self._pool is not None, "open() comes first"
         connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
         try:
-            rows: Sequence[Row] = await connection.fetch(sql, *arguments)
-        except asyncpg.PostgresError:
-            raise
-        except BaseException:
-            # The session is in an unknown state, and asking a stuck server to cancel may hang.
-            connection.terminate()
-            raise
+            yield connection
         finally:
             await self._pool.release(connection)
-        return rows
 
     async def fetch_one(self, operation: str, sql: str, *arguments: object) -> Row | None:
         """Run a statement and return its first row, if any; raises as :meth:`fetch` does."""
@@ -135,7 +180,8 @@ class Database:
         Raises:
             DatabaseUnavailable: when that fails.
         """
-        await self._run("probe", PROBE, (), self._probe_timeout_s)
+        async with self._bounded("probe", self._probe_timeout_s), self._connection() as connection:
+            await _answered(connection, connection.fetch(PROBE))
         if not self.healthy:
             self.healthy = True
             logger.info("database is available")
@@ -151,8 +197,22 @@ class Database:
         return DatabaseUnavailable(f"{operation}: {_reason(error)}")
 
 
+async def _answered(connection: asyncpg.Connection, call: Awaitable[T]) -> T:
+    """Wait for the server's answer; without one, drop the connection.
+
+    Its session is then in an unknown state, and asking a stuck server to cancel may hang.
+    """
+    try:
+        return await call
+    except asyncpg.PostgresError:
+        raise
+    except BaseException:
+        connection.terminate()
+        raise
+
+
 async def _keep_session(_connection: object) -> None:
-    """Spare the round trip of a session reset: no statement here changes session state."""
+    """Spare the round trip of a session reset: what a transaction sets ends with it."""
 
 
 def _reason(error: BaseException) -> str:
