@@ -4,38 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from sanctum.auth import routes as auth_routes
-from sanctum.auth.gate import Gate
+from sanctum.auth import domain as auth
+from sanctum.auth.gate import CredentialGate
 from sanctum.auth.keys import ApiKeys
-from sanctum.auth.passwords import Passwords
-from sanctum.auth.service import AuthService
-from sanctum.auth.storage import AccountStorage
 from sanctum.auth.tokens import Tokens
 from sanctum.backing.cache import Cache
 from sanctum.backing.database import Database
-from sanctum.chat import routes as chat_routes
-from sanctum.chat.fanout import Publisher, Subscription, Sweep
-from sanctum.chat.rooms import Rooms
-from sanctum.chat.sessions import SessionLimits, Sessions
-from sanctum.chat.storage import ChatStorage
-from sanctum.chat.tickets import Tickets
+from sanctum.chat import domain as chat
+from sanctum.chat.fanout import Subscription
 from sanctum.defects import Defects
+from sanctum.domain import Domain, Shared
 from sanctum.gateway.answers import install_error_answers
 from sanctum.gateway.concurrency import ConcurrencyLimit
 from sanctum.gateway.observing import ObservedApp
 from sanctum.gateway.rates import RateLimit
-from sanctum.notifications import routes as notifications_routes
-from sanctum.notifications.storage import NotificationStorage
+from sanctum.notifications import domain as notifications
 from sanctum.operations import routes as operations_routes
 from sanctum.operations.health import Dependency, Health
 from sanctum.settings import Settings
-from sanctum.social import routes as social_routes
-from sanctum.social.storage import PostStorage
+from sanctum.social import domain as social
 from sanctum.telemetry.logs import Logs
 from sanctum.telemetry.metrics import Metrics
 
@@ -48,20 +40,26 @@ class Service:
     """Own the parts of one process and run those that work in the background."""
 
     def __init__(self, settings: Settings, logs: Logs) -> None:
-        self.defects = Defects(settings.defects)
         self.metrics = Metrics()
         self.failed = False
-        self._build_backing(settings)
-        self._build_chat(settings)
-        self._passwords = Passwords(
-            threads=settings.argon2_threads, waiting_max=settings.argon2_waiting_max
+        tokens = Tokens(secret=settings.jwt_secret, ttl_s=settings.token_ttl_s)
+        self._shared = shared = self._share(settings, tokens)
+        talk = chat.build(shared)
+        self._domains: tuple[Domain, ...] = (
+            auth.build(shared, tokens),
+            social.build(shared),
+            notifications.build(shared),
+            talk.domain,
         )
-        self.health = Health(self._dependencies(), interval_s=settings.health_interval_s)
+        self.health = Health(
+            self._dependencies(talk.subscription), interval_s=settings.health_interval_s
+        )
         self._expose_logs(logs)
         self.app = self._build_app(settings)
 
-    def _build_backing(self, settings: Settings) -> None:
-        self._database = Database(
+    def _share(self, settings: Settings, tokens: Tokens) -> Shared:
+        defects = Defects(settings.defects)
+        database = Database(
             settings.database_url,
             pool_max=settings.database_pool_max,
             acquire_timeout_s=settings.database_acquire_timeout_s,
@@ -69,31 +67,25 @@ class Service:
             probe_timeout_s=settings.health_deadline_s,
             metrics=self.metrics,
         )
-        self._cache = Cache(
+        cache = Cache(
             settings.cache_url,
             pool_max=settings.cache_pool_max,
             timeout_s=settings.cache_timeout_s,
-            defects=self.defects,
+            defects=defects,
+            metrics=self.metrics,
+        )
+        rates = RateLimit(per_s=settings.rate_limit_per_s, burst=settings.rate_limit_burst)
+        return Shared(
+            settings=settings,
+            database=database,
+            cache=cache,
+            gate=CredentialGate(tokens, ApiKeys(database), rates, self.metrics),
+            defects=defects,
             metrics=self.metrics,
         )
 
-    def _build_chat(self, settings: Settings) -> None:
-        self._chat_storage = ChatStorage(self._database)
-        self._rooms = Rooms(self._chat_storage, self.defects, self.metrics)
-        self._publisher = Publisher(
-            self._cache, self._rooms, self.metrics, queue_max=settings.fanout_queue_max
-        )
-        self._subscription = Subscription(self._cache, self._rooms)
-        self._sweep = Sweep(self._chat_storage, self._rooms, interval_s=settings.sweep_interval_s)
-        limits = SessionLimits(
-            queue_max=settings.socket_queue_max, send_timeout_s=settings.socket_send_timeout_s
-        )
-        self._sessions = Sessions(
-            self._chat_storage, self._rooms, self._publisher, limits, self.defects, self.metrics
-        )
-
-    def _dependencies(self) -> list[Dependency]:
-        database, cache, subscription = self._database, self._cache, self._subscription
+    def _dependencies(self, subscription: Subscription) -> list[Dependency]:
+        database, cache = self._shared.database, self._shared.cache
         return [
             Dependency(
                 name="database",
@@ -119,19 +111,9 @@ class Service:
 
     def _build_app(self, settings: Settings) -> FastAPI:
         app = FastAPI(title="Sanctum", docs_url=None, redoc_url=None, lifespan=self._lifespan)
-        tokens = Tokens(secret=settings.jwt_secret, ttl_s=settings.token_ttl_s)
-        rates = RateLimit(per_s=settings.rate_limit_per_s, burst=settings.rate_limit_burst)
-        gate = Gate(tokens, ApiKeys(self._database), rates, self.metrics)
-        accounts = AccountStorage(self._database)
-        auth = AuthService(accounts, self._passwords, tokens, self.metrics)
-        posts = PostStorage(self._database, self.defects)
-        tickets = Tickets(self._cache, ttl_s=settings.ticket_ttl_s)
-        entrance = chat_routes.Entrance(gate, tickets, self._chat_storage, self.metrics)
-        app.include_router(auth_routes.build_router(auth))
-        app.include_router(social_routes.build_router(posts, gate, self.defects, self.metrics))
-        notifications = NotificationStorage(self._database)
-        app.include_router(notifications_routes.build_router(notifications, gate))
-        app.include_router(chat_routes.build_router(entrance, self._sessions))
+        for domain in self._domains:
+            for router in domain.routers:
+                app.include_router(router)
         app.include_router(operations_routes.build_router(self.health, self.metrics))
         install_error_answers(app)
         # The last one added is outermost: what the limit refuses is counted as a request too.
@@ -142,31 +124,35 @@ class Service:
         return app
 
     def drain(self) -> None:
-        """Become unready and send every socket away."""
+        """Become unready and send every client away that stays."""
         self.health.draining = True
-        self._sessions.close_all()
+        for domain in self._domains:
+            domain.drain()
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        await self._database.open()
+        shared = self._shared
+        await shared.database.open()
+        watches = [self._start(self.health.watch(d), d.name) for d in self.health.dependencies]
         work = [
-            *(self._start(self.health.watch(d), d.name) for d in self.health.dependencies),
-            self._start(self._publisher.run(), "publisher"),
-            self._start(self._subscription.run(), "subscription"),
-            self._start(self._sweep.run(), "sweep"),
+            self._start(run(), name)
+            for domain in self._domains
+            for name, run in domain.work.items()
         ]
-        for name in self.defects.names:
+        for name in shared.defects.names:
             logger.warning("planted defect is on", extra={"fields": {"defect": name}})
         try:
             yield
         finally:
-            await _stop(work)
-            self._passwords.close()
-            await self._cache.close()
-            await self._database.close()
+            await _stop([*watches, *work])
+            for domain in self._domains:
+                domain.close()
+            await shared.cache.close()
+            await shared.database.close()
 
-    def _start(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work, name=name)
+    def _start(self, work: Awaitable[None], name: str) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        task.set_name(name)
         task.add_done_callback(self._check_end)
         return task
 

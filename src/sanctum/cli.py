@@ -11,8 +11,8 @@ from typing import NoReturn, TypeVar
 import click
 
 from sanctum.defects import Defect
+from sanctum.setting_values import Environment
 from sanctum.settings import (
-    Environment,
     Settings,
     SettingsError,
     describe_settings,

@@ -5,23 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
+from sanctum import setting_values as read
 from sanctum.defects import Defect
+from sanctum.setting_values import Environment
 
 PREFIX = "SANCTUM_"
 DEVELOPMENT_JWT_SECRET = "sanctum-development-secret-never-for-production"  # noqa: S105
-JWT_SECRET_LENGTH_MIN = 32
-
-
-class Environment(Enum):
-    """Where the service runs; production refuses what is only fit for a bench."""
-
-    DEVELOPMENT = "development"
-    TEST = "test"
-    PRODUCTION = "production"
 
 
 class SettingsError(Exception):
@@ -38,91 +30,7 @@ def _about(
     return {"default": default, "doc": doc, "parse": parse, "secret": secret}
 
 
-def _password(raw: str) -> str:
-    if not 8 <= len(raw) <= 128:
-        raise ValueError("must have 8 to 128 characters")
-    return raw
-
-
-def _signing_key(raw: str) -> str:
-    if len(raw) < JWT_SECRET_LENGTH_MIN:
-        raise ValueError(f"must have at least {JWT_SECRET_LENGTH_MIN} characters")
-    return raw
-
-
-def _environment(raw: str) -> Environment:
-    try:
-        return Environment(raw)
-    except ValueError:
-        known = ", ".join(environment.value for environment in Environment)
-        raise ValueError(f"{raw!r} is none of {known}") from None
-
-
-def _defects(raw: str) -> tuple[Defect, ...]:
-    names = [name.strip() for name in raw.split(",") if name.strip()]
-    known = {defect.value: defect for defect in Defect}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(f"unknown defect {', '.join(unknown)}; known are {', '.join(known)}")
-    return tuple(known[name] for name in dict.fromkeys(names))
-
-
-def _url(*schemes: str, needs_user: bool = False, optional: bool = False) -> Callable[[str], str]:
-    user = "user[:password]@" if needs_user else "[user:password@]"
-
-    def parse(raw: str) -> str:
-        if optional and not raw:
-            return raw
-        try:
-            parts = urlsplit(raw)
-            complete = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-            complete = complete and (bool(parts.username) or not needs_user)
-        except ValueError:
-            complete = False
-            parts = urlsplit("")
-        if not complete or parts.scheme not in schemes:
-            raise ValueError(f"not a URL of the form {schemes[0]}://{user}host[:port]/name")
-        return raw
-
-    return parse
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(raw: str) -> int:
-        try:
-            value = int(raw)
-        except ValueError:
-            raise ValueError(f"{raw!r} is not a whole number") from None
-        if not low <= value <= high:
-            raise ValueError(f"{value} is not between {low} and {high}")
-        return value
-
-    return parse
-
-
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def parse(raw: str) -> float:
-        try:
-            value = float(raw)
-        except ValueError:
-            raise ValueError(f"{raw!r} is not a number of seconds") from None
-        if not low <= value <= high:
-            raise ValueError(f"{value} s is not between {low} and {high}")
-        return value
-
-    return parse
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def parse(raw: str) -> str:
-        if raw not in allowed:
-            raise ValueError(f"{raw!r} is none of {', '.join(allowed)}")
-        return raw
-
-    return parse
-
-
-_POSTGRES = _url("postgresql", "postgres", needs_user=True)
+_POSTGRES = read.url("postgresql", "postgres", needs_user=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +38,7 @@ class Settings:
     """Hold every setting, already checked; read from the environment by :func:`read_settings`."""
 
     env: Environment = field(
-        metadata=_about("development", "development, test or production", _environment)
+        metadata=_about("development", "development, test or production", read.environment)
     )
     database_url: str = field(
         metadata=_about(
@@ -144,7 +52,7 @@ class Settings:
         metadata=_about(
             "",
             "PostgreSQL as the owner of the tables; needed by migrate and seed only",
-            _url("postgresql", "postgres", needs_user=True, optional=True),
+            read.url("postgresql", "postgres", needs_user=True, optional=True),
             secret=True,
         )
     )
@@ -152,7 +60,7 @@ class Settings:
         metadata=_about(
             "valkey://127.0.0.1:6379/0",
             "Valkey or Redis: tickets and fan-out",
-            _url("valkey", "redis"),
+            read.url("valkey", "redis"),
             secret=True,
         )
     )
@@ -160,112 +68,122 @@ class Settings:
         metadata=_about(
             DEVELOPMENT_JWT_SECRET,
             "key that signs tokens, at least 32 characters; must be set in production",
-            _signing_key,
+            read.signing_key,
             secret=True,
         )
     )
     token_ttl_s: int = field(
-        metadata=_about("43200", "seconds a token is valid", _whole(60, 31 * 86_400))
+        metadata=_about("43200", "seconds a token is valid", read.whole(60, 31 * 86_400))
     )
     defects: tuple[Defect, ...] = field(
-        metadata=_about("", "planted defects, separated by commas; refused in production", _defects)
+        metadata=_about(
+            "", "planted defects, separated by commas; refused in production", read.defects
+        )
     )
     seed_password: str = field(
         metadata=_about(
-            "sanctum-demo-password", "password of the synthetic users", _password, secret=True
+            "sanctum-demo-password", "password of the synthetic users", read.password, secret=True
         )
     )
     database_pool_max: int = field(
-        metadata=_about("10", "connections to PostgreSQL at most", _whole(1, 500))
+        metadata=_about("10", "connections to PostgreSQL at most", read.whole(1, 500))
     )
     database_acquire_timeout_s: float = field(
-        metadata=_about("1.0", "seconds to wait for a free connection", _seconds(0.05, 60))
+        metadata=_about("1.0", "seconds to wait for a free connection", read.seconds(0.05, 60))
     )
     database_command_timeout_s: float = field(
-        metadata=_about("3.0", "seconds a statement may take", _seconds(0.05, 600))
+        metadata=_about("3.0", "seconds a statement may take", read.seconds(0.05, 600))
     )
     cache_pool_max: int = field(
-        metadata=_about("16", "connections to the cache at most", _whole(1, 500))
+        metadata=_about("16", "connections to the cache at most", read.whole(1, 500))
     )
     cache_timeout_s: float = field(
         metadata=_about(
             "0.4",
             "seconds a cache operation may take before it counts as failed",
-            _seconds(0.05, 0.5),
+            read.seconds(0.05, 0.5),
         )
     )
     argon2_threads: int = field(
-        metadata=_about("2", "threads that verify passwords", _whole(1, 64))
+        metadata=_about("2", "threads that verify passwords", read.whole(1, 64))
     )
     argon2_waiting_max: int = field(
         metadata=_about(
-            "128", "log-ins that may wait for such a thread; more are refused", _whole(1, 10_000)
+            "128",
+            "log-ins that may wait for such a thread; more are refused",
+            read.whole(1, 10_000),
         )
     )
     ticket_ttl_s: int = field(
-        metadata=_about("30", "seconds a WebSocket ticket is valid", _whole(1, 600))
+        metadata=_about("30", "seconds a WebSocket ticket is valid", read.whole(1, 600))
     )
     socket_queue_max: int = field(
         metadata=_about(
-            "256", "frames that may wait for one socket before it is closed", _whole(1, 65_536)
+            "256", "frames that may wait for one socket before it is closed", read.whole(1, 65_536)
         )
     )
     socket_send_timeout_s: float = field(
         metadata=_about(
             "10",
             "seconds one frame may take to leave before its socket is closed",
-            _seconds(0.1, 120),
+            read.seconds(0.1, 120),
         )
     )
     heartbeat_interval_s: float = field(
-        metadata=_about("20", "seconds between two WebSocket pings", _seconds(0.1, 600))
+        metadata=_about("20", "seconds between two WebSocket pings", read.seconds(0.1, 600))
     )
     heartbeat_timeout_s: float = field(
         metadata=_about(
-            "20", "seconds a pong may take before the socket is closed", _seconds(0.1, 600)
+            "20", "seconds a pong may take before the socket is closed", read.seconds(0.1, 600)
         )
     )
     fanout_queue_max: int = field(
         metadata=_about(
-            "4096", "committed messages that may wait for publication", _whole(1, 1_000_000)
+            "4096", "committed messages that may wait for publication", read.whole(1, 1_000_000)
         )
     )
     sweep_interval_s: float = field(
         metadata=_about(
-            "2", "seconds between two sweeps for undelivered messages", _seconds(0.1, 60)
+            "2", "seconds between two sweeps for undelivered messages", read.seconds(0.1, 60)
         )
     )
     health_interval_s: float = field(
-        metadata=_about("0.25", "seconds between two checks of a dependency", _seconds(0.05, 0.5))
+        metadata=_about(
+            "0.25", "seconds between two checks of a dependency", read.seconds(0.05, 0.5)
+        )
     )
     health_deadline_s: float = field(
-        metadata=_about("0.5", "seconds such a check may take", _seconds(0.05, 0.5))
+        metadata=_about("0.5", "seconds such a check may take", read.seconds(0.05, 0.5))
     )
     connections_max: int = field(
         metadata=_about(
-            "4096", "open connections at most; more are answered 503", _whole(8, 1_000_000)
+            "4096", "open connections at most; more are answered 503", read.whole(8, 1_000_000)
         )
     )
     concurrency_max: int = field(
         metadata=_about(
-            "200", "requests served at once; one more is answered 429", _whole(1, 100_000)
+            "200", "requests served at once; one more is answered 429", read.whole(1, 100_000)
         )
     )
     rate_limit_per_s: int = field(
         metadata=_about(
-            "0", "requests a second that one API key may make; 0: any number", _whole(0, 1_000_000)
+            "0",
+            "requests a second that one API key may make; 0: any number",
+            read.whole(0, 1_000_000),
         )
     )
     rate_limit_burst: int = field(
         metadata=_about(
             "100",
             "requests that an API key may make at once before its rate counts",
-            _whole(1, 1_000_000),
+            read.whole(1, 1_000_000),
         )
     )
     log_level: str = field(
         metadata=_about(
-            "info", "debug, info, warning or error", _choice("debug", "info", "warning", "error")
+            "info",
+            "debug, info, warning or error",
+            read.choice("debug", "info", "warning", "error"),
         )
     )
 

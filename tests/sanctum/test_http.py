@@ -9,9 +9,9 @@ import pytest
 from tests.sanctum.clients import PASSWORD, Api
 from tests.sanctum.conftest import SIZE, Serve
 
-from sanctum.auth.identity import Identity
 from sanctum.auth.passwords import Passwords, PasswordsOverloaded, hash_password
 from sanctum.auth.tokens import InvalidToken, Tokens
+from sanctum.gateway.identity import Identity
 from sanctum.settings import DEVELOPMENT_JWT_SECRET
 
 

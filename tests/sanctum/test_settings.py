@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sanctum.defects import Defect
+from sanctum.setting_values import Environment
 from sanctum.settings import (
-    Environment,
     SettingsError,
     describe_settings,
     read_settings,

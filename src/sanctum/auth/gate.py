@@ -6,17 +6,17 @@ import math
 
 from starlette.requests import Request
 
-from sanctum.auth.identity import Identity
 from sanctum.auth.keys import ApiKeys
 from sanctum.auth.tokens import InvalidToken, Tokens
 from sanctum.gateway.answers import Refusal
+from sanctum.gateway.identity import Identity
 from sanctum.gateway.rates import RateLimit
 from sanctum.telemetry.metrics import Metrics
 
 _SCHEME = "bearer "
 
 
-class Gate:
+class CredentialGate:
     """Let requests pass that carry a valid API key or bearer token; a key has its rate."""
 
     def __init__(self, tokens: Tokens, keys: ApiKeys, rates: RateLimit, metrics: Metrics) -> None:

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, cast
 
-from sanctum.auth.identity import Identity
 from sanctum.backing.database import Database
+from sanctum.gateway.identity import Identity
 
 PREFIX: Final = "sanctum_"  # so that one that leaked is recognised for what it is
 KEY_LENGTH_MAX = 128

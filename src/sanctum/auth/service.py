@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from sanctum.auth.identity import Identity
 from sanctum.auth.passwords import Passwords
 from sanctum.auth.storage import AccountStorage
 from sanctum.auth.tokens import Tokens
+from sanctum.gateway.identity import Identity
 from sanctum.telemetry.metrics import Metrics
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import jwt
 from jwt.types import Options
 
-from sanctum.auth.identity import Identity
+from sanctum.gateway.identity import Identity
 
 ALGORITHM = "HS256"
 REMEMBERED_MAX = 4096

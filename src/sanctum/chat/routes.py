@@ -8,7 +8,6 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Request, Response, WebSocket, WebSocketDisconnect
 
-from sanctum.auth.gate import Gate
 from sanctum.backing.errors import Unavailable
 from sanctum.chat.sessions import Sessions
 from sanctum.chat.storage import ChatStorage
@@ -20,6 +19,7 @@ from sanctum.gateway.answers import (
     refusal_of,
     refusal_response,
 )
+from sanctum.gateway.identity import Gate
 from sanctum.gateway.parameters import whole_number
 from sanctum.telemetry.metrics import Metrics
 

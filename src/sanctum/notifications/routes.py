@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from sanctum.auth.gate import Gate
 from sanctum.gateway.answers import json_response, read_body
+from sanctum.gateway.identity import Gate
 from sanctum.gateway.parameters import whole_number
 from sanctum.notifications.storage import (
     UNREAD_COUNTED_MAX,

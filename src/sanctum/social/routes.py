@@ -8,9 +8,9 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from sanctum.auth.gate import Gate
 from sanctum.defects import Defects
 from sanctum.gateway.answers import Refusal, check_storable, json_response, read_body
+from sanctum.gateway.identity import Gate
 from sanctum.gateway.parameters import whole_number
 from sanctum.social.storage import ID_MAX, Post, PostStorage
 from sanctum.telemetry.metrics import Metrics
