@@ -22,6 +22,7 @@ from sanctum.domain import Domain, Shared
 from sanctum.gateway.answers import install_error_answers
 from sanctum.gateway.concurrency import ConcurrencyLimit
 from sanctum.gateway.observing import ObservedApp
+from sanctum.gateway.openapi import serve_document
 from sanctum.gateway.rates import RateLimit
 from sanctum.notifications import domain as notifications
 from sanctum.operations import routes as operations_routes
@@ -55,6 +56,8 @@ class Service:
             self._dependencies(talk.subscription), interval_s=settings.health_interval_s
         )
         self._expose_logs(logs)
+        self.routers = [router for domain in self._domains for router in domain.routers]
+        self.routers.append(operations_routes.build_router(self.health, self.metrics))
         self.app = self._build_app(settings)
 
     def _share(self, settings: Settings, tokens: Tokens) -> Shared:
@@ -110,11 +113,10 @@ class Service:
         )
 
     def _build_app(self, settings: Settings) -> FastAPI:
-        app = FastAPI(title="Sanctum", docs_url=None, redoc_url=None, lifespan=self._lifespan)
-        for domain in self._domains:
-            for router in domain.routers:
-                app.include_router(router)
-        app.include_router(operations_routes.build_router(self.health, self.metrics))
+        app = FastAPI(openapi_url=None, lifespan=self._lifespan)
+        for router in self.routers:
+            app.include_router(router)
+        serve_document(app, self.routers)
         install_error_answers(app)
         # The last one added is outermost: what the limit refuses is counted as a request too.
         app.add_middleware(

@@ -8,8 +8,9 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from sanctum.auth.passwords import PasswordsOverloaded
-from sanctum.auth.service import AuthService
+from sanctum.auth.service import AuthService, Session
 from sanctum.gateway.answers import Refusal, check_storable, json_response, read_body
+from sanctum.gateway.contract import Caller, contract
 
 Username = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{3,64}$")]
 Password = Annotated[str, msgspec.Meta(min_length=8, max_length=128)]
@@ -21,6 +22,13 @@ class SignUp(msgspec.Struct, frozen=True):
 
     username: Username
     password: Password
+
+
+class SignedUp(msgspec.Struct, frozen=True):
+    """Say which account was made."""
+
+    id: int
+    username: str
 
 
 class LogIn(msgspec.Struct, frozen=True):
@@ -38,7 +46,10 @@ def build_router(service: AuthService) -> APIRouter:
     """Build the routes over the service."""
     router = APIRouter(prefix="/api/auth")
 
-    @router.post("/signup")
+    @router.post(
+        "/signup",
+        openapi_extra=contract({201: SignedUp}, body=SignUp, refuses=[409], caller=Caller.ANYBODY),
+    )
     async def sign_up(request: Request) -> Response:
         body = await read_body(request, _sign_up)
         check_storable(body.password, "password")
@@ -48,9 +59,12 @@ def build_router(service: AuthService) -> APIRouter:
             raise _overloaded() from error
         if user_id is None:
             raise Refusal(409, "username_taken", f"the username {body.username} is taken")
-        return json_response({"id": user_id, "username": body.username}, 201)
+        return json_response(SignedUp(user_id, body.username), 201)
 
-    @router.post("/login")
+    @router.post(
+        "/login",
+        openapi_extra=contract({200: Session}, body=LogIn, refuses=[401], caller=Caller.ANYBODY),
+    )
     async def log_in(request: Request) -> Response:
         body = await read_body(request, _log_in)
         check_storable(body.username, "username")

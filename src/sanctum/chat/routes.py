@@ -19,6 +19,7 @@ from sanctum.gateway.answers import (
     refusal_of,
     refusal_response,
 )
+from sanctum.gateway.contract import contract
 from sanctum.gateway.identity import Gate
 from sanctum.gateway.parameters import whole_number
 from sanctum.telemetry.metrics import Metrics
@@ -90,7 +91,10 @@ def build_router(entrance: Entrance, sessions: Sessions) -> APIRouter:
     """Build the routes over the entrance and the sessions."""
     router = APIRouter()
 
-    @router.post("/api/ws/ticket")
+    @router.post(
+        "/api/ws/ticket",
+        openapi_extra=contract({201: IssuedTicket}, body=TicketRequest, refuses=[403]),
+    )
     async def issue_ticket(request: Request) -> Response:
         return json_response(await entrance.issue(request), 201)
 

@@ -34,6 +34,13 @@ class Refusal(Exception):
         self.retry_after_s = retry_after_s
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """Hold an error as clients see it: a stable code, and a message for people."""
+
+    error: str
+    message: str
+
+
 def json_response(body: object, status: int = 200) -> Response:
     """Encode a body as a JSON response."""
     return Response(_encoder.encode(body), status, media_type="application/json")
@@ -41,7 +48,7 @@ def json_response(body: object, status: int = 200) -> Response:
 
 def error_response(status: int, error: str, message: str) -> Response:
     """Encode an error in the one form that all errors have."""
-    return json_response({"error": error, "message": message}, status)
+    return json_response(Failure(error, message), status)
 
 
 def refusal_response(refusal: Refusal) -> Response:

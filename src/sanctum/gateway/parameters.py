@@ -2,7 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from starlette.requests import HTTPConnection
+
 from sanctum.gateway.answers import Refusal
+
+
+class Parameter(Protocol):
+    """Read one parameter of a request, and say what may be in it."""
+
+    def describe(self) -> dict[str, Any]:
+        """Give the parameter as the OpenAPI document has it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WholeNumber:
+    """Read a whole number, from the query where it has a default, else from the path.
+
+    Attributes:
+        name: the parameter.
+        low: the smallest value allowed.
+        high: the largest value allowed.
+        default: the value of a parameter that is absent.
+    """
+
+    name: str
+    low: int
+    high: int
+    default: int | None = None
+
+    def read(self, request: HTTPConnection) -> int:
+        """Read it from a request; raises Refusal, 422, when it is no number or out of range."""
+        if self.default is None:
+            raw = request.path_params[self.name]
+        else:
+            raw = request.query_params.get(self.name)
+        return whole_number(raw, self.name, self.default or 0, self.low, self.high)
+
+    def describe(self) -> dict[str, Any]:
+        """Give the parameter as the OpenAPI document has it."""
+        schema = {"type": "integer", "minimum": self.low, "maximum": self.high}
+        if self.default is None:
+            return {"name": self.name, "in": "path", "required": True, "schema": schema}
+        return {"name": self.name, "in": "query", "schema": {**schema, "default": self.default}}
 
 
 def whole_number(raw: str | None, name: str, default: int, low: int, high: int) -> int:

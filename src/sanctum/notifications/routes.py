@@ -9,17 +9,19 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from sanctum.gateway.answers import json_response, read_body
+from sanctum.gateway.contract import contract
 from sanctum.gateway.identity import Gate
-from sanctum.gateway.parameters import whole_number
+from sanctum.gateway.parameters import WholeNumber
 from sanctum.notifications.storage import (
     UNREAD_COUNTED_MAX,
     Notification,
     NotificationStorage,
 )
 
-LIMIT_DEFAULT = 20
-LIMIT_MAX = 100
 ID_MAX = 2**63 - 1
+LIMIT_MAX = 100
+LIMIT = WholeNumber("limit", 1, LIMIT_MAX, default=20)
+BEFORE = WholeNumber("before", 1, ID_MAX, default=ID_MAX)
 
 NotificationId = Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)]
 
@@ -58,25 +60,23 @@ def build_router(notifications: NotificationStorage, gate: Gate) -> APIRouter:
     """Build the routes over the storage."""
     router = APIRouter(prefix="/api/notifications")
 
-    @router.get("")
+    @router.get("", openapi_extra=contract({200: NotificationPage}, LIMIT, BEFORE))
     async def list_notifications(request: Request) -> Response:
         reader = await gate.identify(request)
-        query = request.query_params
-        limit = whole_number(query.get("limit"), "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)
-        before = whole_number(query.get("before"), "before", ID_MAX, 1, ID_MAX)
+        limit, before = LIMIT.read(request), BEFORE.read(request)
         found = await notifications.before(reader.user_id, before, limit + 1)
         page = found[:limit]
         following = page[-1].id if len(found) > limit else None
         return json_response(NotificationPage(page, following))
 
-    @router.get("/unread")
+    @router.get("/unread", openapi_extra=contract({200: Unread}))
     async def count_unread(request: Request) -> Response:
         reader = await gate.identify(request)
         count = await notifications.unread(reader.user_id)
         counted = min(count, UNREAD_COUNTED_MAX)
         return json_response(Unread(counted, count > UNREAD_COUNTED_MAX))
 
-    @router.post("/read")
+    @router.post("/read", openapi_extra=contract({200: Marked}, body=Read))
     async def mark_read(request: Request) -> Response:
         reader = await gate.identify(request)
         body = await read_body(request, _read)

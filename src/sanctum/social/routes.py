@@ -10,13 +10,15 @@ from fastapi import APIRouter, Request, Response
 
 from sanctum.defects import Defects
 from sanctum.gateway.answers import Refusal, check_storable, json_response, read_body
+from sanctum.gateway.contract import Caller, contract
 from sanctum.gateway.identity import Gate
-from sanctum.gateway.parameters import whole_number
+from sanctum.gateway.parameters import WholeNumber
 from sanctum.social.storage import ID_MAX, Post, PostStorage
 from sanctum.telemetry.metrics import Metrics
 
-LIMIT_DEFAULT = 20
-LIMIT_MAX = 100
+LIMIT = WholeNumber("limit", 1, 100, default=20)
+BEFORE = WholeNumber("before", 1, ID_MAX, default=ID_MAX)
+POST_ID = WholeNumber("post_id", 0, ID_MAX)
 
 
 class NewPost(msgspec.Struct, frozen=True):
@@ -39,19 +41,17 @@ def build_router(posts: PostStorage, gate: Gate, defects: Defects, metrics: Metr
     """Build the routes over the storage."""
     router = APIRouter(prefix="/api")
 
-    @router.get("/feed")
+    @router.get("/feed", openapi_extra=contract({200: FeedPage}, LIMIT, BEFORE))
     async def read_feed(request: Request) -> Response:
         await gate.identify(request)
-        query = request.query_params
-        limit = whole_number(query.get("limit"), "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)
-        before = whole_number(query.get("before"), "before", ID_MAX, 1, ID_MAX)
+        limit, before = LIMIT.read(request), BEFORE.read(request)
         await defects.hold_feed()
         found = await posts.before(before, limit + 1)
         page = found[:limit]
         following = page[-1].id if len(found) > limit else None
         return json_response(FeedPage(page, following))
 
-    @router.post("/posts")
+    @router.post("/posts", openapi_extra=contract({201: Post}, body=NewPost))
     async def create_post(request: Request) -> Response:
         author = await gate.identify(request)
         body = await read_body(request, _new_post)
@@ -62,9 +62,12 @@ def build_router(posts: PostStorage, gate: Gate, defects: Defects, metrics: Metr
         metrics.notifications.inc(published.told)
         return json_response(published.post, 201)
 
-    @router.get("/posts/{post_id}")
+    @router.get(
+        "/posts/{post_id}",
+        openapi_extra=contract({200: Post}, POST_ID, refuses=[404], caller=Caller.ANYBODY),
+    )
     async def read_post(request: Request) -> Response:
-        post_id = whole_number(request.path_params["post_id"], "id", 0, 0, ID_MAX)
+        post_id = POST_ID.read(request)
         post = await posts.find(post_id)
         if post is None:
             raise Refusal(404, "not_found", f"there is no post {post_id}")
