@@ -16,11 +16,11 @@ from sanctum.auth.tokens import Tokens
 from sanctum.backing.cache import Cache
 from sanctum.backing.database import Database
 from sanctum.chat import domain as chat
-from sanctum.chat.fanout import Subscription
 from sanctum.defects import Defects
 from sanctum.domain import Domain, Shared
 from sanctum.gateway.answers import install_error_answers
 from sanctum.gateway.concurrency import ConcurrencyLimit
+from sanctum.gateway.hub import Hub
 from sanctum.gateway.observing import ObservedApp
 from sanctum.gateway.openapi import serve_document
 from sanctum.gateway.rates import RateLimit
@@ -45,16 +45,14 @@ class Service:
         self.failed = False
         tokens = Tokens(secret=settings.jwt_secret, ttl_s=settings.token_ttl_s)
         self._shared = shared = self._share(settings, tokens)
-        talk = chat.build(shared)
         self._domains: tuple[Domain, ...] = (
             auth.build(shared, tokens),
             social.build(shared),
             notifications.build(shared),
-            talk.domain,
+            chat.build(shared),
+            _sockets(shared.hub),
         )
-        self.health = Health(
-            self._dependencies(talk.subscription), interval_s=settings.health_interval_s
-        )
+        self.health = Health(self._dependencies(), interval_s=settings.health_interval_s)
         self._expose_logs(logs)
         self.routers = [router for domain in self._domains for router in domain.routers]
         self.routers.append(operations_routes.build_router(self.health, self.metrics))
@@ -78,17 +76,19 @@ class Service:
             metrics=self.metrics,
         )
         rates = RateLimit(per_s=settings.rate_limit_per_s, burst=settings.rate_limit_burst)
+        gate = CredentialGate(tokens, ApiKeys(database), rates, self.metrics)
         return Shared(
             settings=settings,
             database=database,
             cache=cache,
-            gate=CredentialGate(tokens, ApiKeys(database), rates, self.metrics),
+            gate=gate,
+            hub=Hub(settings, cache, gate, defects, self.metrics),
             defects=defects,
             metrics=self.metrics,
         )
 
-    def _dependencies(self, subscription: Subscription) -> list[Dependency]:
-        database, cache = self._shared.database, self._shared.cache
+    def _dependencies(self) -> list[Dependency]:
+        database, cache, hub = self._shared.database, self._shared.cache, self._shared.hub
         return [
             Dependency(
                 name="database",
@@ -99,7 +99,7 @@ class Service:
             Dependency(
                 name="cache",
                 probe=cache.probe,
-                healthy=lambda: cache.healthy and subscription.live,
+                healthy=lambda: cache.healthy and hub.live,
                 essential=False,
             ),
         ]
@@ -166,6 +166,10 @@ class Service:
         if error is not None:
             self.failed = True
             logger.critical("%s failed", task.get_name(), exc_info=error)
+
+
+def _sockets(hub: Hub) -> Domain:
+    return Domain(routers=(hub.router,), work=hub.work, drain=hub.drain)
 
 
 async def _stop(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -11,12 +11,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
-from typing import Self
+from typing import Self, TypeVar
 
 LOSE_FIRST_ORDINAL = 500
 LOSE_EVERY_ORDINAL = 1000
 SLOW_FEED_S = 0.3
 SKIP_EVERY_POST = 5
+PASS_OVER_EVERY_NOTIFICATION = 10
+SKIP_EVERY_RESUME = 3
+NEVER_REACHED = 2**40
+
+Bound = TypeVar("Bound", int, float)
 
 
 class Defect(Enum):
@@ -51,6 +56,35 @@ class Defect(Enum):
             "everybody who shares a channel with its author is told of a post: of every 5th post"
             " that a process stores one reader is not told"
         ),
+    )
+    SEND_QUEUE_UNBOUNDED = (
+        "send_queue_unbounded",
+        (
+            "a client that does not read is closed before it costs memory: what waits for one"
+            " socket grows without end, and the socket stays open"
+        ),
+    )
+    TICKET_REUSABLE = (
+        "ticket_reusable",
+        "a ticket opens one socket: it opens any number while it is valid",
+    )
+    NOTIFICATION_SKIPS_SUBSCRIBER = (
+        "notification_skips_subscriber",
+        (
+            "every open socket gets each notification of its user: of every 10th that a process"
+            " passes on one open socket hears nothing, though the lists hold it"
+        ),
+    )
+    RESUME_SKIPS = (
+        "resume_skips",
+        (
+            "a socket that resumes after a number gets everything later: every 3rd that resumes"
+            " misses the first of it"
+        ),
+    )
+    HEARTBEAT_MISSING = (
+        "heartbeat_missing",
+        "a client that is gone is noticed: no socket is ever pinged, so it stays open",
     )
     SLOW_FEED = ("slow_feed", "the feed is fast: every read of it takes 300 ms longer")
 
@@ -91,3 +125,27 @@ class Defects:
         """Delay a read of the feed where that defect is on."""
         if Defect.SLOW_FEED in self._planted:
             await asyncio.sleep(SLOW_FEED_S)
+
+    def bound_of_waiting(self, bound: Bound) -> Bound:
+        """Give the bound of what waits for one socket, out of reach where that defect is on."""
+        if Defect.SEND_QUEUE_UNBOUNDED in self._planted:
+            return type(bound)(NEVER_REACHED)
+        return bound
+
+    def keeps_tickets(self) -> bool:
+        """Tell whether a ticket stays valid after its use."""
+        return Defect.TICKET_REUSABLE in self._planted
+
+    def passes_subscriber_over(self) -> bool:
+        """Tell whether one open socket misses the notification that is being passed on."""
+        return self._strikes(
+            Defect.NOTIFICATION_SKIPS_SUBSCRIBER, every=PASS_OVER_EVERY_NOTIFICATION
+        )
+
+    def numbers_skipped_on_resume(self) -> int:
+        """Give how many numbers a socket that resumes is not sent."""
+        return int(self._strikes(Defect.RESUME_SKIPS, every=SKIP_EVERY_RESUME))
+
+    def pings_nobody(self) -> bool:
+        """Tell whether clients are never asked whether they are still there."""
+        return Defect.HEARTBEAT_MISSING in self._planted

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from sanctum.backing.cache import Cache
 from sanctum.backing.database import Database
 from sanctum.defects import Defects
+from sanctum.gateway.hub import Hub
 from sanctum.gateway.identity import Gate
 from sanctum.settings import Settings
 from sanctum.telemetry.metrics import Metrics
@@ -23,6 +24,7 @@ class Shared:
     database: Database
     cache: Cache
     gate: Gate
+    hub: Hub
     defects: Defects
     metrics: Metrics
 

@@ -9,7 +9,8 @@ from types import FrameType
 import uvicorn
 
 from sanctum.app import Service
-from sanctum.chat.frames import FRAME_BYTES_MAX
+from sanctum.defects import Defects
+from sanctum.gateway.frames import FRAME_BYTES_MAX
 from sanctum.gateway.sockets import BoundedSocket
 from sanctum.settings import Settings
 
@@ -57,13 +58,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 def build_server(service: Service, settings: Settings) -> Server:
     """Configure the server of a service; ``run(sockets=[...])`` serves until a signal."""
+    silent = Defects(settings.defects).pings_nobody()
     config = uvicorn.Config(
         service.app,
         loop="uvloop",
         http="httptools",
         ws=BoundedSocket,
         ws_max_size=FRAME_BYTES_MAX,
-        ws_ping_interval=settings.heartbeat_interval_s,
+        ws_ping_interval=None if silent else settings.heartbeat_interval_s,
         ws_ping_timeout=settings.heartbeat_timeout_s,
         ws_per_message_deflate=False,
         lifespan="on",

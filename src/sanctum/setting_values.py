@@ -52,6 +52,16 @@ def defects(raw: str) -> tuple[Defect, ...]:
     return tuple(known[name] for name in dict.fromkeys(names))
 
 
+def origins(raw: str) -> tuple[str, ...]:
+    """Read origins of web pages, separated by commas."""
+    names = tuple(name.strip() for name in raw.split(",") if name.strip())
+    for name in names:
+        parts = urlsplit(name)
+        if parts.scheme not in ("http", "https") or name != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError(f"{name!r} is no origin of the form https://host[:port]")
+    return names
+
+
 def url(*schemes: str, needs_user: bool = False, optional: bool = False) -> Callable[[str], str]:
     """Read a URL of one of the schemes."""
     user = "user[:password]@" if needs_user else "[user:password@]"

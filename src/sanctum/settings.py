@@ -122,6 +122,20 @@ class Settings:
             "256", "frames that may wait for one socket before it is closed", read.whole(1, 65_536)
         )
     )
+    socket_queue_bytes_max: int = field(
+        metadata=_about(
+            "4194304",
+            "bytes that may wait for one socket before it is closed",
+            read.whole(1, 1_073_741_824),
+        )
+    )
+    origins_allowed: tuple[str, ...] = field(
+        metadata=_about(
+            "",
+            "origins whose pages may open WebSockets, separated by commas; empty: all",
+            read.origins,
+        )
+    )
     socket_send_timeout_s: float = field(
         metadata=_about(
             "10",

@@ -11,7 +11,7 @@ from tests.sanctum.servers import DEADLINE_S, until
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from sanctum.chat.rooms import PAGE_MESSAGES
+from sanctum.chat.log import PAGE_MESSAGES
 
 
 async def _refusal(api: Api, url: str) -> InvalidStatus:

@@ -1,4 +1,4 @@
-"""Members and rooms on their own: whatever is offered, lost or repeated, delivery is exact."""
+"""Members and audiences on their own: whatever is offered, lost or repeated, delivery is exact."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sanctum.backing.errors import DatabaseUnavailable
-from sanctum.chat.members import Member, Page, SlowReader
-from sanctum.chat.rooms import Room
+from sanctum.gateway.members import Member, Page, QueueLimits, SlowReader
+from sanctum.gateway.topics import Audience
 
 PAGE = 3
 
 
 class Log:
-    """A channel's stored messages, read in small pages."""
+    """A key's stored frames, read in small pages."""
 
     def __init__(self) -> None:
         self.last = 0
@@ -43,7 +43,8 @@ def _member(
         await asyncio.sleep(0)
         sent.append(int(frame))
 
-    member = Member(tail=tail, send=send, read_page=log.read, queue_max=queue_max)
+    limits = QueueLimits(frames=queue_max, size_bytes=10**6)
+    member = Member(tail=tail, send=send, read_page=log.read, limits=limits)
     return member, asyncio.ensure_future(member.deliver())
 
 
@@ -119,7 +120,8 @@ async def test_full_queue_is_a_slow_reader() -> None:
     async def stuck(_frame: bytes) -> None:
         await never.wait()
 
-    member = Member(tail=0, send=stuck, read_page=log.read, queue_max=2)
+    limits = QueueLimits(frames=2, size_bytes=100)
+    member = Member(tail=0, send=stuck, read_page=log.read, limits=limits)
     delivery = asyncio.ensure_future(member.deliver())
     await _settle()
     for number in (1, 2):
@@ -130,9 +132,28 @@ async def test_full_queue_is_a_slow_reader() -> None:
     delivery.cancel()
 
 
+async def test_full_queue_is_one_of_too_many_bytes_too() -> None:
+    """A large frame is taken when nothing waits, and what does not fit beside it is refused."""
+    log, never = Log(), asyncio.Event()
+
+    async def stuck(_frame: bytes) -> None:
+        await never.wait()
+
+    limits = QueueLimits(frames=100, size_bytes=10)
+    member = Member(tail=0, send=stuck, read_page=log.read, limits=limits)
+    delivery = asyncio.ensure_future(member.deliver())
+    await _settle()
+    member.offer(1, b"x" * 1000)
+    await _settle()  # the first one is on its way
+    member.offer(2, b"x" * 1000)
+    with pytest.raises(SlowReader):
+        member.offer(3, b"x")
+    delivery.cancel()
+
+
 async def test_failed_page_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A member stays behind through a database outage and catches up after it."""
-    monkeypatch.setattr("sanctum.chat.members.RETRY_AFTER_S", 0)
+    monkeypatch.setattr("sanctum.gateway.members.RETRY_AFTER_S", 0)
     log, sent = Log(), list[int]()
     log.last, log.failures = 4, 3
     _, delivery = _member(log, sent)
@@ -145,13 +166,13 @@ async def test_members_that_fall_behind_together_share_a_read() -> None:
     """Members at the same number that are woken together cost one statement."""
     loads: list[int] = []
 
-    async def load(_channel: int, after: int) -> Page:
+    async def load(_key: int, after: int) -> Page:
         loads.append(after)
         await asyncio.sleep(0)
         return Page(frames=[], last=after, full=False)
 
-    room = Room(1, load)
-    pages = await asyncio.gather(*(room.read_page(7) for _ in range(10)), room.read_page(8))
+    audience = Audience(1, load)
+    pages = await asyncio.gather(*(audience.read_page(7) for _ in range(10)), audience.read_page(8))
     assert len(pages) == 11
     assert loads == [7, 8]
 
@@ -162,17 +183,17 @@ async def test_read_that_has_begun_is_not_shared() -> None:
     finish = asyncio.Event()
     loads = 0
 
-    async def load(_channel: int, after: int) -> Page:
+    async def load(_key: int, after: int) -> Page:
         nonlocal loads
         loads += 1
         started.set()
         await finish.wait()
         return Page(frames=[], last=after, full=False)
 
-    room = Room(1, load)
-    first = asyncio.ensure_future(room.read_page(7))
+    audience = Audience(1, load)
+    first = asyncio.ensure_future(audience.read_page(7))
     await started.wait()
-    second = asyncio.ensure_future(room.read_page(7))
+    second = asyncio.ensure_future(audience.read_page(7))
     await asyncio.sleep(0)
     finish.set()
     await asyncio.gather(first, second)
@@ -183,14 +204,14 @@ async def test_failed_read_nobody_waits_for_is_silent() -> None:
     """A page that fails after its readers have gone leaves no unretrieved error behind."""
     finish = asyncio.Event()
 
-    async def load(_channel: int, _after: int) -> Page:
+    async def load(_key: int, _after: int) -> Page:
         await finish.wait()
         raise DatabaseUnavailable("gone")
 
     problems: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, what: problems.append(what))
-    room = Room(1, load)
-    reader = asyncio.ensure_future(room.read_page(1))
+    audience = Audience(1, load)
+    reader = asyncio.ensure_future(audience.read_page(1))
     await asyncio.sleep(0)
     reader.cancel()
     finish.set()
@@ -202,7 +223,7 @@ def _expelling(expelled: list[int], name: int) -> Callable[[], None]:
     return lambda: expelled.append(name)
 
 
-async def test_room_expels_only_the_slow_member() -> None:
+async def test_audience_expels_only_the_slow_member() -> None:
     """One member's full queue closes that member and delays no other."""
     log, sent = Log(), list[int]()
     expelled: list[int] = []
@@ -211,18 +232,19 @@ async def test_room_expels_only_the_slow_member() -> None:
     async def stuck(_frame: bytes) -> None:
         await never.wait()
 
-    def load(_channel: int, after: int) -> Awaitable[Page]:
+    def load(_key: int, after: int) -> Awaitable[Page]:
         return log.read(after)
 
-    room = Room(1, load)
+    audience = Audience(1, load)
     quick, delivery = _member(log, sent)
-    slow = Member(tail=0, send=stuck, read_page=log.read, queue_max=1)
+    limits = QueueLimits(frames=1, size_bytes=100)
+    slow = Member(tail=0, send=stuck, read_page=log.read, limits=limits)
     slow_delivery = asyncio.ensure_future(slow.deliver())
-    room.members = {slow: _expelling(expelled, 1), quick: _expelling(expelled, 2)}
+    audience.members = {slow: _expelling(expelled, 1), quick: _expelling(expelled, 2)}
     await _settle()
     for number in (1, 2, 3):
         log.last = number
-        room.offer(number, str(number).encode())
+        audience.offer(number, str(number).encode())
         await _settle()
     assert sent == [1, 2, 3]
     assert set(expelled) == {1}

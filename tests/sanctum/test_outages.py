@@ -15,7 +15,7 @@ from valkey.asyncio import Valkey as Client
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from sanctum.chat.fanout import TOPIC
+from sanctum.chat.domain import TOPIC
 from sanctum.settings import Settings
 
 NEVER_S = "60"  # longer than a test takes

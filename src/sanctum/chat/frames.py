@@ -1,16 +1,13 @@
-"""The frames of a chat socket."""
+"""The frames of a chat socket, besides those that every socket knows."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
-CLIENT_ID_LENGTH_MAX = 64
-BODY_BYTES_MAX = 4096
-FRAME_BYTES_MAX = 32 * 1024
+from sanctum.gateway.frames import ClientId, InvalidFrame, Ping
+from sanctum.gateway.topics import Place
 
-ClientId = Annotated[str, msgspec.Meta(min_length=1, max_length=CLIENT_ID_LENGTH_MAX)]
+BODY_BYTES_MAX = 4096
 
 
 class Send(msgspec.Struct, frozen=True, tag_field="type", tag="send"):
@@ -18,18 +15,6 @@ class Send(msgspec.Struct, frozen=True, tag_field="type", tag="send"):
 
     id: ClientId
     body: str
-
-
-class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
-    """Ask whether anybody is there; browsers cannot send a ping of the protocol."""
-
-    id: ClientId
-
-
-class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
-    """Answer a ping under its id."""
-
-    id: str
 
 
 class Welcome(msgspec.Struct, frozen=True, tag_field="type", tag="welcome"):
@@ -47,14 +32,6 @@ class Ack(msgspec.Struct, frozen=True, tag_field="type", tag="ack"):
     number: int
 
 
-class Error(msgspec.Struct, frozen=True, tag_field="type", tag="error"):
-    """Refuse a frame; ``id`` is None where the frame had no readable one."""
-
-    id: str | None
-    error: str
-    message: str
-
-
 class Message(msgspec.Struct, frozen=True, tag_field="type", tag="message"):
     """Deliver a message."""
 
@@ -65,36 +42,21 @@ class Message(msgspec.Struct, frozen=True, tag_field="type", tag="message"):
     body: str
 
 
-class Place(msgspec.Struct, frozen=True):
+class _MessagePlace(msgspec.Struct, frozen=True):
     """Read only where a message frame belongs, skipping the rest of it."""
 
     channel: int
     number: int
 
 
-class InvalidFrame(Exception):
-    """Say why a client's frame was refused."""
-
-    def __init__(self, client_id: str | None, error: str, message: str) -> None:
-        super().__init__(message)
-        self.client_id = client_id
-        self.error = error
-        self.message = message
-
-
-_encoder = msgspec.json.Encoder()
 _received_decoder = msgspec.json.Decoder(Send | Ping)
-_place_decoder = msgspec.json.Decoder(Place)
+_place_decoder = msgspec.json.Decoder(_MessagePlace)
 
 
-def encode(frame: Welcome | Ack | Error | Message | Pong) -> bytes:
-    """Encode a frame as JSON."""
-    return _encoder.encode(frame)
-
-
-def decode_place(frame: bytes) -> Place:
+def locate(frame: bytes) -> Place:
     """Read where an encoded message belongs; raises msgspec.DecodeError."""
-    return _place_decoder.decode(frame)
+    place = _place_decoder.decode(frame)
+    return Place(key=place.channel, number=place.number)
 
 
 def decode_received(text: str) -> Send | Ping:

@@ -1,1 +1,1 @@
-"""Gateway: what every request passes, whatever its domain."""
+"""Gateway: what every request passes, and every socket, whatever its domain."""

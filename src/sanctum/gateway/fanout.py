@@ -1,4 +1,4 @@
-"""Fan-out of committed messages through the cache's pub/sub."""
+"""Fan-out of committed frames through the cache's pub/sub."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from valkey.exceptions import ValkeyError
 
 from sanctum.backing.cache import Cache
 from sanctum.backing.errors import CacheUnavailable, DatabaseUnavailable
-from sanctum.chat.rooms import Rooms
-from sanctum.chat.storage import ChatStorage
-from sanctum.telemetry.metrics import Metrics
+from sanctum.gateway.topics import Topic
 
 logger = logging.getLogger(__name__)
 
-TOPIC = "sanctum:chat"
-BATCH_MESSAGES_MAX = 128
+BATCH_FRAMES_MAX = 128
 PING_INTERVAL_S = 0.25
 SILENCE_MAX_S = 0.75
 BACKOFF_FIRST_S = 0.05
@@ -27,22 +24,21 @@ BACKOFF_LAST_S = 0.4
 
 
 class Publisher:
-    """Publish committed messages from a bounded queue, so that no sender waits for the cache."""
+    """Publish committed frames from a bounded queue, so that no sender waits for the cache."""
 
-    def __init__(self, cache: Cache, rooms: Rooms, metrics: Metrics, *, queue_max: int) -> None:
+    def __init__(self, cache: Cache, topic: Topic, *, queue_max: int) -> None:
         self._cache = cache
-        self._rooms = rooms
-        self._metrics = metrics
+        self._topic = topic
         self._queue_max = queue_max
         self._queue: deque[tuple[int, bytes]] = deque()
         self._wake = asyncio.Event()
 
-    def hand_over(self, channel: int, frame: bytes) -> None:
-        """Take a committed message; one that does not fit reaches its readers by catch-up."""
+    def hand_over(self, key: int, frame: bytes) -> None:
+        """Take a committed frame; one that does not fit reaches its readers by catch-up."""
         if len(self._queue) >= self._queue_max:
-            self._leave_to_catch_up([channel])
+            self._leave_to_catch_up([key])
             return
-        self._queue.append((channel, frame))
+        self._queue.append((key, frame))
         self._wake.set()
 
     async def run(self) -> None:
@@ -54,40 +50,44 @@ class Publisher:
                 await self._publish_batch()
 
     async def _publish_batch(self) -> None:
-        count = min(len(self._queue), BATCH_MESSAGES_MAX)
+        count = min(len(self._queue), BATCH_FRAMES_MAX)
         batch = [self._queue.popleft() for _ in range(count)]
         try:
-            await self._cache.publish(TOPIC, [frame for _, frame in batch])
+            await self._cache.publish(self._topic.name, [frame for _, frame in batch])
         except CacheUnavailable:
-            self._leave_to_catch_up([channel for channel, _ in batch])
+            self._leave_to_catch_up([key for key, _ in batch])
         else:
-            self._metrics.published.inc(count)
-            if not self._rooms.subscribed:
-                self._rooms.all_fall_behind()
+            self._topic.metrics.published.inc(count)
+            if not self._topic.subscribed:
+                self._topic.all_fall_behind()
 
-    def _leave_to_catch_up(self, channels: list[int]) -> None:
-        self._metrics.unpublished.inc(len(channels))
-        for channel in set(channels):
-            self._rooms.fall_behind(channel)
+    def _leave_to_catch_up(self, keys: list[int]) -> None:
+        self._topic.metrics.unpublished.inc(len(keys))
+        for key in set(keys):
+            self._topic.fall_behind(key)
 
 
 class Subscription:
-    """Offer every published message to the rooms; find out at once when nothing comes any more.
+    """Offer every published frame to its topic; find out at once when nothing comes any more.
 
     A held connection gives no error, so the cache is pinged and a silence longer than the bound
     counts as a loss. Whatever was missed meanwhile is caught up when the subscription is back.
     """
 
-    def __init__(self, cache: Cache, rooms: Rooms) -> None:
+    def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._rooms = rooms
+        self._topics: dict[bytes, Topic] = {}
         self._backoff_s = BACKOFF_FIRST_S
         self._was_live = False
 
     @property
     def live(self) -> bool:
-        """Tell whether published messages reach this process."""
-        return self._rooms.subscribed
+        """Tell whether published frames reach this process."""
+        return all(topic.subscribed for topic in self._topics.values())
+
+    def add(self, topic: Topic) -> None:
+        """Add a topic, before the subscription runs."""
+        self._topics[topic.name.encode()] = topic
 
     async def run(self) -> None:
         """Stay subscribed until cancelled."""
@@ -104,12 +104,14 @@ class Subscription:
         try:
             async with asyncio.timeout(SILENCE_MAX_S):
                 await connection.connect()  # type: ignore[no-untyped-call]
-                await connection.send_command("SUBSCRIBE", TOPIC)
-                await connection.read_response()
+                await connection.send_command("SUBSCRIBE", *self._topics)
+                for _ in self._topics:
+                    await connection.read_response()
             self._gain()
             await self._listen(connection)
         finally:
-            self._rooms.subscribed = False
+            for topic in self._topics.values():
+                topic.subscribed = False
             await connection.disconnect(nowait=True)
 
     async def _listen(self, connection: Connection) -> None:
@@ -127,18 +129,20 @@ class Subscription:
 
     def _take(self, reply: object) -> None:
         match reply:
-            case [b"message", _, bytes(frame)]:
+            case [b"message", bytes(name), bytes(frame)] if name in self._topics:
                 try:
-                    self._rooms.offer(frame)
+                    self._topics[name].offer(frame)
                 except msgspec.DecodeError as error:
                     logger.warning("foreign message", extra={"fields": {"reason": str(error)}})
             case _:
                 pass
 
     def _gain(self) -> None:
-        self._rooms.subscribed = self._was_live = True
+        self._was_live = True
         self._backoff_s = BACKOFF_FIRST_S
-        self._rooms.all_fall_behind()
+        for topic in self._topics.values():
+            topic.subscribed = True
+            topic.all_fall_behind()
         logger.info("subscription is live")
 
     def _lose(self, error: BaseException) -> None:
@@ -149,31 +153,34 @@ class Subscription:
         self._was_live = False
         logger.info("subscription is lost", extra={"fields": {"reason": reason}})
         self._cache.lose("subscribe", error)
-        self._rooms.all_fall_behind()
+        for topic in self._topics.values():
+            topic.all_fall_behind()
 
 
 class Sweep:
     """Look now and then for members that miss something nobody told them of."""
 
-    def __init__(self, storage: ChatStorage, rooms: Rooms, *, interval_s: float) -> None:
-        self._storage = storage
-        self._rooms = rooms
+    def __init__(self, *, interval_s: float) -> None:
         self._interval_s = interval_s
+        self._topics: list[Topic] = []
+
+    def add(self, topic: Topic) -> None:
+        """Add a topic."""
+        self._topics.append(topic)
 
     async def run(self) -> None:
         """Sweep until cancelled."""
         while True:
             await asyncio.sleep(self._interval_s)
-            try:
-                await self._sweep()
-            except DatabaseUnavailable as error:
-                logger.info("sweep skipped", extra={"fields": {"reason": str(error)}})
+            for topic in self._topics:
+                try:
+                    await self._sweep(topic)
+                except DatabaseUnavailable as error:
+                    logger.info("sweep skipped", extra={"fields": {"reason": str(error)}})
 
-    async def _sweep(self) -> None:
-        rooms = {room.channel: room for room in self._rooms}
-        if not rooms:
+    async def _sweep(self, topic: Topic) -> None:
+        audiences = {audience.key: audience for audience in topic}
+        if not audiences:
             return
-        for channel, last in (await self._storage.last_numbers(rooms)).items():
-            for member in rooms[channel].members:
-                if member.tail < last:
-                    member.fall_behind()
+        for key, last in (await topic.log.last_numbers(audiences)).items():
+            audiences[key].catch_up_to(last)

@@ -1,61 +1,69 @@
-"""Sessions: one open chat socket from its welcome to its close."""
+"""Sessions: one open socket from its welcome to its close, whatever its topic."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.websockets import WebSocket
 from uvicorn.protocols.utils import ClientDisconnected
 
-from sanctum.backing.errors import DatabaseUnavailable
-from sanctum.chat.fanout import Publisher
-from sanctum.chat.frames import (
-    Ack,
-    Error,
-    InvalidFrame,
-    Message,
-    Ping,
-    Pong,
-    Send,
-    Welcome,
-    decode_received,
-    encode,
-)
-from sanctum.chat.members import Member, SlowReader
-from sanctum.chat.rooms import Rooms
-from sanctum.chat.storage import ChatStorage
-from sanctum.chat.tickets import Admission
 from sanctum.defects import Defects
-from sanctum.gateway.sockets import GOING_AWAY, TRY_AGAIN_LATER, BoundedSocket, socket_of
+from sanctum.gateway.frames import Error, InvalidFrame, encode
+from sanctum.gateway.identity import Identity
+from sanctum.gateway.members import Member, QueueLimits, SlowReader
+from sanctum.gateway.sockets import GOING_AWAY, BoundedSocket, socket_of
+from sanctum.gateway.tickets import Admission
+from sanctum.gateway.topics import Topic
 from sanctum.telemetry.metrics import Metrics
 
-ABNORMAL_CLOSURE = 1006
+
+class Host(Protocol):
+    """Decide for a topic who may follow which key, and talk to those who do."""
+
+    async def key_for(self, identity: Identity, asked: int | None) -> int:
+        """Give the key that a user may follow.
+
+        Args:
+            identity: the user.
+            asked: the key asked for, None where none was named.
+
+        Raises:
+            Refusal: 403 when the user must not follow it, 422 when there is no such key.
+            Unavailable: when that cannot be looked up.
+        """
+        ...
+
+    def welcome(self, admission: Admission, last: int) -> bytes:
+        """Encode the first frame of a socket; `last` is its key's last number."""
+        ...
+
+    async def reply(self, admission: Admission, text: str) -> bytes:
+        """Answer what a client sent; raises InvalidFrame."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """Hold a topic with its host: what a ticket of that topic lets a client follow."""
+
+    topic: Topic
+    host: Host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionLimits:
-    """Bound what one socket may hold."""
+    """Bound what one socket may hold, and how long a frame may take to leave."""
 
-    queue_max: int
+    queue: QueueLimits
     send_timeout_s: float
 
 
 class Sessions:
-    """Serve chat sockets and close them all when the process goes."""
+    """Serve sockets and close them all when the process goes."""
 
-    def __init__(
-        self,
-        storage: ChatStorage,
-        rooms: Rooms,
-        publisher: Publisher,
-        limits: SessionLimits,
-        defects: Defects,
-        metrics: Metrics,
-    ) -> None:
-        self._storage = storage
-        self._rooms = rooms
-        self._publisher = publisher
+    def __init__(self, limits: SessionLimits, defects: Defects, metrics: Metrics) -> None:
         self._limits = limits
         self._defects = defects
         self._metrics = metrics
@@ -67,14 +75,20 @@ class Sessions:
             socket.expel(GOING_AWAY, "the service is going away")
 
     async def serve(
-        self, websocket: WebSocket, admission: Admission, last: int, after: int | None
+        self,
+        websocket: WebSocket,
+        offer: Offer,
+        admission: Admission,
+        last: int,
+        after: int | None,
     ) -> None:
         """Accept a socket and serve it until it closes.
 
         Args:
             websocket: the socket, not yet accepted.
+            offer: the topic it follows.
             admission: what its ticket proved.
-            last: the channel's last number, read before accepting.
+            last: the key's last number, read before accepting.
             after: the number after which delivery begins, None for ``last``.
         """
         await websocket.accept()
@@ -82,107 +96,102 @@ class Sessions:
         self._sockets.add(socket)
         self._metrics.ws_connects.inc()
         self._metrics.ws_active.inc()
-        code = ABNORMAL_CLOSURE
+        session = _Session(websocket, socket, offer, admission, self._limits, self._metrics)
         try:
-            welcome = Welcome(channel=admission.channel, user=admission.user_id, last=last)
-            await self._answer(socket, welcome)
-            tail = last if after is None else min(after, last)
-            code = await self._converse(websocket, socket, admission, tail)
+            await session.run(last, self._first_tail(last, after))
         finally:
             self._sockets.discard(socket)
             self._metrics.ws_active.dec()
-            self._metrics.ws_closes.labels(str(code)).inc()
+            self._metrics.count_close(socket.close_code)
             if socket.heartbeat_expired:
                 self._metrics.ws_heartbeat_terminates.inc()
+            if socket.overloaded:
+                self._metrics.ws_overloads.inc()
 
-    async def _converse(
-        self, websocket: WebSocket, socket: BoundedSocket, admission: Admission, tail: int
-    ) -> int:
-        room = self._rooms.room(admission.channel)
+    def _first_tail(self, last: int, after: int | None) -> int:
+        if after is None:
+            return last
+        return min(after + self._defects.numbers_skipped_on_resume(), last)
+
+
+class _Session:
+    """Talk to one client and deliver to it."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        socket: BoundedSocket,
+        offer: Offer,
+        admission: Admission,
+        limits: SessionLimits,
+        metrics: Metrics,
+    ) -> None:
+        self._websocket = websocket
+        self._socket = socket
+        self._topic = offer.topic
+        self._host = offer.host
+        self._admission = admission
+        self._limits = limits
+        self._metrics = metrics
+
+    async def run(self, last: int, tail: int) -> None:
+        await self._answer(self._host.welcome(self._admission, last))
+        audience = self._topic.audience(self._admission.key)
         member = Member(
             tail=tail,
-            send=lambda frame: self._send_message(socket, frame),
-            read_page=room.read_page,
-            queue_max=self._limits.queue_max,
+            send=self._send_stored,
+            read_page=audience.read_page,
+            limits=self._limits.queue,
         )
-        self._rooms.join(room, member, lambda: self._expel_slow(socket))
+        self._topic.join(audience, member, self._expel_slow)
         try:
             async with asyncio.TaskGroup() as tasks:
-                delivery = tasks.create_task(self._deliver(member, socket))
-                code = await self._listen(websocket, socket, admission)
+                delivery = tasks.create_task(self._deliver(member))
+                await self._listen()
                 delivery.cancel()
         finally:
-            self._rooms.leave(room, member)
-        return code
+            self._topic.leave(audience, member)
 
-    async def _deliver(self, member: Member, socket: BoundedSocket) -> None:
+    async def _deliver(self, member: Member) -> None:
         try:
             await member.deliver()
         except ClientDisconnected:
-            return  # the listener is told as well, with the close code
+            return  # the listener is told as well
         except SlowReader:
-            self._expel_slow(socket)
+            self._expel_slow()
 
-    async def _listen(
-        self, websocket: WebSocket, socket: BoundedSocket, admission: Admission
-    ) -> int:
+    async def _listen(self) -> None:
         while True:
-            event = await websocket.receive()
+            event = await self._websocket.receive()
             if event["type"] == "websocket.disconnect":
-                return int(event.get("code") or ABNORMAL_CLOSURE)
+                return
             try:
-                frame = decode_received(event.get("text") or "")
+                answer = await self._host.reply(self._admission, event.get("text") or "")
             except InvalidFrame as error:
                 self._metrics.payload_rejects.labels(error.error).inc()
-                refusal = Error(id=error.client_id, error=error.error, message=str(error))
-                await self._answer(socket, refusal)
-            else:
-                await self._answer(socket, await self._reply(admission, frame))
+                refusal = Error(id=error.client_id, error=error.error, message=error.message)
+                answer = encode(refusal)
+            await self._answer(answer)
 
-    async def _reply(self, admission: Admission, frame: Send | Ping) -> Ack | Error | Pong:
-        if isinstance(frame, Ping):
-            return Pong(id=frame.id)
-        return await self._accept(admission, frame)
-
-    async def _accept(self, admission: Admission, send: Send) -> Ack | Error:
-        channel, user_id = admission.channel, admission.user_id
-        try:
-            appended = await self._storage.append(channel, user_id, send.id, send.body)
-        except DatabaseUnavailable:
-            return Error(
-                id=send.id,
-                error="database_unavailable",
-                message="the database does not answer; the message may or may not be stored",
-            )
-        self._metrics.messages.inc()
-        self._metrics.message_size.observe(len(send.body.encode()))
-        if not self._defects.hides(appended.ordinal):
-            message = Message(
-                channel=channel, number=appended.number, id=send.id, from_=user_id, body=send.body
-            )
-            self._publisher.hand_over(channel, encode(message))
-        return Ack(id=send.id, number=appended.number)
-
-    async def _answer(self, socket: BoundedSocket, frame: Welcome | Ack | Error | Pong) -> None:
+    async def _answer(self, frame: bytes) -> None:
         """Send a frame; when the socket is gone, the listener is told by its next event."""
         try:
-            await self._send(socket, encode(frame))
+            await self._send(frame)
         except ClientDisconnected:
             return
         except SlowReader:
-            self._expel_slow(socket)
+            self._expel_slow()
 
-    async def _send_message(self, socket: BoundedSocket, frame: bytes) -> None:
-        await self._send(socket, frame)
-        self._metrics.delivered.inc()
+    async def _send_stored(self, frame: bytes) -> None:
+        await self._send(frame)
+        self._topic.metrics.delivered.inc()
 
-    async def _send(self, socket: BoundedSocket, frame: bytes) -> None:
+    async def _send(self, frame: bytes) -> None:
         try:
-            await socket.send_text(frame, self._limits.send_timeout_s)
+            await self._socket.send_text(frame, self._limits.send_timeout_s)
         except TimeoutError:
             raise SlowReader from None
         self._metrics.ws_frames_sent.inc()
 
-    def _expel_slow(self, socket: BoundedSocket) -> None:
-        if socket.expel(TRY_AGAIN_LATER, "too slow: frames wait unread"):
-            self._metrics.ws_overloads.inc()
+    def _expel_slow(self) -> None:
+        self._socket.expel_overloaded("too slow: frames wait unread")

@@ -1,32 +1,75 @@
-"""Rooms: the members of each channel that this process serves."""
+"""Topics: frames that are numbered by key and stored before they are published.
+
+A key is what numbers count for: a channel of the chat, a user's inbox. A frame is committed under
+its key's next number, then published to all processes, each of which offers it to the members it
+serves. Publishing is only the fast path: numbers have no gaps, so a member that is offered any
+number but the next one knows that it missed something and reads it from the log. The same catch-up
+serves a resumed socket, a lost subscription, a frame that could not be published, and the sweep: a
+member is either in step, or behind and reading pages until it is in step again.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
-from sanctum.chat.frames import Message, decode_place, encode
-from sanctum.chat.members import Member, Page, SlowReader
-from sanctum.chat.storage import ChatStorage
-from sanctum.defects import Defects
-from sanctum.telemetry.metrics import Metrics
+from prometheus_client import Counter
 
-PAGE_MESSAGES = 100
+from sanctum.gateway.members import Member, Page, SlowReader
 
 
-class Room:
-    """Serve the members of one channel."""
+class Log(Protocol):
+    """Read what a topic has stored; every method raises DatabaseUnavailable."""
 
-    def __init__(self, channel: int, load: Callable[[int, int], Awaitable[Page]]) -> None:
-        self.channel = channel
+    async def after(self, key: int, number: int) -> Page:
+        """Read the frames of a key with a larger number, a page of bounded size in order."""
+        ...
+
+    async def last_numbers(self, keys: Collection[int]) -> Mapping[int, int]:
+        """Give the last number of each key; one that is absent has none yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Say where a published frame belongs."""
+
+    key: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicMetrics:
+    """Count what happens to the frames of a topic.
+
+    Attributes:
+        published: frames published to all processes.
+        unpublished: frames left to catch-up because they could not be published.
+        delivered: frames sent to a member.
+        pages: pages read from the log.
+    """
+
+    published: Counter
+    unpublished: Counter
+    delivered: Counter
+    pages: Counter
+
+
+class Audience:
+    """Serve the members of one key."""
+
+    def __init__(self, key: int, load: Callable[[int, int], Awaitable[Page]]) -> None:
+        self.key = key
         self.members: dict[Member, Callable[[], None]] = {}
         self._load = load
         self._unread: dict[int, asyncio.Task[Page]] = {}
 
     async def read_page(self, after: int) -> Page:
-        """Read the messages after a number; members that ask at the same moment share the read.
+        """Read the frames after a number; members that ask at the same moment share the read.
 
-        A read is shared only until its statement is sent, so that it sees every message that was
+        A read is shared only until its statement is sent, so that it sees every frame that was
         committed before anyone asked.
         """
         page = self._unread.get(after)
@@ -38,96 +81,114 @@ class Room:
 
     async def _read(self, after: int) -> Page:
         del self._unread[after]
-        return await self._load(self.channel, after)
+        return await self._load(self.key, after)
 
     def offer(self, number: int, frame: bytes) -> None:
-        """Offer a live message to every member; one that is too slow is expelled."""
+        """Offer a live frame to every member; one that is too slow is expelled."""
         for member, expel in list(self.members.items()):
             try:
                 member.offer(number, frame)
             except SlowReader:
                 expel()
 
+    def pass_over_one(self, number: int) -> None:
+        """Let the first member miss a live frame; only a planted defect asks for that."""
+        next(iter(self.members)).pass_over(number)
+
     def fall_behind(self) -> None:
         """Make every member read what it may have missed."""
         for member in self.members:
             member.fall_behind()
 
+    def catch_up_to(self, last: int) -> None:
+        """Make every member read that has not reached a number which is stored."""
+        for member in self.members:
+            if member.tail < last:
+                member.fall_behind()
 
-class Rooms:
-    """Find the room of a channel and load its messages.
+
+class Topic:
+    """Find the audience of a key and load its frames.
 
     Attributes:
-        subscribed: whether published messages reach this process at present.
+        name: the topic of the cache's pub/sub.
+        log: what is stored.
+        metrics: what is counted.
+        subscribed: whether published frames reach this process at present.
     """
 
-    def __init__(self, storage: ChatStorage, defects: Defects, metrics: Metrics) -> None:
-        self._storage = storage
-        self._defects = defects
-        self._metrics = metrics
-        self._rooms: dict[int, Room] = {}
+    def __init__(
+        self,
+        name: str,
+        log: Log,
+        locate: Callable[[bytes], Place],
+        metrics: TopicMetrics,
+        *,
+        passes_one_over: Callable[[bytes], bool] = lambda _frame: False,
+    ) -> None:
+        """Make a topic without members.
+
+        Args:
+            name: the topic of the cache's pub/sub.
+            log: reads what is stored.
+            locate: tells where a published frame belongs; raises msgspec.DecodeError.
+            metrics: what to count.
+            passes_one_over: tells whether one member of a frame's key misses it, which only a
+                planted defect wants.
+        """
+        self.name = name
+        self.log = log
+        self.metrics = metrics
         self.subscribed = False
+        self._locate = locate
+        self._passes_one_over = passes_one_over
+        self._audiences: dict[int, Audience] = {}
 
-    def __iter__(self) -> Iterator[Room]:
-        return iter(list(self._rooms.values()))
+    def __iter__(self) -> Iterator[Audience]:
+        return iter(list(self._audiences.values()))
 
-    def room(self, channel: int) -> Room:
-        """Return the room of a channel, made on first use."""
-        room = self._rooms.get(channel)
-        if room is None:
-            room = self._rooms[channel] = Room(channel, self._load_page)
-        return room
+    def audience(self, key: int) -> Audience:
+        """Return the audience of a key, made on first use."""
+        audience = self._audiences.get(key)
+        if audience is None:
+            audience = self._audiences[key] = Audience(key, self._load_page)
+        return audience
 
-    def join(self, room: Room, member: Member, expel: Callable[[], None]) -> None:
+    def join(self, audience: Audience, member: Member, expel: Callable[[], None]) -> None:
         """Let a member take part; ``expel`` closes its socket when it is too slow."""
-        self._rooms[room.channel] = room
-        room.members[member] = expel
+        self._audiences[audience.key] = audience
+        audience.members[member] = expel
 
-    def leave(self, room: Room, member: Member) -> None:
-        """Let a member go; an empty room is forgotten."""
-        room.members.pop(member, None)
-        if not room.members:
-            self._rooms.pop(room.channel, None)
+    def leave(self, audience: Audience, member: Member) -> None:
+        """Let a member go; an empty audience is forgotten."""
+        audience.members.pop(member, None)
+        if not audience.members:
+            self._audiences.pop(audience.key, None)
 
     def offer(self, frame: bytes) -> None:
-        """Offer an encoded live message to the members of its channel; raises DecodeError."""
-        place = decode_place(frame)
-        room = self._rooms.get(place.channel)
-        if room is not None:
-            room.offer(place.number, frame)
+        """Offer a published frame to the members of its key; raises msgspec.DecodeError."""
+        place = self._locate(frame)
+        audience = self._audiences.get(place.key)
+        if audience is None:
+            return
+        if self._passes_one_over(frame):
+            audience.pass_over_one(place.number)
+        audience.offer(place.number, frame)
 
-    def fall_behind(self, channel: int) -> None:
-        """Make a channel's members read what they may have missed."""
-        room = self._rooms.get(channel)
-        if room is not None:
-            room.fall_behind()
+    def fall_behind(self, key: int) -> None:
+        """Make a key's members read what they may have missed."""
+        audience = self._audiences.get(key)
+        if audience is not None:
+            audience.fall_behind()
 
     def all_fall_behind(self) -> None:
-        """Make every member of every channel read what it may have missed."""
-        for room in self._rooms.values():
-            room.fall_behind()
+        """Make every member of every key read what it may have missed."""
+        for audience in self._audiences.values():
+            audience.fall_behind()
 
-    async def _load_page(self, channel: int, after: int) -> Page:
-        self._metrics.catch_ups.inc()
-        stored = await self._storage.after(channel, after, PAGE_MESSAGES)
-        frames = [
-            (
-                message.number,
-                encode(
-                    Message(
-                        channel=channel,
-                        number=message.number,
-                        id=message.client_id,
-                        from_=message.author_id,
-                        body=message.body,
-                    )
-                ),
-            )
-            for message in stored
-            if not self._defects.hides(message.ordinal)
-        ]
-        last = stored[-1].number if stored else after
-        return Page(frames=frames, last=last, full=len(stored) == PAGE_MESSAGES)
+    async def _load_page(self, key: int, after: int) -> Page:
+        self.metrics.pages.inc()
+        return await self.log.after(key, after)
 
 
 def _retrieve(page: asyncio.Task[Page]) -> None:

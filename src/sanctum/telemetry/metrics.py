@@ -24,6 +24,7 @@ _SIZE_BYTES = (16, 64, 256, 512, 1024, 2048, 4096, 16_384, 65_536)
 ROUTE_SERIES_MAX = 200
 # What never happened reads 0, not nothing: an alert on an absent series never fires.
 LIMITS = ("concurrency", "key")
+CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013)
 AUTH_FAILURES = ("credentials", "missing_token", "invalid_token", "invalid_key")
 
 
@@ -103,9 +104,9 @@ class Metrics:
         registry = self.registry
         self.ws_active = Gauge("ws_active_connections", "Open WebSockets", registry=registry)
         self.ws_connects = Counter("ws_connect_total", "WebSockets accepted", registry=registry)
-        self.ws_closes = Counter(
-            "ws_close_total", "WebSockets closed", ("code",), registry=registry
-        )
+        closes = Counter("ws_close_total", "WebSockets closed", ("code",), registry=registry)
+        self._closes = {code: closes.labels(str(code)) for code in CLOSE_CODES}
+        self._other_closes = closes.labels("other")  # clients may make up thousands of codes
         self.ws_overloads = Counter(
             "ws_overload_total", "WebSockets closed as too slow", registry=registry
         )
@@ -171,6 +172,10 @@ class Metrics:
         if not success:
             self._logins_failed += 1
             self.auth_failures.labels("credentials").inc()
+
+    def count_close(self, code: int) -> None:
+        """Count a WebSocket that was closed."""
+        self._closes.get(code, self._other_closes).inc()
 
     def gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Expose a value that is read when scraped."""
