@@ -27,6 +27,7 @@ from sanctum.gateway.rates import RateLimit
 from sanctum.notifications import domain as notifications
 from sanctum.operations import routes as operations_routes
 from sanctum.operations.health import Dependency, Health
+from sanctum.pipeline import domain as pipeline
 from sanctum.settings import Settings
 from sanctum.social import domain as social
 from sanctum.telemetry.logs import Logs
@@ -35,24 +36,19 @@ from sanctum.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 CANCEL_AGAIN_S = 0.1
+API = "api"
 
 
 class Service:
     """Own the parts of one process and run those that work in the background."""
 
-    def __init__(self, settings: Settings, logs: Logs) -> None:
+    def __init__(self, settings: Settings, logs: Logs, role: str = API) -> None:
         self.metrics = Metrics()
         self.failed = False
         tokens = Tokens(secret=settings.jwt_secret, ttl_s=settings.token_ttl_s)
         self._shared = shared = self._share(settings, tokens)
-        self._domains: tuple[Domain, ...] = (
-            auth.build(shared, tokens),
-            social.build(shared),
-            notifications.build(shared),
-            chat.build(shared),
-            _sockets(shared.hub),
-        )
-        self.health = Health(self._dependencies(), interval_s=settings.health_interval_s)
+        self._domains = _build_api(shared, tokens) if role == API else _build_worker(shared, role)
+        self.health = Health(self._dependencies(role), interval_s=settings.health_interval_s)
         self._expose_logs(logs)
         self.routers = [router for domain in self._domains for router in domain.routers]
         self.routers.append(operations_routes.build_router(self.health, self.metrics))
@@ -87,8 +83,9 @@ class Service:
             metrics=self.metrics,
         )
 
-    def _dependencies(self) -> list[Dependency]:
+    def _dependencies(self, role: str) -> list[Dependency]:
         database, cache, hub = self._shared.database, self._shared.cache, self._shared.hub
+        # Only the api has a subscription that can be lost.
         return [
             Dependency(
                 name="database",
@@ -99,7 +96,7 @@ class Service:
             Dependency(
                 name="cache",
                 probe=cache.probe,
-                healthy=lambda: cache.healthy and hub.live,
+                healthy=lambda: cache.healthy and (hub.live or role != API),
                 essential=False,
             ),
         ]
@@ -179,3 +176,20 @@ async def _stop(tasks: Iterable[asyncio.Task[None]]) -> None:
         for task in running:
             task.cancel()
         _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
+
+
+def _build_api(shared: Shared, tokens: Tokens) -> tuple[Domain, ...]:
+    """Build what answers requests."""
+    return (
+        auth.build(shared, tokens),
+        social.build(shared),
+        notifications.build(shared),
+        chat.build(shared),
+        _sockets(shared.hub),
+    )
+
+
+def _build_worker(shared: Shared, role: str) -> tuple[Domain, ...]:
+    """Build what works on stored messages, and answers operators only."""
+    build = {"dispatcher": pipeline.build_dispatcher, "consumer": pipeline.build_consumer}[role]
+    return (build(shared),)

@@ -20,6 +20,7 @@ from sanctum.settings import (
     unknown_variables,
 )
 
+ROLES = ("api", "dispatcher", "consumer")
 EXIT_BAD_INPUT = 64
 EXIT_ENVIRONMENT = 69
 EXIT_OUR_FAULT = 70
@@ -82,10 +83,16 @@ def api_key(user: str, days: int) -> None:
 
 
 @cli.command()
+@click.argument("role", type=click.Choice(ROLES), default=ROLES[0])
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True)
-def serve(host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; ready once database and cache are there."""
+def serve(role: str, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; ready once database and cache are there.
+
+    ROLE is what the process does: answer requests (api, the default), relay stored messages to the
+    stream (dispatcher), or deliver them from there (consumer). The latter two answer health and
+    metrics only.
+    """
     settings = _settings()
     from sanctum.app import Service
     from sanctum.server import build_server, listen
@@ -96,10 +103,10 @@ def serve(host: str, port: int) -> None:
     except OSError as error:
         _fail(EXIT_ENVIRONMENT, f"serve: cannot listen on {host}:{port}: {error.strerror}")
     with Logs(settings.log_level) as logs:
-        service = Service(settings, logs)
+        service = Service(settings, logs, role)
         for name in unknown_variables(os.environ):
             logger.warning("unknown setting", extra={"fields": {"name": name}})
-        logger.info("listening", extra={"fields": {"host": host, "port": port}})
+        logger.info("listening", extra={"fields": {"role": role, "host": host, "port": port}})
         build_server(service, settings).run(sockets=[listener])
     if service.failed:
         sys.exit(EXIT_OUR_FAULT)

@@ -20,6 +20,9 @@ SKIP_EVERY_POST = 5
 PASS_OVER_EVERY_NOTIFICATION = 10
 SKIP_EVERY_RESUME = 3
 NEVER_REACHED = 2**40
+HOLD_ACKNOWLEDGED_S = 0.5
+HOLD_BACK_EVERY = 20
+HOLD_BACK_S = 1.0
 
 Bound = TypeVar("Bound", int, float)
 
@@ -86,6 +89,45 @@ class Defect(Enum):
         "heartbeat_missing",
         "a client that is gone is noticed: no socket is ever pinged, so it stays open",
     )
+    ACKNOWLEDGE_FIRST = (
+        "acknowledge_first",
+        (
+            "a consumer that is killed loses nothing: it acknowledges messages half a second before"
+            " it delivers them, so that those are lost which it holds when it dies"
+        ),
+    )
+    REPEAT_RECLAIMED = (
+        "repeat_reclaimed",
+        (
+            "a message is delivered once: what was taken over from a dead consumer is in each inbox"
+            " twice"
+        ),
+    )
+    SKIP_WAITING = (
+        "skip_waiting",
+        (
+            "what is acknowledged is relayed, however long it waited: a dispatcher throws away what"
+            " waits for it when it starts"
+        ),
+    )
+    DROP_DEAD_LETTERS = (
+        "drop_dead_letters",
+        (
+            "a dead letter is delivered once the cache is back: it is thrown away instead of being"
+            " replayed"
+        ),
+    )
+    SWAP_MESSAGES = (
+        "swap_messages",
+        (
+            "the messages of a conversation arrive in its order: every 20th message is relayed a"
+            " second late, and those after it do not wait for it"
+        ),
+    )
+    DEAD_LETTERS_UNCOUNTED = (
+        "dead_letters_uncounted",
+        "operators see dead letters: messaging_outbox_dead_total never rises",
+    )
     SLOW_FEED = ("slow_feed", "the feed is fast: every read of it takes 300 ms longer")
 
 
@@ -120,6 +162,39 @@ class Defects:
     def readers_skipped(self) -> int:
         """Give how many readers are not told of the post that is being stored."""
         return int(self._strikes(Defect.SKIP_READER, every=SKIP_EVERY_POST))
+
+    def acknowledges_first(self) -> bool:
+        """Tell whether a consumer acknowledges before it delivers."""
+        return Defect.ACKNOWLEDGE_FIRST in self._planted
+
+    async def hold_what_was_acknowledged(self) -> None:
+        """Delay the delivery of what is acknowledged, long enough to die in between."""
+        await asyncio.sleep(HOLD_ACKNOWLEDGED_S)
+
+    def repeats_reclaimed(self) -> bool:
+        """Tell whether what was taken over from a dead consumer is delivered once more."""
+        return Defect.REPEAT_RECLAIMED in self._planted
+
+    def skips_what_waited(self) -> bool:
+        """Tell whether a dispatcher throws away what waits for it at its start."""
+        return Defect.SKIP_WAITING in self._planted
+
+    def drops_dead_letters(self) -> bool:
+        """Tell whether dead letters are thrown away instead of being replayed."""
+        return Defect.DROP_DEAD_LETTERS in self._planted
+
+    def forgets_to_count_dead_letters(self) -> bool:
+        """Tell whether dead letters do not show in the metric."""
+        return Defect.DEAD_LETTERS_UNCOUNTED in self._planted
+
+    def holds_back(self, row: int, age_s: float) -> bool:
+        """Tell whether a row of the outbox is not relayed yet, though newer ones are."""
+        chosen = row % HOLD_BACK_EVERY == 0 and age_s < HOLD_BACK_S
+        return chosen and Defect.SWAP_MESSAGES in self._planted
+
+    def forgets_order(self) -> bool:
+        """Tell whether a message does not wait for the earlier ones of its conversation."""
+        return Defect.SWAP_MESSAGES in self._planted
 
     async def hold_feed(self) -> None:
         """Delay a read of the feed where that defect is on."""

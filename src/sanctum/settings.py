@@ -161,6 +161,49 @@ class Settings:
             "2", "seconds between two sweeps for undelivered messages", read.seconds(0.1, 60)
         )
     )
+    dispatch_interval_s: float = field(
+        metadata=_about(
+            "0.02", "seconds the dispatcher waits when the outbox is empty", read.seconds(0.001, 10)
+        )
+    )
+    dispatch_retry_s: float = field(
+        metadata=_about(
+            "0.25", "seconds the dispatcher waits after a vain attempt", read.seconds(0.01, 60)
+        )
+    )
+    dispatch_attempts_max: int = field(
+        metadata=_about(
+            "4", "vain attempts before a message is set aside as a dead letter", read.whole(1, 1000)
+        )
+    )
+    dispatch_vanished_after_s: float = field(
+        metadata=_about(
+            "3",
+            "seconds after which an undelivered message is looked for in the stream",
+            read.seconds(0.1, 600),
+        )
+    )
+    stream_entries_max: int = field(
+        metadata=_about(
+            "100000",
+            "undelivered messages in the stream at most; more wait in the outbox",
+            read.whole(100, 10_000_000),
+        )
+    )
+    reclaim_interval_s: float = field(
+        metadata=_about(
+            "1",
+            "seconds between two looks for messages left by dead consumers",
+            read.seconds(0.1, 60),
+        )
+    )
+    reclaim_idle_s: float = field(
+        metadata=_about(
+            "3",
+            "seconds without work on a message after which its consumer counts as dead",
+            read.seconds(0.5, 600),
+        )
+    )
     health_interval_s: float = field(
         metadata=_about(
             "0.25", "seconds between two checks of a dependency", read.seconds(0.05, 0.5)

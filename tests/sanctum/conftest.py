@@ -87,7 +87,7 @@ async def serve(postgres: Postgres, database: str, valkey: Valkey) -> AsyncItera
     """Start Sanctums on the test's database and cache, each on a loop of its own."""
     stops: list[Callable[[], Awaitable[None]]] = []
 
-    async def start(*, ready: bool = True, **overrides: str) -> Api:
+    async def start(*, ready: bool = True, role: str = "api", **overrides: str) -> Api:
         environ = {
             "SANCTUM_ENV": "test",
             "SANCTUM_DATABASE_URL": postgres.url(database, ROLE, ROLE_PASSWORD),
@@ -97,7 +97,7 @@ async def serve(postgres: Postgres, database: str, valkey: Valkey) -> AsyncItera
         }
         settings = read_settings(environ)
         port = free_port()
-        server = build_server(Service(settings, Logs("error")), settings)
+        server = build_server(Service(settings, Logs("error"), role), settings)
         thread = threading.Thread(target=server.run, args=([listen(LOOPBACK, port)],), daemon=True)
         thread.start()
 

@@ -79,6 +79,18 @@ class Cache:
             pipeline.publish(topic, payload)
         await self._run("publish", pipeline.execute)
 
+    async def use(self, operation: str, call: Callable[[Valkey], Awaitable[T]]) -> T:
+        """Do what no other method does, within the deadline of any operation.
+
+        Args:
+            operation: its name in the metrics.
+            call: what is done with the client; what it raises of its own passes through.
+
+        Raises:
+            CacheUnavailable: when the cache did not answer, or not in time.
+        """
+        return await self._run(operation, lambda: call(self._client))
+
     async def probe(self) -> None:
         """Do what tickets need, whatever the breaker says; success closes the breaker.
 

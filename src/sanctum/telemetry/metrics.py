@@ -138,7 +138,9 @@ class Metrics:
             registry=registry,
         )
         self.delivered = Counter(
-            "messaging_consumer_delivered_total", "Messages sent to a member", registry=registry
+            "messaging_consumer_delivered_total",
+            "Messages delivered to a member or to all inboxes",
+            registry=registry,
         )
         self.catch_ups = Counter(
             "messaging_catch_up_total", "Pages read from the database", registry=registry

@@ -1,8 +1,9 @@
 """Make the tables of conversations, their outbox and the inboxes.
 
 A message is stored with its outbox row in one transaction; the dispatcher moves outbox rows to the
-stream; the consumer turns stream entries into rows of each participant's inbox. A message that is
-in no inbox was not delivered, whoever could read it from its conversation.
+stream; the consumer turns stream entries into rows of each participant's inbox, and takes the
+outbox row away in the same transaction. A message that is in no inbox was not delivered, whoever
+could read it from its conversation.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ _UP = (
         UNIQUE (author_id, client_id)
     )
     """,
-    # The payload travels with the row: the dispatcher needs no right to read conversations.
+    # The payload travels with the row: the dispatcher needs no right to read conversations. A row
+    # stays until its message is delivered; `entry` is where in the stream it was last relayed to.
     """
     CREATE TABLE outbox (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -71,9 +73,13 @@ _UP = (
         client_id text NOT NULL,
         payload bytea NOT NULL,
         created_at timestamptz NOT NULL DEFAULT now(),
-        attempts integer NOT NULL DEFAULT 0
+        attempts integer NOT NULL DEFAULT 0,
+        dispatched_at timestamptz,
+        entry text,
+        UNIQUE (conversation_id, number)
     )
     """,
+    "CREATE INDEX outbox_waiting ON outbox (id) WHERE dispatched_at IS NULL",
     """
     CREATE TABLE outbox_dead (
         id bigint PRIMARY KEY,
@@ -85,7 +91,8 @@ _UP = (
         created_at timestamptz NOT NULL,
         sink text NOT NULL,
         reason text NOT NULL,
-        died_at timestamptz NOT NULL DEFAULT now()
+        died_at timestamptz NOT NULL DEFAULT now(),
+        UNIQUE (conversation_id, number)
     )
     """,
     # An inbox numbers its entries without gaps, so that a reader knows what it missed.
@@ -126,7 +133,7 @@ _GRANTS = (
     "GRANT UPDATE (title, version, last_number, updated_at) ON conversations TO {role}",
     "GRANT SELECT, INSERT, DELETE, UPDATE (read_number, unread) ON participants TO {role}",
     "GRANT SELECT, INSERT ON conversation_messages TO {role}",
-    "GRANT SELECT, INSERT, DELETE, UPDATE (attempts) ON outbox TO {role}",
+    "GRANT SELECT, INSERT, DELETE, UPDATE (attempts, dispatched_at, entry) ON outbox TO {role}",
     "GRANT SELECT, INSERT, DELETE ON outbox_dead TO {role}",
     "GRANT SELECT, INSERT, UPDATE (last_number) ON inboxes TO {role}",
     "GRANT SELECT, INSERT ON inbox_entries TO {role}",
