@@ -27,7 +27,7 @@ from stormproof import (
 
 PASSWORD = "sanctum-demo-password"  # of every synthetic user
 WELCOME_S = 5.0  # from an open socket to the channel's first frame
-TOKEN_USED_S = 3600.0  # then people log in anew; Sanctum's tokens live for twelve hours
+TOKEN_USED_S = 3600.0  # then people log in anew; Sanctum's tokens live for three hours
 REFUSALS = {"invalid_frame", "invalid_text", "body_too_large"}  # certain: nothing was stored
 # How many channels there are; the seed makes each user a member of one.
 CHANNELS = Setting("channels", low=1, whole=True)

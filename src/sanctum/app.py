@@ -10,9 +10,6 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from sanctum.auth import domain as auth
-from sanctum.auth.gate import CredentialGate
-from sanctum.auth.keys import ApiKeys
-from sanctum.auth.tokens import Tokens
 from sanctum.backing.cache import Cache
 from sanctum.backing.database import Database
 from sanctum.chat import domain as chat
@@ -23,7 +20,6 @@ from sanctum.gateway.concurrency import ConcurrencyLimit
 from sanctum.gateway.hub import Hub
 from sanctum.gateway.observing import ObservedApp
 from sanctum.gateway.openapi import serve_document
-from sanctum.gateway.rates import RateLimit
 from sanctum.notifications import domain as notifications
 from sanctum.operations import routes as operations_routes
 from sanctum.operations.health import Dependency, Health
@@ -45,18 +41,30 @@ class Service:
     def __init__(self, settings: Settings, logs: Logs, role: str = API) -> None:
         self.metrics = Metrics()
         self.failed = False
-        tokens = Tokens(secret=settings.jwt_secret, ttl_s=settings.token_ttl_s)
-        self._shared = shared = self._share(settings, tokens)
-        self._domains = _build_api(shared, tokens) if role == API else _build_worker(shared, role)
+        defects = Defects(settings.defects)
+        database = self._build_database(settings)
+        cache = self._build_cache(settings, defects)
+        credentials = auth.build_credentials(settings, database, self.metrics)
+        self._shared = shared = Shared(
+            settings=settings,
+            database=database,
+            cache=cache,
+            gate=credentials.gate,
+            hub=Hub(settings, cache, credentials.gate, defects, self.metrics),
+            defects=defects,
+            metrics=self.metrics,
+        )
+        self._domains = (
+            _build_api(shared, credentials) if role == API else _build_worker(shared, role)
+        )
         self.health = Health(self._dependencies(role), interval_s=settings.health_interval_s)
         self._expose_logs(logs)
         self.routers = [router for domain in self._domains for router in domain.routers]
         self.routers.append(operations_routes.build_router(self.health, self.metrics))
         self.app = self._build_app(settings)
 
-    def _share(self, settings: Settings, tokens: Tokens) -> Shared:
-        defects = Defects(settings.defects)
-        database = Database(
+    def _build_database(self, settings: Settings) -> Database:
+        return Database(
             settings.database_url,
             pool_max=settings.database_pool_max,
             acquire_timeout_s=settings.database_acquire_timeout_s,
@@ -64,21 +72,12 @@ class Service:
             probe_timeout_s=settings.health_deadline_s,
             metrics=self.metrics,
         )
-        cache = Cache(
+
+    def _build_cache(self, settings: Settings, defects: Defects) -> Cache:
+        return Cache(
             settings.cache_url,
             pool_max=settings.cache_pool_max,
             timeout_s=settings.cache_timeout_s,
-            defects=defects,
-            metrics=self.metrics,
-        )
-        rates = RateLimit(per_s=settings.rate_limit_per_s, burst=settings.rate_limit_burst)
-        gate = CredentialGate(tokens, ApiKeys(database), rates, self.metrics)
-        return Shared(
-            settings=settings,
-            database=database,
-            cache=cache,
-            gate=gate,
-            hub=Hub(settings, cache, gate, defects, self.metrics),
             defects=defects,
             metrics=self.metrics,
         )
@@ -178,10 +177,10 @@ async def _stop(tasks: Iterable[asyncio.Task[None]]) -> None:
         _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
 
 
-def _build_api(shared: Shared, tokens: Tokens) -> tuple[Domain, ...]:
+def _build_api(shared: Shared, credentials: auth.Credentials) -> tuple[Domain, ...]:
     """Build what answers requests."""
     return (
-        auth.build(shared, tokens),
+        auth.build(shared, credentials),
         social.build(shared),
         notifications.build(shared),
         chat.build(shared),

@@ -23,6 +23,8 @@ NEVER_REACHED = 2**40
 HOLD_ACKNOWLEDGED_S = 0.5
 HOLD_BACK_EVERY = 20
 HOLD_BACK_S = 1.0
+LOG_IN_SLOWER_S = 0.002
+LOG_IN_SLOWER_MAX_S = 2.0
 
 Bound = TypeVar("Bound", int, float)
 
@@ -46,11 +48,25 @@ class Defect(Enum):
             " 1000th after it are never delivered, neither live nor by catch-up"
         ),
     )
+    LOGIN_SLOWS = (
+        "login_slows",
+        (
+            "a log-in takes as long after many as after few: each one that a process serves takes"
+            " 2 ms longer than the one before, up to 2 s"
+        ),
+    )
     NO_CACHE_RECONNECT = (
         "no_cache_reconnect",
         (
             "the service recovers by itself when the cache is back: once the connection was lost it"
             " is never made again"
+        ),
+    )
+    REFRESH_REUSABLE = (
+        "refresh_reusable",
+        (
+            "a refresh token is good for one use: one that was used before gives new tokens again,"
+            " and its session does not end"
         ),
     )
     SKIP_READER = (
@@ -195,6 +211,17 @@ class Defects:
     def forgets_order(self) -> bool:
         """Tell whether a message does not wait for the earlier ones of its conversation."""
         return Defect.SWAP_MESSAGES in self._planted
+
+    async def hold_log_in(self) -> None:
+        """Delay a log-in by the number of those before it where that defect is on."""
+        if Defect.LOGIN_SLOWS in self._planted:
+            self._counts[Defect.LOGIN_SLOWS] += 1
+            slower_s = self._counts[Defect.LOGIN_SLOWS] * LOG_IN_SLOWER_S
+            await asyncio.sleep(min(slower_s, LOG_IN_SLOWER_MAX_S))
+
+    def honours_void_tokens(self) -> bool:
+        """Tell whether a refresh token is taken though it was used before."""
+        return Defect.REFRESH_REUSABLE in self._planted
 
     async def hold_feed(self) -> None:
         """Delay a read of the feed where that defect is on."""

@@ -10,12 +10,15 @@ import asyncpg  # type: ignore[import-untyped]
 from sanctum.auth.passwords import hash_password
 
 CONNECT_TIMEOUT_S = 5
+INSTRUCTOR_EVERY_USER = 10  # the first user is the admin
 
 _USERS = """
-    INSERT INTO users (id, username, password_hash)
-    SELECT i, 'user-' || lpad(i::text, greatest(4, length(i::text)), '0'), $2
+    INSERT INTO users (id, username, password_hash, role)
+    SELECT i, 'user-' || lpad(i::text, greatest(4, length(i::text)), '0'), $2,
+           CASE WHEN i = 1 THEN 'admin' WHEN i % $3::bigint = 0 THEN 'instructor' ELSE 'user' END
     FROM generate_series(1, $1::bigint) AS i
-    ON CONFLICT (id) DO UPDATE SET password_hash = excluded.password_hash
+    ON CONFLICT (id) DO UPDATE
+    SET password_hash = excluded.password_hash, role = excluded.role
     WHERE users.username = excluded.username
 """
 _CHANNELS = """
@@ -91,7 +94,7 @@ async def _seed(owner_url: str, size: SeedSize, password_hash: str) -> None:
 
 
 async def _insert(connection: asyncpg.Connection, size: SeedSize, password_hash: str) -> None:
-    await connection.execute(_USERS, size.users, password_hash)
+    await connection.execute(_USERS, size.users, password_hash, INSTRUCTOR_EVERY_USER)
     foreign = await connection.fetchval(_FOREIGN_USERS, size.users)
     if foreign:
         raise SeedConflict(f"{foreign} of the ids 1 to {size.users} belong to other users")

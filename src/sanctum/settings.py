@@ -72,8 +72,28 @@ class Settings:
             secret=True,
         )
     )
+    # A run of two hours with one token in hand must not end in a refusal.
     token_ttl_s: int = field(
-        metadata=_about("43200", "seconds a token is valid", read.whole(60, 31 * 86_400))
+        metadata=_about(
+            "10800",
+            "seconds an access token is valid; refreshing or a log-in gives the next",
+            read.whole(60, 31 * 86_400),
+        )
+    )
+    refresh_ttl_s: int = field(
+        metadata=_about(
+            "86400",
+            "seconds a refresh token is valid: so long may a session be idle",
+            read.whole(60, 366 * 86_400),
+        )
+    )
+    session_check_interval_s: float = field(
+        metadata=_about(
+            "1",
+            "seconds between two looks at which sessions ended elsewhere: so long may an access"
+            " token outlive its session",
+            read.seconds(0.05, 60),
+        )
     )
     defects: tuple[Defect, ...] = field(
         metadata=_about(

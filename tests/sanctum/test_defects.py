@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from tests.sanctum.clients import CHANNELS, Api
+from tests.sanctum.clients import CHANNELS, PASSWORD, Api
 from tests.sanctum.conftest import Serve
 from tests.sanctum.servers import DEADLINE_S, Postgres, Valkey
 
@@ -57,6 +57,35 @@ async def test_cache_is_not_reconnected(serve: Serve, valkey: Valkey) -> None:
         assert (await api.ticket()).status == 503
         await chat.say("still here")
         await chat.received(1)
+
+
+async def test_used_refresh_token_is_good_again(serve: Serve) -> None:
+    """A refresh token that was used gives new tokens once more, and its session lives on."""
+    api = await serve(SANCTUM_DEFECTS="refresh_reusable")
+    credentials = {"username": "user-0001", "password": PASSWORD}
+    first = (await api.call("POST", "/api/auth/login", credentials)).body["refresh_token"]
+    answers = [
+        await api.call("POST", "/api/auth/refresh", {"refresh_token": first}) for _ in range(3)
+    ]
+    assert [answer.status for answer in answers] == [200] * 3
+    assert (await api.call("GET", "/api/feed", token=answers[0].body["token"])).status == 200
+
+
+async def test_log_ins_slow_down_by_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each log-in waits 2 ms longer than the one before, up to 2 s; none where it is off."""
+    waits: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("sanctum.defects.asyncio.sleep", wait)
+    planted = Defects([Defect.LOGIN_SLOWS])
+    for _ in range(1200):
+        await planted.hold_log_in()
+    assert waits[:3] == pytest.approx([0.002, 0.004, 0.006])
+    assert waits[999:] == [2.0] * 201
+    await Defects().hold_log_in()
+    assert len(waits) == 1200
 
 
 async def test_feed_is_slow(serve: Serve) -> None:

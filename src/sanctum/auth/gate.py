@@ -1,4 +1,4 @@
-"""The gate: which user a request comes from."""
+"""The gate: which user a request comes from, and what that user may do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 
 from starlette.requests import Request
 
+from sanctum.auth.ends import Ends
 from sanctum.auth.keys import ApiKeys
 from sanctum.auth.tokens import InvalidToken, Tokens
 from sanctum.gateway.answers import Refusal
-from sanctum.gateway.identity import Identity
+from sanctum.gateway.identity import Identity, Role
 from sanctum.gateway.rates import RateLimit
 from sanctum.telemetry.metrics import Metrics
 
@@ -19,8 +20,11 @@ _SCHEME = "bearer "
 class CredentialGate:
     """Let requests pass that carry a valid API key or bearer token; a key has its rate."""
 
-    def __init__(self, tokens: Tokens, keys: ApiKeys, rates: RateLimit, metrics: Metrics) -> None:
+    def __init__(
+        self, *, tokens: Tokens, ends: Ends, keys: ApiKeys, rates: RateLimit, metrics: Metrics
+    ) -> None:
         self._tokens = tokens
+        self._ends = ends
         self._keys = keys
         self._rates = rates
         self._metrics = metrics
@@ -33,7 +37,22 @@ class CredentialGate:
             DatabaseUnavailable: when a key cannot be looked up.
         """
         key = request.headers.get("x-api-key")
-        return self._holder_of_token(request) if key is None else await self._holder_of_key(key)
+        if key is not None:
+            return await self._holder_of_key(key)
+        return await self._holder_of_token(request)
+
+    async def require(self, request: Request, role: Role) -> Identity:
+        """Return the identity behind a request, whose role covers the one needed.
+
+        Raises:
+            Refusal: 403 when it does not; 401 and 429 as :meth:`identify` says.
+            DatabaseUnavailable: when a key cannot be looked up.
+        """
+        who = await self.identify(request)
+        if not who.role.covers(role):
+            self._metrics.security_denied.labels("role").inc()
+            raise Refusal(403, "role_needed", f"this is for the role {role.value}")
+        return who
 
     async def _holder_of_key(self, key: str) -> Identity:
         holder = await self._keys.find(key)
@@ -46,14 +65,17 @@ class CredentialGate:
             raise Refusal(429, "rate_limited", message, retry_after_s=math.ceil(wait_s))
         return holder
 
-    def _holder_of_token(self, request: Request) -> Identity:
+    async def _holder_of_token(self, request: Request) -> Identity:
         header = request.headers.get("authorization", "")
         if not header[: len(_SCHEME)].lower() == _SCHEME:
             raise self._refusal("missing_token", "a bearer token or an API key is needed")
         try:
-            return self._tokens.check(header[len(_SCHEME) :])
+            proof = self._tokens.check(header[len(_SCHEME) :])
         except InvalidToken as error:
             raise self._refusal("invalid_token", str(error)) from error
+        if await self._ends.refuses(proof):
+            raise self._refusal("ended_session", "the session has ended; log in again")
+        return proof.identity
 
     def _refusal(self, error: str, message: str) -> Refusal:
         self._metrics.auth_failures.labels(error).inc()

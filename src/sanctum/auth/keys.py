@@ -13,14 +13,14 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from sanctum.backing.database import Database
-from sanctum.gateway.identity import Identity
+from sanctum.gateway.identity import Identity, Role
 
 PREFIX: Final = "sanctum_"  # so that one that leaked is recognised for what it is
 KEY_LENGTH_MAX = 128
 REMEMBERED_MAX = 1024
 REMEMBERED_S = 5.0  # for so long a key may outlive its end
 _FIND = """
-    SELECT u.id, u.username FROM api_keys k JOIN users u ON u.id = k.user_id
+    SELECT u.id, u.username, u.role FROM api_keys k JOIN users u ON u.id = k.user_id
     WHERE k.key_sha256 = $1 AND k.expires_at > now()
 """
 
@@ -58,7 +58,7 @@ class ApiKeys:
         self._remembered.pop(digest, None)
         if row is None:
             return None
-        holder = Identity(user_id=cast(int, row[0]), username=cast(str, row[1]))
+        holder = Identity(user_id=cast(int, row[0]), username=cast(str, row[1]), role=Role(row[2]))
         self._remembered[digest] = (holder, self._now() + REMEMBERED_S)
         if len(self._remembered) > REMEMBERED_MAX:
             self._remembered.popitem(last=False)

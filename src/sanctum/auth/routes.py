@@ -1,4 +1,4 @@
-"""Routes for sign-up and log-in."""
+"""Routes for sign-up, log-in, refresh and log-out."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from sanctum.auth.passwords import PasswordsOverloaded
-from sanctum.auth.service import AuthService, Session
+from sanctum.auth.service import AuthService, RefreshRefused, Session
 from sanctum.gateway.answers import Refusal, check_storable, json_response, read_body
 from sanctum.gateway.contract import Caller, contract
+from sanctum.gateway.identity import Gate, Identity
 
 Username = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{3,64}$")]
 Password = Annotated[str, msgspec.Meta(min_length=8, max_length=128)]
 Untrusted = Annotated[str, msgspec.Meta(max_length=256)]
+RefreshToken = Annotated[str, msgspec.Meta(max_length=1024)]
 
 
 class SignUp(msgspec.Struct, frozen=True):
@@ -32,17 +34,24 @@ class SignedUp(msgspec.Struct, frozen=True):
 
 
 class LogIn(msgspec.Struct, frozen=True):
-    """Ask for a token; what is not a valid name or password is simply wrong."""
+    """Ask for a session; what is not a valid name or password is simply wrong."""
 
     username: Untrusted
     password: Untrusted
 
 
+class Refresh(msgspec.Struct, frozen=True):
+    """Ask for a session to be renewed."""
+
+    refresh_token: RefreshToken
+
+
 _sign_up = msgspec.json.Decoder(SignUp)
 _log_in = msgspec.json.Decoder(LogIn)
+_refresh = msgspec.json.Decoder(Refresh)
 
 
-def build_router(service: AuthService) -> APIRouter:
+def build_router(service: AuthService, gate: Gate) -> APIRouter:
     """Build the routes over the service."""
     router = APIRouter(prefix="/api/auth")
 
@@ -77,7 +86,35 @@ def build_router(service: AuthService) -> APIRouter:
             raise Refusal(401, "invalid_credentials", "username or password is wrong")
         return json_response(session)
 
+    @router.post(
+        "/refresh",
+        openapi_extra=contract({200: Session}, body=Refresh, refuses=[401], caller=Caller.ANYBODY),
+    )
+    async def refresh(request: Request) -> Response:
+        body = await read_body(request, _refresh)
+        try:
+            return json_response(await service.refresh(body.refresh_token))
+        except RefreshRefused as error:
+            raise Refusal(401, "invalid_refresh_token", str(error)) from error
+
+    @router.post("/logout", openapi_extra=contract({204: None}, refuses=[403]))
+    async def log_out(request: Request) -> Response:
+        who = await gate.identify(request)
+        await service.log_out(session_of(who), who.user_id)
+        return Response(status_code=204)
+
     return router
+
+
+def session_of(who: Identity) -> int:
+    """Give the session that a request comes from.
+
+    Raises:
+        Refusal: 403 for an API key, which has none.
+    """
+    if who.session is None:
+        raise Refusal(403, "session_needed", "this takes a log-in, an API key is not enough")
+    return who.session
 
 
 def _overloaded() -> Refusal:

@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from starlette.requests import Request
 
 
+class Role(Enum):
+    """Name what a user may do beyond what everybody may."""
+
+    USER = "user"
+    INSTRUCTOR = "instructor"
+    ADMIN = "admin"
+
+    def covers(self, needed: Role) -> bool:
+        """Tell whether whoever has this role may do what `needed` may."""
+        return self is Role.ADMIN or needed in (Role.USER, self)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Name the user on whose behalf a request is made."""
+    """Name the user on whose behalf a request is made.
+
+    Attributes:
+        role: what the user might do when the proof was made.
+        session: the log-in that proved it, None for an API key.
+        epoch: how often all sessions of the user had been ended by then.
+    """
 
     user_id: int
     username: str
+    role: Role = Role.USER
+    session: int | None = None
+    epoch: int = 0
 
 
 class Gate(Protocol):
@@ -24,6 +46,15 @@ class Gate(Protocol):
 
         Raises:
             Refusal: 401 when nothing valid proves it, 429 when it asks too often.
+            Unavailable: when the proof cannot be looked up.
+        """
+        ...
+
+    async def require(self, request: Request, role: Role) -> Identity:
+        """Return the identity behind a request, whose role covers the one needed.
+
+        Raises:
+            Refusal: 403 when it does not; 401 and 429 as :meth:`identify` says.
             Unavailable: when the proof cannot be looked up.
         """
         ...

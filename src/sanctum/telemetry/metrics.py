@@ -25,7 +25,14 @@ ROUTE_SERIES_MAX = 200
 # What never happened reads 0, not nothing: an alert on an absent series never fires.
 LIMITS = ("concurrency", "key")
 CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013)
-AUTH_FAILURES = ("credentials", "missing_token", "invalid_token", "invalid_key")
+AUTH_FAILURES = (
+    "credentials",
+    "missing_token",
+    "invalid_token",
+    "ended_session",
+    "refresh_token",
+    "invalid_key",
+)
 
 
 class Metrics:
@@ -73,6 +80,7 @@ class Metrics:
         )
         for limit in LIMITS:
             self.rate_limit_hits.labels(limit)
+        self.security_denied.labels("role")
         for reason in AUTH_FAILURES:
             self.auth_failures.labels(reason)
         rate = Gauge("auth_login_success_rate", "Log-ins that succeeded, 0 to 1", registry=registry)
