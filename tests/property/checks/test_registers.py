@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from itertools import permutations
 from typing import Any
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.histories import Op, run_check, value_of
 from tests.property.checks.services import OUTCOMES, effects, happen
 
-from stormproof.checks.registers import check_registers
+from stormproof.checks import register_blocks
+from stormproof.checks.history import Told
+from stormproof.checks.linearize import Budget, contradiction_in
+from stormproof.checks.outcome import Outcome
+from stormproof.checks.register_blocks import blocks_of
+from stormproof.checks.register_sweep import relevant
+from stormproof.checks.registers import Broken, check_registers, finding_of, operations_of
 from stormproof.model.history import Function, Step
 
 ASKED = "register_nonlinearizable: count==0"
@@ -92,3 +99,57 @@ def test_a_sound_register_is_never_accused(made: Any, expected: list[int]) -> No
     assert outcome.findings == []
     expected_value = 0.0 if _is_observed(ops) else None
     assert value_of(outcome, "register_nonlinearizable") == expected_value
+
+
+@st.composite
+def crowded(draw: Any, count_max: int, values: st.SearchStrategy[int], *keys: str) -> list[Op]:
+    """Draw operations some of which begin and end at the very same instants as others."""
+    functions = st.sampled_from([Function.WRITE, Function.WRITE, Function.READ, Function.CAS])
+    span = st.tuples(st.integers(1, draw(st.sampled_from([8, 30, 90]))), st.integers(0, 6))
+    made = []
+    for _ in range(draw(st.integers(1, count_max))):
+        function, (began, lasts) = draw(functions), draw(span)
+        op = Op(function=function, key=draw(st.sampled_from(keys)), value=draw(values), began=began)
+        op.ended, op.user, op.other = began + lasts, draw(st.integers(1, 3)), draw(values)
+        if function is not Function.READ:
+            op.step = draw(st.sampled_from(OUTCOMES))
+            op.ended *= op.step is not Step.UNKNOWN or draw(st.booleans())
+        made.append(op)
+    return made
+
+
+@given(crowded(6, st.integers(0, 3), "r"))
+def test_instants_that_are_equal_are_at_once(ops: list[Op]) -> None:
+    """Of operations one of which begins as the other ends, either may have come first."""
+    if not any(op.function is not Function.READ and op.step is not Step.REFUSED for op in ops):
+        return
+    off = value_of(run_check(check_registers, ops, ASKED), "register_nonlinearizable")
+    assert off == ((not _has_order(ops)) if _is_observed(ops) else None)
+
+
+def _searched(told: Told) -> Outcome:
+    """Search each key as a whole, without a sweep."""
+    found = Broken()
+    for block in blocks_of(told.history, raised=True):
+        rows = relevant(block)
+        for index, key in enumerate(block.keys.tolist()):
+            mine = operations_of(rows.where(rows.of_key == index))
+            one = contradiction_in(mine, Budget(steps=10**9))
+            if one is not None:
+                found.add(key, 0, one)
+    return Outcome(findings=[finding_of(found, told)] if found.broken else [])
+
+
+@given(
+    st.one_of(
+        crowded(16, st.integers(0, 3), "a", "b", "c"),
+        crowded(16, st.integers(0, 10), "a", "b"),
+        crowded(9, st.integers(0, 5), "a"),
+    ),
+    st.sampled_from([1, 5, 1 << 18]),
+)
+def test_what_is_told_is_what_a_search_of_whole_keys_tells(ops: list[Op], together: int) -> None:
+    """Keys, operations and values are those of the search alone, however keys share blocks."""
+    with mock.patch.object(register_blocks, "TOGETHER", together):
+        swept = run_check(check_registers, ops, ASKED)
+    assert swept.findings == run_check(_searched, ops).findings

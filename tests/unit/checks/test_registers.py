@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.histories import Op, run_check, value_of
 
-from stormproof.checks import registers
+from stormproof.checks import linearize, registers
 from stormproof.checks.outcome import Measurement
 from stormproof.checks.registers import check_registers
 from stormproof.model.history import Function, Step
@@ -85,8 +85,8 @@ def test_the_operation_that_no_order_explains_is_told() -> None:
 
 def test_too_much_at_once_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work is bounded; what would take more is no pass and no failure."""
-    monkeypatch.setattr(registers, "LINEARIZED_CONFIGURATIONS_MAX", 50)
-    ops = [_write(value, 1, 100) for value in range(12)] + [_read(5, 50, 99)]
+    monkeypatch.setattr(linearize, "LINEARIZED_CONFIGURATIONS_MAX", 50)
+    ops = [_write(value % 11, 1, 100) for value in range(12)] + [_read(5, 50, 99)]
     measured = run_check(check_registers, ops, ASKED).measured["register_nonlinearizable", ""]
     assert measured.value is None
     assert measured.why.startswith("1 key with too much at once")
@@ -134,7 +134,8 @@ def test_many_readers_at_once_are_decided(readers: int, last: int, off: float) -
 
 
 def _hard(key: str) -> list[Op]:
-    ops = [_write(value, 1, 100) for value in range(16)] + [_read(5, 50, 99), _read(99, 101, 102)]
+    ops = [_write(value % 15, 1, 100) for value in range(16)]
+    ops += [_read(5, 50, 99), _read(99, 101, 102)]
     for op in ops:
         op.key = key
     return ops
@@ -156,6 +157,6 @@ def test_a_hard_key_has_what_the_others_leave(monkeypatch: pytest.MonkeyPatch) -
     easy = [_read(1, 2 * at, 2 * at + 1) for at in range(2_000)] + [_write(1, 1, 2)]
     for op in easy:
         op.key = "easy"
-    hard = [_write(value, 1, 100) for value in range(6)] + [_read(5, 50, 99)]
+    hard = [_write(value % 6, 1, 100) for value in range(7)] + [_read(5, 50, 99)]
     monkeypatch.setattr(registers, "LINEARIZED_STEPS_MAX", 6_000)
     assert _measured([*easy, *hard]).value == 0.0

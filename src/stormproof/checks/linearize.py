@@ -1,0 +1,184 @@
+"""The search for an order: what was read and written could have happened one after the other.
+
+Theory of operation. The operations of a key begin and end in time order. A configuration is a value
+the key may have and which of the operations under way have taken effect to give it. Only when an
+operation ends is anything decided: in each configuration in which it has not taken effect yet,
+those under way are tried in every order until it has. When no configuration is left, no order
+explains the history. Reads under way of the value that a configuration has take effect at once:
+they change nothing, so that nothing is lost, and many readers are no more work than one. What is
+unknown stays under way for ever. Configurations are kept once each, and all work is counted: over
+its share of it a history is undecided.
+
+Source: Wing and Gong, "Testing and verifying concurrent objects", 1993; Lowe, "Testing for
+linearizability", 2017 (just-in-time linearization).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from stormproof.checks.ledger import FOREVER_NS
+from stormproof.checks.register_blocks import ABSENT
+from stormproof.kernel.limits import LINEARIZED_CONFIGURATIONS_MAX
+from stormproof.model.history import WORD_MASK, Function
+
+ANY: Final = -2  # before anything was read or written: whatever makes it come out
+
+
+class Operation(NamedTuple):
+    """An operation on a register; `expected` is what a compare-and-set compares with."""
+
+    function: int
+    value: int
+    expected: int
+    began_ns: int
+    ended_ns: int
+    user: int
+    is_unknown: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Budget:
+    """How much work is left for a key."""
+
+    steps: int
+
+
+class OverBudget(Exception):
+    """A history whose orders are too many to be tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """The first operation of a key that no order explains, and what the key may have been."""
+
+    operation: Operation
+    values: list[int] = field(default_factory=list)
+
+
+def contradiction_in(operations: list[Operation], budget: Budget) -> Contradiction | None:
+    """Return the first operation that no order explains; None when there is an order.
+
+    Raises:
+        OverBudget: it would take more work than is left, or more memory than is allowed.
+    """
+    search = _Search(operations, budget)
+    for _, is_end, index in _events(operations):
+        if not is_end:
+            search.begin(index)
+        elif not search.end(index):
+            return Contradiction(operation=operations[index], values=search.values_before)
+    return None
+
+
+def _events(operations: list[Operation]) -> list[tuple[int, bool, int]]:
+    """Return begins and ends in time order; at one instant begins come first."""
+    begins = [(one.began_ns, False, index) for index, one in enumerate(operations)]
+    ends = [
+        (one.ended_ns, True, index)
+        for index, one in enumerate(operations)
+        if one.ended_ns != FOREVER_NS
+    ]
+    return sorted(begins + ends)
+
+
+class _Search:
+    """All configurations that explain what has ended so far.
+
+    A configuration is (value, bits of the places of those under way that have taken effect). It is
+    full where all reads under way of its value have: only full ones are looked at.
+    """
+
+    def __init__(self, operations: list[Operation], budget: Budget) -> None:
+        self._operations = operations
+        self._budget = budget
+        self._configurations: set[tuple[int, int]] = {(ANY, 0)}
+        self._places: dict[int, int] = {}  # index of an operation under way -> its bit
+        self._changes: dict[int, int] = {}  # the same, of those that are no reads
+        self._reads: dict[int, int] = {}  # value -> bits of the reads under way that give it
+        self._free: list[int] = []
+        self.values_before: list[int] = []
+
+    def begin(self, index: int) -> None:
+        """Take an operation that is under way from now on."""
+        place = self._free.pop() if self._free else 1 << len(self._places)
+        self._places[index] = place
+        one = self._operations[index]
+        if one.function == Function.READ:
+            self._reads[one.value] = self._reads.get(one.value, 0) | place
+        else:
+            self._changes[index] = place
+
+    def end(self, index: int) -> bool:
+        """Keep what explains an operation that has ended; return whether anything does."""
+        place = self._places[index]
+        explained: set[tuple[int, int]] = set()
+        met = {self._full(value, done) for value, done in self._configurations}
+        waiting = list(met)
+        while waiting:
+            value, done = waiting.pop()
+            if done & place:
+                explained.add((value, done & ~place))
+                continue
+            for after in self._next(value, done):
+                if after not in met:
+                    met.add(after)
+                    waiting.append(after)
+            self._spend(len(met))
+        self.values_before = sorted({value for value, _ in self._configurations})
+        self._configurations = explained
+        self._leave(index)
+        return bool(explained)
+
+    def _leave(self, index: int) -> None:
+        """Take an operation out of those under way; its bit is free again."""
+        place, one = self._places.pop(index), self._operations[index]
+        self._free.append(place)
+        if one.function != Function.READ:
+            del self._changes[index]
+        elif self._reads[one.value] == place:
+            del self._reads[one.value]
+        else:
+            self._reads[one.value] &= ~place
+
+    def _full(self, value: int, done: int) -> tuple[int, int]:
+        """Return a configuration in which the reads of its value have taken effect."""
+        return value, done | self._reads.get(value, 0)
+
+    def _next(self, value: int, done: int) -> Iterator[tuple[int, int]]:
+        """Yield what a configuration becomes when one more operation takes effect."""
+        self._budget.steps -= 1
+        if value == ANY:
+            for read in self._reads:
+                self._budget.steps -= 1
+                yield self._full(read, done)
+        for index, place in self._changes.items():
+            self._budget.steps -= 1
+            if not done & place:
+                after = value_after(value, self._operations[index])
+                if after is not None:
+                    yield self._full(after, done | place)
+
+    def _spend(self, kept: int) -> None:
+        if self._budget.steps < 0 or kept > LINEARIZED_CONFIGURATIONS_MAX:
+            raise OverBudget
+
+
+def value_after(value: int, operation: Operation) -> int | None:
+    """Return a register's value after a change; None when it cannot have been made then.
+
+    An unknown comparison that finds another value changes nothing, and need not be tried.
+    """
+    match operation.function:
+        case Function.WRITE:
+            return operation.value
+        case Function.CAS:
+            return operation.value if value in (ANY, operation.expected) else None
+        case _:
+            return value if value == ANY else ANY if value == ABSENT else _sum(value, operation)
+
+
+def _sum(value: int, operation: Operation) -> int:
+    return (value + operation.value) & WORD_MASK

@@ -1,0 +1,162 @@
+"""What was done to single values, some keys at a time: millions of rows never stand side by side.
+
+A block has all operations of its keys, changes first, each table in the order of the ledger. What
+was certainly not made is left out, and so is a key that was never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Final, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormproof.checks.history import Bytes, Changes, History, Ints, Mask, Reads
+from stormproof.checks.ledger import FOREVER_NS, Words
+from stormproof.checks.lookup import Lookup, dated, distinct
+from stormproof.model.history import FLAG_ABSENT, FLAG_EXPECTS_ABSENT, Function, Step
+
+TOGETHER: Final = 1 << 18  # rows of a block, or those of one key where it has more
+ABSENT: Final = -1
+WRITERS: Final = (Function.WRITE, Function.CAS)
+Indices = NDArray[np.int32]
+AnyTable = TypeVar("AnyTable", Changes, Reads)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Operations on registers; `value` and `other` of what is absent are 0.
+
+    `ended_ns` of what is unknown is FOREVER_NS. `other` is what a compare-and-set expects.
+    """
+
+    of_key: Ints  # the index of each one's key among those of the block
+    function: Bytes
+    value: Words
+    is_absent: Mask
+    other: Words
+    expects_absent: Mask
+    began_ns: Ints
+    ended_ns: Ints
+    user: NDArray[np.uint32]
+    is_made: Mask  # it was acknowledged, or is a read
+
+    def __len__(self) -> int:
+        """Return the number of operations."""
+        return len(self.of_key)
+
+    def where(self, rows: Mask | Ints | slice) -> Self:
+        """Return some of the operations."""
+        return type(self)(**{one.name: getattr(self, one.name)[rows] for one in fields(self)})
+
+    @property
+    def is_read(self) -> Mask:
+        """Return which are reads."""
+        mask: Mask = self.function == Function.READ
+        return mask
+
+    def value_of(self, row: int) -> int:
+        """Return the value of one, ABSENT for nothing at all."""
+        return ABSENT if self.is_absent[row] else int(self.value[row])
+
+    def dated(self, keys: int) -> tuple[Ints, Ints]:
+        """Return begins and ends as numbers that order by key, then instant.
+
+        What never ended does so behind all that did.
+        """
+        is_open = self.ended_ns == FOREVER_NS
+        over_ns = self.ended_ns
+        if is_open.any():
+            last_ns = max(int(self.began_ns.max()), int(over_ns[~is_open].max(initial=0)))
+            over_ns = np.where(is_open, last_ns + 1, over_ns)
+        began, over = dated([(self.of_key, self.began_ns), (self.of_key, over_ns)], keys)
+        return began, over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Some keys, rising, with everything that was done to them."""
+
+    keys: Words
+    rows: Rows
+    is_raised: Mask  # a key: it was incremented as well
+
+
+def blocks_of(history: History, *, raised: bool) -> Iterator[Block]:
+    """Yield all keys that were written, by their words, a block at a time.
+
+    Args:
+        history: what journeys told.
+        raised: with those that were incremented as well, and with their increments.
+    """
+    changes = history.changes.of(*WRITERS, Function.INCREMENT)
+    changes = changes.where(changes.step != Step.REFUSED)
+    is_raise = changes.function == Function.INCREMENT
+    keys = distinct(changes.where(~is_raise).key)
+    increased = distinct(changes.where(is_raise).key)
+    if len(increased) and not raised:
+        keys = keys[~np.isin(keys, increased)]
+    if not len(keys):
+        return
+    known = Lookup(keys)
+    changes, of_change = _among(changes, known)
+    reads, of_read = _among(history.reads.of(Function.READ), known)
+    number = np.bincount(of_change, minlength=len(keys)) + np.bincount(of_read, minlength=len(keys))
+    of_block = (np.cumsum(number) - number) // TOGETHER
+    edges = np.searchsorted(of_block, np.arange(of_block[-1] + 2))
+    written, read = _dealt(of_block, of_change), _dealt(of_block, of_read)
+    for (low, high), some, others in zip(
+        zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True), written, read, strict=True
+    ):
+        if low < high:
+            yield Block(
+                keys=keys[low:high],
+                rows=_rows(
+                    changes.where(some),
+                    of_change[some] - low,
+                    reads.where(others),
+                    of_read[others] - low,
+                ),
+                is_raised=np.isin(keys[low:high], increased),
+            )
+
+
+def _among(table: AnyTable, known: Lookup) -> tuple[AnyTable, Indices]:
+    """Return what is of known keys, and the index of each one's key."""
+    of_key, is_known = known.find(table.key)
+    if is_known.all():
+        return table.unkept(), of_key.astype(np.int32)
+    return table.where(is_known).unkept(), of_key[is_known].astype(np.int32)
+
+
+def _dealt(of_block: Ints, of_key: Indices) -> list[Ints]:
+    """Return the rows of each block, rising."""
+    mine = of_block[of_key].astype(np.uint16 if of_block[-1] < 1 << 16 else np.int64)
+    order = np.argsort(mine, kind="stable")
+    edges = np.searchsorted(mine[order], np.arange(of_block[-1] + 2))
+    return [
+        order[low:high] for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+    ]
+
+
+def _rows(changes: Changes, of_change: Indices, reads: Reads, of_read: Indices) -> Rows:
+    flags = np.concatenate([changes.flags, reads.flags])
+    is_absent, expects_absent = (flags & FLAG_ABSENT) != 0, (flags & FLAG_EXPECTS_ABSENT) != 0
+
+    def both(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(changes, name), getattr(reads, name)])
+
+    return Rows(
+        of_key=np.concatenate([of_change, of_read]).astype(np.int64),
+        function=both("function"),
+        value=np.where(is_absent, np.uint64(0), both("value")),
+        is_absent=is_absent,
+        other=np.where(expects_absent, np.uint64(0), both("other")),
+        expects_absent=expects_absent,
+        began_ns=both("began_ns"),
+        ended_ns=both("ended_ns"),
+        user=both("user"),
+        is_made=both("step") == Step.OK,
+    )

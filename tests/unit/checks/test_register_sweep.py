@@ -1,0 +1,100 @@
+"""Registers by the thousand: what is planted is found wherever it lies, and crowds are decided."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from tests.builders import ORIGIN_NS
+from tests.histories import Op, run_check, value_of
+
+from stormproof.checks import register_blocks, registers
+from stormproof.checks.registers import check_registers
+from stormproof.model.history import Function, Step
+
+ASKED = "register_nonlinearizable: count==0"
+METRIC = "register_nonlinearizable"
+KEYS = 12
+
+
+def _played(keys: int, each: int, late: int) -> list[Op]:
+    """Return writes of values of their own, and reads, that took effect one after the other."""
+    draw = Random(7)  # noqa: S311
+    held, ops = dict[int, int](), list[Op]()
+    for place in range(keys * each):
+        key, at = draw.randrange(keys), 10 * place + 10 * late
+        is_write = key not in held or draw.random() < 0.5
+        held[key] = place if is_write else held[key]
+        ops.append(
+            Op(
+                function=Function.WRITE if is_write else Function.READ,
+                key=f"key:{key}",
+                value=held[key],
+                began=at - draw.randrange(1, 10 * late),
+                ended=at + draw.randrange(1, 10 * late),
+                user=draw.randrange(1, 9),
+            )
+        )
+    return ops
+
+
+def _with_read(ops: list[Op], key: str, value: int) -> list[Op]:
+    """Return operations with a read behind them all."""
+    last = max(op.ended for op in ops)
+    read = Op(function=Function.READ, key=key, value=value, began=last + 1, ended=last + 2)
+    return [*ops, read]
+
+
+@pytest.mark.parametrize("together", [1, 20, 1 << 18])
+@pytest.mark.parametrize("late", [1, 60], ids=["one by one", "at once"])
+def test_a_wrong_read_of_any_key_is_found_at_every_edge_of_a_block(
+    monkeypatch: pytest.MonkeyPatch, together: int, late: int
+) -> None:
+    """Whichever key it is, and however many share a block, that key alone is told."""
+    monkeypatch.setattr(register_blocks, "TOGETHER", together)
+    ops = _played(KEYS, 8, late)
+    assert value_of(run_check(check_registers, ops, ASKED), METRIC) == 0.0
+    for key in sorted({op.key for op in ops}):
+        outcome = run_check(check_registers, _with_read(ops, key, -1), ASKED)
+        assert value_of(outcome, METRIC) == 1.0
+        (finding,) = outcome.findings
+        (witness,) = finding.witnesses
+        assert witness.at_ns == max(op.ended for op in ops) + 1 + ORIGIN_NS
+
+
+def test_a_crowd_on_one_key_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty at once on one key, values of their own: no search is needed for an answer."""
+    monkeypatch.setattr(registers, "LINEARIZED_STEPS_MAX", 0)
+    ops = _played(1, 3_000, 30)
+    assert value_of(run_check(check_registers, ops, ASKED), METRIC) == 0.0
+    broken = run_check(check_registers, _with_read(ops, "key:0", 0), ASKED)
+    assert value_of(broken, METRIC) == 1.0
+    assert "read as 0 by user 1" in broken.findings[0].witnesses[0].what
+
+
+def test_broken_keys_are_all_counted_and_some_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more are broken than are searched for a witness, the count is that of all."""
+    monkeypatch.setattr(registers, "NAMED_MAX", 3)
+    ops = list[Op]()
+    for key in range(12):
+        mine = [(Function.WRITE, 1, 1, 9), (Function.READ, 1, 2, 3), (Function.READ, 0, 4, 5)]
+        ops += [
+            Op(function=one, key=f"key:{key}", value=value, began=began + key, ended=ended + key)
+            for one, value, began, ended in mine
+        ]
+    (finding,) = run_check(check_registers, ops, ASKED).findings
+    assert (finding.count, len(finding.witnesses)) == (12, 3)
+    assert finding.witnesses[0].what.startswith("#")
+
+
+def test_an_unknown_write_that_lands_late_is_part_of_a_crowd() -> None:
+    """It may take effect at any time after it began, once, and never before."""
+    lost = Op(function=Function.WRITE, key="k", value=5, began=10, step=Step.UNKNOWN)
+    ops = [Op(function=Function.WRITE, key="k", value=1, began=1, ended=2), lost]
+    ops += [Op(function=Function.READ, key="k", value=1, began=at, ended=at + 1) for at in (20, 30)]
+    late = [Op(function=Function.READ, key="k", value=5, began=at, ended=at + 1) for at in (40, 50)]
+    again = Op(function=Function.READ, key="k", value=1, began=60, ended=61)
+    early = Op(function=Function.READ, key="k", value=5, began=5, ended=6)
+    assert value_of(run_check(check_registers, [*ops, *late], ASKED), METRIC) == 0.0
+    assert value_of(run_check(check_registers, [*ops, *late, again], ASKED), METRIC) == 1.0
+    assert value_of(run_check(check_registers, [*ops, early], ASKED), METRIC) == 1.0
