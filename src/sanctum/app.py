@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from sanctum.auth import domain as auth
 from sanctum.backing.cache import Cache
-from sanctum.backing.database import Database
+from sanctum.backing.database import Bounds, Database
 from sanctum.chat import domain as chat
 from sanctum.defects import Defects
 from sanctum.domain import Domain, Shared
@@ -42,9 +42,9 @@ class Service:
         self.metrics = Metrics()
         self.failed = False
         defects = Defects(settings.defects)
-        database = self._build_database(settings)
+        database = self._build_database(settings, defects)
         cache = self._build_cache(settings, defects)
-        credentials = auth.build_credentials(settings, database, self.metrics)
+        credentials = auth.build_credentials(settings, database, defects, self.metrics)
         self._shared = shared = Shared(
             settings=settings,
             database=database,
@@ -57,21 +57,24 @@ class Service:
         self._domains = (
             _build_api(shared, credentials) if role == API else _build_worker(shared, role)
         )
-        self.health = Health(self._dependencies(role), interval_s=settings.health_interval_s)
+        self.health = Health(
+            self._dependencies(role), interval_s=settings.health_interval_s, defects=defects
+        )
         self._expose_logs(logs)
         self.routers = [router for domain in self._domains for router in domain.routers]
         self.routers.append(operations_routes.build_router(self.health, self.metrics))
         self.app = self._build_app(settings)
 
-    def _build_database(self, settings: Settings) -> Database:
-        return Database(
-            settings.database_url,
-            pool_max=settings.database_pool_max,
+    def _build_database(self, settings: Settings, defects: Defects) -> Database:
+        bounds = Bounds(
+            connections_max=settings.database_pool_max,
+            waiting_max=settings.database_waiting_max,
             acquire_timeout_s=settings.database_acquire_timeout_s,
             command_timeout_s=settings.database_command_timeout_s,
             probe_timeout_s=settings.health_deadline_s,
-            metrics=self.metrics,
+            idle_max_s=settings.database_idle_max_s,
         )
+        return Database(settings.database_url, bounds, defects=defects, metrics=self.metrics)
 
     def _build_cache(self, settings: Settings, defects: Defects) -> Cache:
         return Cache(
@@ -84,12 +87,13 @@ class Service:
 
     def _dependencies(self, role: str) -> list[Dependency]:
         database, cache, hub = self._shared.database, self._shared.cache, self._shared.hub
+        defects = self._shared.defects
         # Only the api has a subscription that can be lost.
         return [
             Dependency(
                 name="database",
                 probe=database.probe,
-                healthy=lambda: database.healthy,
+                healthy=lambda: database.healthy or defects.calls_healthy(),
                 essential=True,
             ),
             Dependency(
@@ -116,7 +120,10 @@ class Service:
         install_error_answers(app)
         # The last one added is outermost: what the limit refuses is counted as a request too.
         app.add_middleware(
-            ConcurrencyLimit, at_once_max=settings.concurrency_max, metrics=self.metrics
+            ConcurrencyLimit,
+            at_once_max=settings.concurrency_max,
+            defects=self._shared.defects,
+            metrics=self.metrics,
         )
         app.add_middleware(ObservedApp, metrics=self.metrics)
         return app

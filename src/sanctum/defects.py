@@ -144,6 +144,42 @@ class Defect(Enum):
         "dead_letters_uncounted",
         "operators see dead letters: messaging_outbox_dead_total never rises",
     )
+    KEEP_BREAKER_OPEN = (
+        "keep_breaker_open",
+        (
+            "the service recovers by itself when a dependency is back: a breaker that opened once"
+            " never closes again"
+        ),
+    )
+    KEEP_CONNECTIONS = (
+        "keep_connections",
+        (
+            "after a peak the connections to the database that nobody needs are given back: none"
+            " ever is"
+        ),
+    )
+    LIE_ABOUT_HEALTH = (
+        "lie_about_health",
+        "health tells the truth: the database is called UP while it is away",
+    )
+    CRASH_ON_OUTAGE = (
+        "crash_on_outage",
+        (
+            "the process outlives its dependencies and answers 503: it ends as soon as it misses"
+            " the database that it had before"
+        ),
+    )
+    LIMIT_AS_SUCCESS = (
+        "limit_as_success",
+        (
+            "a request beyond the limit on requests at once is refused with 429: it is answered"
+            " 200 with nothing in it, and counted as a success"
+        ),
+    )
+    LIMIT_HITS_UNCOUNTED = (
+        "limit_hits_uncounted",
+        "every request refused with 429 is counted: rate_limit_hits_total never rises",
+    )
     SLOW_FEED = ("slow_feed", "the feed is fast: every read of it takes 300 ms longer")
 
 
@@ -222,6 +258,31 @@ class Defects:
     def honours_void_tokens(self) -> bool:
         """Tell whether a refresh token is taken though it was used before."""
         return Defect.REFRESH_REUSABLE in self._planted
+
+    def keeps_open(self, *, was_opened: bool) -> bool:
+        """Tell whether a breaker must not close although its dependency answers."""
+        return was_opened and Defect.KEEP_BREAKER_OPEN in self._planted
+
+    def idle_max_s(self, idle_max_s: float) -> float:
+        """Give for how long an unused connection is kept, 0 for ever."""
+        return 0.0 if Defect.KEEP_CONNECTIONS in self._planted else idle_max_s
+
+    def calls_healthy(self) -> bool:
+        """Tell whether the database is called healthy however it is."""
+        return Defect.LIE_ABOUT_HEALTH in self._planted
+
+    def miss_database(self) -> None:
+        """End the process, by an error, where that defect is on."""
+        if Defect.CRASH_ON_OUTAGE in self._planted:
+            raise RuntimeError("the database is away")
+
+    def refuses_as_success(self) -> bool:
+        """Tell whether what is beyond the limit is answered as if it had been served."""
+        return Defect.LIMIT_AS_SUCCESS in self._planted
+
+    def counts_limit_hits(self) -> bool:
+        """Tell whether a refusal with 429 is counted."""
+        return Defect.LIMIT_HITS_UNCOUNTED not in self._planted
 
     async def hold_feed(self) -> None:
         """Delay a read of the feed where that defect is on."""

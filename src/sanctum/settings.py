@@ -114,6 +114,18 @@ class Settings:
     database_command_timeout_s: float = field(
         metadata=_about("3.0", "seconds a statement may take", read.seconds(0.05, 600))
     )
+    database_waiting_max: int = field(
+        metadata=_about(
+            "256",
+            "operations that may wait for a free connection; more are answered 503",
+            read.whole(1, 100_000),
+        )
+    )
+    database_idle_max_s: float = field(
+        metadata=_about(
+            "30", "seconds after which an unused connection is closed", read.seconds(0.1, 3600)
+        )
+    )
     cache_pool_max: int = field(
         metadata=_about("16", "connections to the cache at most", read.whole(1, 500))
     )

@@ -16,11 +16,21 @@ from time import monotonic
 
 import asyncpg  # type: ignore[import-untyped]
 
+from sanctum.backing.database import Bounds
+
 DEADLINE_S = 20
 LOOPBACK = "127.0.0.1"
 OWNER = "owner"
 ROLE = "sanctum_app"
 ROLE_PASSWORD = "role-password"
+BOUNDS = Bounds(
+    connections_max=1,
+    waiting_max=100,
+    acquire_timeout_s=2,
+    command_timeout_s=0.5,
+    probe_timeout_s=0.5,
+    idle_max_s=30,
+)
 
 
 def free_port() -> int:

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
-from tests.sanctum.servers import ROLE, ROLE_PASSWORD, Postgres
+from tests.sanctum.servers import BOUNDS, ROLE, ROLE_PASSWORD, Postgres
 
 from sanctum.backing.database import Database
 from sanctum.backing.errors import DatabaseUnavailable
+from sanctum.defects import Defects
 from sanctum.telemetry.metrics import Metrics
 
 COUNT = "SELECT count(*) FROM posts WHERE text = $1"
@@ -20,12 +21,7 @@ ADD = "INSERT INTO posts (author_id, text) VALUES (1, $1)"
 async def store(postgres: Postgres, database: str) -> AsyncIterator[Database]:
     """Open the database as the application does, with one connection."""
     opened = Database(
-        postgres.url(database, ROLE, ROLE_PASSWORD),
-        pool_max=1,
-        acquire_timeout_s=2,
-        command_timeout_s=0.5,
-        probe_timeout_s=0.5,
-        metrics=Metrics(),
+        postgres.url(database, ROLE, ROLE_PASSWORD), BOUNDS, defects=Defects(), metrics=Metrics()
     )
     await opened.open()
     yield opened

@@ -12,6 +12,7 @@ from tests.sanctum.servers import Postgres
 
 from sanctum.auth.issuing import UnknownUser, issue_key
 from sanctum.auth.keys import KEY_LENGTH_MAX, digest_of, new_key
+from sanctum.defects import Defects
 from sanctum.gateway.concurrency import ConcurrencyLimit
 from sanctum.gateway.rates import CALLERS_MAX, RateLimit
 from sanctum.telemetry.metrics import Metrics
@@ -58,7 +59,7 @@ async def _ask(limit: ConcurrencyLimit, path: str = "/api/feed", kind: str = "ht
 async def test_what_is_over_the_limit_is_refused_at_once() -> None:
     """Two are served; the third is answered 429 before either has ended, its body unread."""
     held = _Held()
-    limit = ConcurrencyLimit(held, at_once_max=2, metrics=Metrics())
+    limit = ConcurrencyLimit(held, at_once_max=2, defects=Defects(), metrics=Metrics())
     served = [asyncio.ensure_future(_ask(limit)) for _ in range(2)]
     await asyncio.sleep(0)
     assert await _ask(limit) == 429
@@ -73,7 +74,7 @@ async def test_a_request_that_fails_gives_its_place_back() -> None:
     held = _Held()
     held.fails = True
     held.free.set()
-    limit = ConcurrencyLimit(held, at_once_max=1, metrics=Metrics())
+    limit = ConcurrencyLimit(held, at_once_max=1, defects=Defects(), metrics=Metrics())
     assert [await _ask(limit) for _ in range(3)] == [0, 0, 0]
     held.fails = False
     assert await _ask(limit) == 200
@@ -82,7 +83,7 @@ async def test_a_request_that_fails_gives_its_place_back() -> None:
 async def test_operators_and_sockets_are_not_limited() -> None:
     """Health, metrics and WebSockets pass a limit that is used up, and use up none of it."""
     held = _Held()
-    limit = ConcurrencyLimit(held, at_once_max=1, metrics=Metrics())
+    limit = ConcurrencyLimit(held, at_once_max=1, defects=Defects(), metrics=Metrics())
     ways = [("/health/ready", "http"), ("/metrics", "http"), ("/ws/1", "websocket")]
     asked = [asyncio.ensure_future(_ask(limit, "/api/feed"))]
     asked += [asyncio.ensure_future(_ask(limit, *way)) for way in ways]

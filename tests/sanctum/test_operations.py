@@ -50,6 +50,7 @@ def test_health_sums_up_its_dependencies(
             _dependency("cache", healthy=cache, essential=False),
         ],
         interval_s=1,
+        defects=Defects(),
     )
     assert (health.status, health.unready) == (status, unready)
     health.draining = True
@@ -95,7 +96,7 @@ async def test_breaker_opens_on_failure_and_closes_on_a_probe(
         await cache.take("k")
     states = [cache.healthy]
     link.release()
-    with pytest.raises(CacheUnavailable, match="unavailable"):
+    with pytest.raises(CacheUnavailable, match="does not answer"):
         await cache.take("k")
     await cache.probe()
     states.append(cache.healthy)
@@ -148,15 +149,15 @@ def test_logs_drop_and_count_when_nobody_reads() -> None:
 def test_metrics_are_in_the_text_format() -> None:
     """What is rendered parses, and the breaker's counts have exactly the required name."""
     metrics = Metrics()
-    metrics.breaker_transitions["open"] += 1
+    metrics.storage.breaker("cache", lambda: True)["open"] += 1
     families = list(text_string_to_metric_families(metrics.render().decode()))
     samples = {
-        (sample.name, sample.labels.get("state")): sample.value
+        (sample.name, sample.labels.get("dependency"), sample.labels.get("state")): sample.value
         for family in families
         for sample in family.samples
     }
-    assert samples["storage_circuit_breaker_transitions", "open"] == 1
-    assert samples["storage_circuit_breaker_transitions", "closed"] == 0
+    assert samples["storage_circuit_breaker_transitions", "cache", "open"] == 1
+    assert samples["storage_circuit_breaker_transitions", "cache", "closed"] == 0
 
 
 def test_request_series_are_bounded() -> None:

@@ -32,7 +32,8 @@ from sanctum.migrations.runner import migrate
 from sanctum.seeding import SeedSize, seed
 
 
-def _environment(postgres: Postgres, database: str, cache_url: str = "") -> dict[str, str]:
+def environment(postgres: Postgres, database: str, cache_url: str = "") -> dict[str, str]:
+    """Give the environment of a process: ours, without the settings that it may hold."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("SANCTUM_")}
     return {
         **own,
@@ -49,12 +50,14 @@ def _run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProces
     )
 
 
-def _start(environ: dict[str, str], port: int, stdout: int) -> subprocess.Popen[bytes]:
+def start(environ: dict[str, str], port: int, stdout: int) -> subprocess.Popen[bytes]:
+    """Start a service as a process of its own."""
     command = [sys.executable, "-m", "sanctum", "serve", "--port", str(port)]
     return subprocess.Popen(command, env=environ, stdout=stdout)
 
 
-async def _until_ready(api: Api) -> None:
+async def until_ready(api: Api) -> None:
+    """Wait until a process listens and calls itself ready."""
     async with asyncio.timeout(DEADLINE_S):
         while True:
             with contextlib.suppress(OSError):
@@ -66,7 +69,7 @@ async def _until_ready(api: Api) -> None:
 async def test_migrate_and_seed_can_be_repeated(postgres: Postgres) -> None:
     """Both commands bring an empty database to the same state however often they run."""
     await postgres.execute("CREATE DATABASE repeated")
-    environ = _environment(postgres, "repeated")
+    environ = environment(postgres, "repeated")
     for arguments in (("migrate",), ("seed", "--users", "7", "--channels", "3", "--posts", "5")):
         done = await asyncio.to_thread(_run, environ, *arguments)
         assert done.returncode == 0, done.stderr
@@ -172,7 +175,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
 def test_bad_calls_exit_with_one_message(postgres: Postgres, call: Call) -> None:
     """Bad input exits 64 and an unusable environment 69, each with a message on standard error."""
-    base = _environment(postgres, "postgres")
+    base = environment(postgres, "postgres")
     for arguments, extra, code, message in BAD_CALLS:
         exited, output, errors = call({**base, **extra}, *arguments)
         assert (exited, output, message in errors) == (code, "", True), (arguments, errors)
@@ -184,7 +187,7 @@ def test_bad_calls_exit_with_one_message(postgres: Postgres, call: Call) -> None
 
 def test_settings_command_lists_documented_variables(postgres: Postgres, call: Call) -> None:
     """The settings command prints every variable and masks what is secret."""
-    exited, output, _ = call(_environment(postgres, "postgres"), "settings")
+    exited, output, _ = call(environment(postgres, "postgres"), "settings")
     assert exited == 0
     assert "SANCTUM_CACHE_TIMEOUT_S=0.4" in output
     assert "lose_message" in output
@@ -202,7 +205,7 @@ async def test_seed_conflict_is_bad_input(postgres: Postgres, call: Call, databa
     """Seeding over somebody else's data exits 64 and says so."""
     statement = "UPDATE users SET username = 'someone' WHERE id = 3"
     await postgres.execute(statement, database=database)
-    environ = _environment(postgres, database)
+    environ = environment(postgres, database)
     exited, _, errors = await asyncio.to_thread(call, environ, "seed", "--users", "5")
     assert (exited, "belong to other users" in errors) == (64, True)
 
@@ -211,7 +214,7 @@ async def test_api_key_command_prints_a_key_and_nothing_else(
     postgres: Postgres, call: Call, serve: Serve, database: str
 ) -> None:
     """The printed key is accepted by a running service; a user who is none exits 64."""
-    environ = _environment(postgres, database)
+    environ = environment(postgres, database)
     exited, output, errors = await asyncio.to_thread(
         call, environ, "api-key", "--user", "user-0002"
     )
@@ -228,11 +231,11 @@ async def test_signal_ends_the_process_with_open_sockets(
     postgres: Postgres, database: str, valkey: Valkey, number: signal.Signals
 ) -> None:
     """A signal closes sockets with 1001 and ends the process with 0, also with a silent cache."""
-    environ = _environment(postgres, database, valkey.url)
+    environ = environment(postgres, database, valkey.url)
     port = free_port()
-    process = _start(environ, port, subprocess.PIPE)
+    process = start(environ, port, subprocess.PIPE)
     api = Api(port)
-    await _until_ready(api)
+    await until_ready(api)
     chat, stuck = await api.chat(), await api.stuck_chat(user=1 + CHANNELS)
     await chat.say("hello")
     valkey.pause()
@@ -251,7 +254,7 @@ async def test_end_does_not_wait_for_a_stuck_log_reader(
     postgres: Postgres, database: str, valkey: Valkey
 ) -> None:
     """A reader of standard output that stopped reading does not keep the process alive."""
-    environ = {**_environment(postgres, database, valkey.url), "SANCTUM_LOG_LEVEL": "debug"}
+    environ = {**environment(postgres, database, valkey.url), "SANCTUM_LOG_LEVEL": "debug"}
     port = free_port()
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
@@ -259,8 +262,8 @@ async def test_end_does_not_wait_for_a_stuck_log_reader(
         while pipe.write(b"\n" * 4096) is not None:
             pass
         os.set_blocking(write_end, True)
-        process = _start(environ, port, pipe.fileno())
-        await _until_ready(Api(port))
+        process = start(environ, port, pipe.fileno())
+        await until_ready(Api(port))
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, DEADLINE_S) == 0
     os.close(read_end)

@@ -14,6 +14,7 @@ from sanctum.auth.sessions import SessionStorage
 from sanctum.auth.storage import AccountStorage
 from sanctum.auth.tokens import RefreshTokens, Tokens
 from sanctum.backing.database import Database
+from sanctum.defects import Defects
 from sanctum.domain import Domain, Shared
 from sanctum.gateway.rates import RateLimit
 from sanctum.settings import Settings
@@ -31,7 +32,9 @@ class Credentials:
     gate: CredentialGate
 
 
-def build_credentials(settings: Settings, database: Database, metrics: Metrics) -> Credentials:
+def build_credentials(
+    settings: Settings, database: Database, defects: Defects, metrics: Metrics
+) -> Credentials:
     """Build the gate, which every domain shares, and what it goes by."""
     tokens = Tokens(secret=settings.jwt_secret, ttl_s=settings.token_ttl_s)
     keys = ApiKeys(database)
@@ -43,7 +46,9 @@ def build_credentials(settings: Settings, database: Database, metrics: Metrics) 
         overlap_s=settings.database_acquire_timeout_s + settings.database_command_timeout_s,
     )
     rates = RateLimit(per_s=settings.rate_limit_per_s, burst=settings.rate_limit_burst)
-    gate = CredentialGate(tokens=tokens, ends=ends, keys=keys, rates=rates, metrics=metrics)
+    gate = CredentialGate(
+        tokens=tokens, ends=ends, keys=keys, rates=rates, defects=defects, metrics=metrics
+    )
     return Credentials(tokens=tokens, sessions=sessions, ends=ends, keys=keys, gate=gate)
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from sanctum.auth.ends import Ends
 from sanctum.auth.keys import ApiKeys
 from sanctum.auth.tokens import InvalidToken, Tokens
+from sanctum.defects import Defects
 from sanctum.gateway.answers import Refusal
 from sanctum.gateway.identity import Identity, Role
 from sanctum.gateway.rates import RateLimit
@@ -21,12 +22,20 @@ class CredentialGate:
     """Let requests pass that carry a valid API key or bearer token; a key has its rate."""
 
     def __init__(
-        self, *, tokens: Tokens, ends: Ends, keys: ApiKeys, rates: RateLimit, metrics: Metrics
+        self,
+        *,
+        tokens: Tokens,
+        ends: Ends,
+        keys: ApiKeys,
+        rates: RateLimit,
+        defects: Defects,
+        metrics: Metrics,
     ) -> None:
         self._tokens = tokens
         self._ends = ends
         self._keys = keys
         self._rates = rates
+        self._defects = defects
         self._metrics = metrics
 
     async def identify(self, request: Request) -> Identity:
@@ -60,7 +69,8 @@ class CredentialGate:
             raise self._refusal("invalid_key", "the API key is unknown or has expired")
         wait_s = self._rates.take(key)
         if wait_s > 0:
-            self._metrics.rate_limit_hits.labels("key").inc()
+            if self._defects.counts_limit_hits():
+                self._metrics.rate_limit_hits.labels("key").inc()
             message = "this API key asks too often; try again later"
             raise Refusal(429, "rate_limited", message, retry_after_s=math.ceil(wait_s))
         return holder

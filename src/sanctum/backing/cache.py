@@ -1,8 +1,7 @@
 """Valkey behind a breaker: after one failure every use fails at once until a probe succeeds.
 
 The cache may be cut off in a way that gives no error: bytes are accepted and held. So every
-operation has a deadline, and only the probe, which does what ticket issuing does, closes the
-breaker again.
+operation has a deadline, and the probe does what ticket issuing does.
 """
 
 from __future__ import annotations
@@ -10,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from valkey.asyncio import BlockingConnectionPool, Connection, Valkey
 from valkey.exceptions import ValkeyError
 
+from sanctum.backing.breaker import Attempt, Breaker, BreakerOpen, Patience
 from sanctum.backing.errors import CacheUnavailable
 from sanctum.defects import Defects
 from sanctum.telemetry.metrics import Metrics
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 PROBE_TTL_S = 5
 DROP_TIMEOUT_S = 0.2
+NAME = "cache"
+PATIENCE = Patience(failures=1, failed_trials=1)
 
 
 class Cache:
@@ -35,7 +38,7 @@ class Cache:
     ) -> None:
         self._timeout_s = timeout_s
         self._defects = defects
-        self._metrics = metrics
+        self._metrics = metrics.storage
         self._probe_key = f"sanctum:probe:{secrets.token_hex(8)}"
         self._pool = BlockingConnectionPool.from_url(
             _as_valkey(url),
@@ -46,13 +49,26 @@ class Cache:
             socket_connect_timeout=timeout_s,
         )
         self._client = Valkey(connection_pool=self._pool)
-        self._was_lost = False
-        self.healthy = False
+        self._operations = 0
+        self._breaker = Breaker(
+            NAME, PATIENCE, closed=False, defects=defects, metrics=self._metrics
+        )
+        self._metrics.pool(
+            NAME,
+            max=lambda: pool_max,
+            in_use=lambda: min(self._operations, pool_max),
+            waiting=lambda: max(self._operations - pool_max, 0),
+        )
+
+    @property
+    def healthy(self) -> bool:
+        """Tell whether the last probe succeeded and nothing has failed since."""
+        return self._breaker.healthy
 
     @property
     def may_connect(self) -> bool:
         """Tell whether a connection may be made; only a planted defect forbids it."""
-        return not self._defects.refuses_cache(was_lost=self._was_lost)
+        return not self._defects.refuses_cache(was_lost=self._breaker.was_opened)
 
     def dedicated_connection(self) -> Connection:
         """Make an unconnected connection outside the pool, for a subscription."""
@@ -66,6 +82,12 @@ class Cache:
     async def put(self, key: str, value: bytes, ttl_s: int) -> None:
         """Store a value for some seconds; raises CacheUnavailable."""
         await self._run("set", lambda: self._client.set(key, value, ex=ttl_s))
+
+    async def get(self, key: str) -> bytes | None:
+        """Look a value up, None when absent, and count that; raises CacheUnavailable."""
+        value: bytes | None = await self._run("get", lambda: self._client.get(key))
+        self._metrics.observe_read(hit=value is not None)
+        return value
 
     async def take(self, key: str) -> bytes | None:
         """Return a value and delete it in one step, None when absent; raises CacheUnavailable."""
@@ -105,39 +127,37 @@ class Cache:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.set(self._probe_key, b"1", ex=PROBE_TTL_S)
         pipeline.getdel(self._probe_key)
-        await self._guard("probe", pipeline.execute)
-        if not self.healthy:
-            self.healthy = True
-            self._metrics.breaker_transitions["closed"] += 1
-            logger.info("cache is available")
+        await self._guard("probe", pipeline.execute, self._breaker.admit_probe())
 
     async def _run(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
-        if not self.healthy:
-            raise CacheUnavailable("the cache is unavailable")
-        return await self._guard(operation, call)
+        try:
+            attempt = self._breaker.admit()
+        except BreakerOpen as error:
+            raise CacheUnavailable(f"{operation}: {error}") from error
+        return await self._guard(operation, call, attempt)
 
-    async def _guard(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+    async def _guard(self, operation: str, call: Callable[[], Awaitable[T]], attempt: Attempt) -> T:
+        started = time.perf_counter()
+        self._operations += 1
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await call()
+                answer = await call()
         except (ValkeyError, OSError, TimeoutError) as error:
-            self.lose(operation, error)
+            self._note_failure(attempt, operation, error)
             raise CacheUnavailable(f"{operation}: {type(error).__name__}") from error
+        finally:
+            self._operations -= 1
+        self._breaker.succeed(attempt)
+        self._metrics.cache_latency.labels(operation).observe(time.perf_counter() - started)
+        return answer
 
     def lose(self, operation: str, error: BaseException) -> None:
-        """Open the breaker after a failure, also one of a connection outside the pool."""
+        """Open the breaker after a failure of a connection outside the pool."""
+        self._note_failure(self._breaker.admit_probe(), operation, error)
+
+    def _note_failure(self, attempt: Attempt, operation: str, error: BaseException) -> None:
         self._metrics.cache_errors.labels(operation=operation).inc()
-        if not self.healthy:
-            return
-        self.healthy = False
-        self._was_lost = True
-        self._metrics.breaker_transitions["open"] += 1
-        logger.warning(
-            "cache is unavailable",
-            extra={
-                "fields": {"operation": operation, "reason": f"{type(error).__name__}: {error}"}
-            },
-        )
+        self._breaker.fail(attempt, operation, f"{type(error).__name__}: {error}")
 
     async def _drop_connections(self, *, idle_only: bool) -> None:
         try:

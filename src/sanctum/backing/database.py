@@ -1,25 +1,34 @@
-"""PostgreSQL through a bounded pool; what goes wrong with it is one error type."""
+"""PostgreSQL through a breaker and a bounded pool; what goes wrong with it is one error type.
+
+Bounded are the connections, how many operations wait for one, and how long each takes. After a
+peak the connections that nobody needs any more are closed.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
 
+from sanctum.backing.breaker import Breaker, BreakerOpen, Patience
 from sanctum.backing.errors import DatabaseUnavailable
+from sanctum.defects import Defects
 from sanctum.telemetry.metrics import Metrics
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 # What row-level security goes by: the user on whose behalf a transaction runs.
 USER_SETTING = "sanctum.user_id"
 PROBE = "SELECT last_number FROM channels LIMIT 1"
+NAME = "database"
+PATIENCE = Patience(failures=5, failed_trials=2)
+RETRIES_MAX = 2
+RETRY_FIRST_S = 0.01
+
 
 _UNAVAILABLE = (
     OSError,
@@ -31,12 +40,36 @@ _UNAVAILABLE = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.UndefinedTableError,
     asyncpg.InsufficientPrivilegeError,
-    asyncpg.TransactionRollbackError,
     asyncpg.PostgresSystemError,
     asyncpg.InternalServerError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
+
+
+class TooManyWaiting(Exception):
+    """Say that so many operations wait for a connection that one more would wait in vain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Hold the bounds of the pool and of everything that runs on it.
+
+    Attributes:
+        connections_max: connections at most.
+        waiting_max: operations that may wait for one.
+        acquire_timeout_s: how long each may wait.
+        command_timeout_s: how long a statement may take after that.
+        probe_timeout_s: how long a probe may take, its waiting included.
+        idle_max_s: for how long an unused connection is kept; 0 for ever.
+    """
+
+    connections_max: int
+    waiting_max: int
+    acquire_timeout_s: float
+    command_timeout_s: float
+    probe_timeout_s: float
+    idle_max_s: float
 
 
 class Row(Protocol):
@@ -64,33 +97,38 @@ class Transaction:
 class Database:
     """Run statements on pooled connections, each within a deadline."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        pool_max: int,
-        acquire_timeout_s: float,
-        command_timeout_s: float,
-        probe_timeout_s: float,
-        metrics: Metrics,
-    ) -> None:
+    def __init__(self, url: str, bounds: Bounds, *, defects: Defects, metrics: Metrics) -> None:
         self._url = url
-        self._pool_max = pool_max
-        self._acquire_timeout_s = acquire_timeout_s
-        self._command_timeout_s = command_timeout_s
-        self._probe_timeout_s = probe_timeout_s
-        self._metrics = metrics
+        self._bounds = bounds
+        self._defects = defects
+        self._metrics = metrics.storage
+        self._acquire_latency = self._metrics.acquire_latency.labels(NAME)
         self._pool: asyncpg.Pool | None = None
-        self.healthy = False
+        self._waiting = 0
+        self._in_use = 0
+        # Trusted before the first answer: a process need not probe before it asks.
+        self._breaker = Breaker(NAME, PATIENCE, closed=True, defects=defects, metrics=self._metrics)
+        self._metrics.pool(
+            NAME,
+            max=lambda: bounds.connections_max,
+            size=lambda: 0 if self._pool is None else self._pool.get_size(),
+            in_use=lambda: self._in_use,
+            waiting=lambda: self._waiting,
+        )
+
+    @property
+    def healthy(self) -> bool:
+        """Tell whether the last probe succeeded and nothing has failed since."""
+        return self._breaker.healthy
 
     async def open(self) -> None:
         """Make the pool; connections are made on demand, so an absent database is no error."""
         self._pool = await asyncpg.create_pool(
             self._url,
             min_size=0,
-            max_size=self._pool_max,
-            max_inactive_connection_lifetime=0,
-            timeout=self._acquire_timeout_s,
+            max_size=self._bounds.connections_max,
+            max_inactive_connection_lifetime=self._defects.idle_max_s(self._bounds.idle_max_s),
+            timeout=self._bounds.acquire_timeout_s,
             reset=_keep_session,
             server_settings={"application_name": "sanctum"},
         )
@@ -104,6 +142,8 @@ class Database:
     async def fetch(self, operation: str, sql: str, *arguments: object) -> Sequence[Row]:
         """Run a statement and return its rows.
 
+        One that a conflict with others rolled back has not taken place, so it is tried again.
+
         Args:
             operation: name of the statement in the metrics.
             sql: the statement, with ``$1``-style parameters.
@@ -112,7 +152,17 @@ class Database:
         Raises:
             DatabaseUnavailable: when the database did not answer, or not in time.
         """
-        async with self._bounded(operation, self._deadline_s), self._connection() as connection:
+        async with self._bounded(operation):
+            for retry in range(RETRIES_MAX):
+                try:
+                    return await self._fetch(sql, *arguments)
+                except asyncpg.TransactionRollbackError:
+                    self._metrics.retries.inc()
+                    await asyncio.sleep(RETRY_FIRST_S * 2**retry)
+            return await self._fetch(sql, *arguments)
+
+    async def _fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
+        async with self._connection() as connection:
             return await _answered(connection, connection.fetch(sql, *arguments))
 
     @asynccontextmanager
@@ -130,7 +180,7 @@ class Database:
                 transaction took place is then unknown.
         """
         begin = "BEGIN" if user_id is None else f"BEGIN; SET LOCAL {USER_SETTING} = '{user_id:d}'"
-        async with self._bounded(operation, self._deadline_s), self._connection() as connection:
+        async with self._bounded(operation), self._connection() as connection:
             await _answered(connection, connection.execute(begin))
             try:
                 yield Transaction(connection)
@@ -143,31 +193,53 @@ class Database:
                 raise
             await _answered(connection, connection.execute("COMMIT"))
 
-    @property
-    def _deadline_s(self) -> float:
-        return self._acquire_timeout_s + self._command_timeout_s
-
     @asynccontextmanager
-    async def _bounded(self, operation: str, deadline_s: float) -> AsyncIterator[None]:
+    async def _bounded(self, operation: str, *, probe: bool = False) -> AsyncIterator[None]:
         """Bound the time, observe it, and make one error of all that can go wrong."""
+        bounds, breaker = self._bounds, self._breaker
+        deadline_s = bounds.acquire_timeout_s + bounds.command_timeout_s
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(deadline_s):
+            attempt = breaker.admit_probe() if probe else breaker.admit()
+        except BreakerOpen as error:
+            raise DatabaseUnavailable(f"{operation}: {error}") from error
+        try:
+            async with asyncio.timeout(bounds.probe_timeout_s if probe else deadline_s):
                 yield
         except ValueError:
             raise  # an argument that does not fit its parameter is our fault, not the database's
-        except _UNAVAILABLE as error:
+        except TooManyWaiting as error:
             raise self._failure(operation, error) from error
+        except asyncpg.TransactionRollbackError as error:
+            breaker.succeed(attempt)
+            raise self._failure(operation, error) from error
+        except _UNAVAILABLE as error:
+            breaker.fail(attempt, operation, _reason(error))
+            raise self._failure(operation, error) from error
+        breaker.succeed(attempt)
         self._metrics.observe_query(operation, time.perf_counter() - started)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
         assert self._pool is not None, "open() comes first"
-        connection = await self._pool.acquire(timeout=self._acquire_timeout_s)
+        connection = await self._acquire(self._pool)
+        self._in_use += 1
         try:
             yield connection
         finally:
+            self._in_use -= 1
             await self._pool.release(connection)
+
+    async def _acquire(self, pool: asyncpg.Pool) -> asyncpg.Connection:
+        if self._waiting >= self._bounds.waiting_max:
+            raise TooManyWaiting(f"{self._waiting} operations wait for a connection already")
+        started = time.perf_counter()
+        self._waiting += 1
+        try:
+            return await pool.acquire(timeout=self._bounds.acquire_timeout_s)
+        finally:
+            self._waiting -= 1
+            self._acquire_latency.observe(time.perf_counter() - started)
 
     async def fetch_one(self, operation: str, sql: str, *arguments: object) -> Row | None:
         """Run a statement and return its first row, if any; raises as :meth:`fetch` does."""
@@ -180,20 +252,11 @@ class Database:
         Raises:
             DatabaseUnavailable: when that fails.
         """
-        async with self._bounded("probe", self._probe_timeout_s), self._connection() as connection:
-            await _answered(connection, connection.fetch(PROBE))
-        if not self.healthy:
-            self.healthy = True
-            logger.info("database is available")
+        async with self._bounded("probe", probe=True):
+            await self._fetch(PROBE)
 
     def _failure(self, operation: str, error: BaseException) -> DatabaseUnavailable:
-        self._metrics.storage_errors.labels(type=type(error).__name__).inc()
-        if self.healthy:
-            self.healthy = False
-            logger.warning(
-                "database is unavailable",
-                extra={"fields": {"operation": operation, "reason": _reason(error)}},
-            )
+        self._metrics.errors.labels(type=type(error).__name__).inc()
         return DatabaseUnavailable(f"{operation}: {_reason(error)}")
 
 

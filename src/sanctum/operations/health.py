@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from sanctum.backing.errors import Unavailable
+from sanctum.defects import Defects
 
 logger = logging.getLogger(__name__)
 
@@ -67,18 +68,25 @@ class Dependency:
 class Health:
     """Check dependencies periodically and sum them up."""
 
-    def __init__(self, dependencies: list[Dependency], *, interval_s: float) -> None:
+    def __init__(
+        self, dependencies: list[Dependency], *, interval_s: float, defects: Defects
+    ) -> None:
         self.dependencies = dependencies
         self._interval_s = interval_s
+        self._defects = defects
         self.draining = False
 
     async def watch(self, dependency: Dependency) -> None:
         """Check one dependency until cancelled, so that none delays another."""
+        was_there = False
         while True:
             try:
                 await dependency.probe()
+                was_there = True
             except Unavailable as error:
                 logger.debug("check failed", extra={"fields": {"reason": str(error)}})
+                if was_there and dependency.essential:
+                    self._defects.miss_database()
             dependency.note_check()
             await asyncio.sleep(self._interval_s)
 

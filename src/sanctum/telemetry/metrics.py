@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -13,12 +13,11 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import Metric, UnknownMetricFamily
-from prometheus_client.registry import Collector
+
+from sanctum.telemetry.storage import StorageMetrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LATENCY_MS = (1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 2000, 5000)
-_QUERY_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
 _TOKEN_S = (0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.05, 0.1)
 _SIZE_BYTES = (16, 64, 256, 512, 1024, 2048, 4096, 16_384, 65_536)
 ROUTE_SERIES_MAX = 200
@@ -41,20 +40,17 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every first one, read by nobody
         self.registry = CollectorRegistry(auto_describe=True)
-        self.breaker_transitions = {"open": 0, "closed": 0}
         self._logins = 0
         self._logins_failed = 0
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._queries: dict[str, Histogram] = {}
         self._define_http()
-        self._define_storage()
+        self.storage = StorageMetrics(self.registry)
         self._define_sockets()
         self._define_messaging()
         self.notifications = Counter(
             "notification_events_total", "Notifications made", registry=self.registry
         )
         ProcessCollector(registry=self.registry)
-        self.registry.register(_BreakerCollector(self.breaker_transitions))
 
     def _define_http(self) -> None:
         registry = self.registry
@@ -90,22 +86,6 @@ class Metrics:
             "Seconds to mint a token once the password was verified",
             buckets=_TOKEN_S,
             registry=registry,
-        )
-
-    def _define_storage(self) -> None:
-        registry = self.registry
-        self._query_latency = Histogram(
-            "database_query_seconds",
-            "Time of a statement, with the wait for a connection",
-            ("operation",),
-            buckets=_QUERY_S,
-            registry=registry,
-        )
-        self.storage_errors = Counter(
-            "storage_errors_total", "Failed database operations", ("type",), registry=registry
-        )
-        self.cache_errors = Counter(
-            "cache_errors_total", "Failed cache operations", ("operation",), registry=registry
         )
 
     def _define_sockets(self) -> None:
@@ -169,13 +149,6 @@ class Metrics:
         series[0].inc()
         series[1].observe(latency_s * 1000)
 
-    def observe_query(self, operation: str, latency_s: float) -> None:
-        """Record the time of a database statement."""
-        histogram = self._queries.get(operation)
-        if histogram is None:
-            histogram = self._queries[operation] = self._query_latency.labels(operation)
-        histogram.observe(latency_s)
-
     def observe_login(self, *, success: bool) -> None:
         """Count a log-in."""
         self._logins += 1
@@ -197,18 +170,3 @@ class Metrics:
 
     def _login_success_rate(self) -> float:
         return 1.0 if not self._logins else 1.0 - self._logins_failed / self._logins
-
-
-class _BreakerCollector(Collector):
-    """Expose a count whose required name has no ``_total``, so it cannot be a counter by type."""
-
-    def __init__(self, transitions: Mapping[str, int]) -> None:
-        self._transitions = transitions
-
-    def collect(self) -> Iterable[Metric]:
-        """Read the counts."""
-        name = "storage_circuit_breaker_transitions"
-        family = UnknownMetricFamily(name, "Changes of the cache's breaker", labels=("state",))
-        for state, count in self._transitions.items():
-            family.add_metric((state,), count)
-        yield family
