@@ -15,6 +15,7 @@ from sanctum.backing.database import Bounds, Database
 from sanctum.chat import domain as chat
 from sanctum.defects import Defects
 from sanctum.domain import Domain, Shared
+from sanctum.games import domain as games
 from sanctum.gateway.answers import install_error_answers
 from sanctum.gateway.concurrency import ConcurrencyLimit
 from sanctum.gateway.hub import Hub
@@ -190,6 +191,7 @@ def _build_api(shared: Shared, credentials: auth.Credentials) -> tuple[Domain, .
         auth.build(shared, credentials),
         social.build(shared),
         notifications.build(shared),
+        games.build(shared),
         chat.build(shared),
         _sockets(shared.hub),
     )

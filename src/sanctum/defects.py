@@ -15,6 +15,8 @@ from typing import Self, TypeVar
 
 LOSE_FIRST_ORDINAL = 500
 LOSE_EVERY_ORDINAL = 1000
+STUCK_EVERY_ROOM = 5
+OVERLOOK_EVERY_TURN = 3
 SLOW_FEED_S = 0.3
 SKIP_EVERY_POST = 5
 PASS_OVER_EVERY_NOTIFICATION = 10
@@ -54,6 +56,21 @@ class Defect(Enum):
             "a log-in takes as long after many as after few: each one that a process serves takes"
             " 2 ms longer than the one before, up to 2 s"
         ),
+    )
+    ROOM_STUCK = (
+        "room_stuck",
+        (
+            "whoever may move can: in every 5th room that is opened each move of the second player"
+            " is refused as out of turn"
+        ),
+    )
+    TURN_UNCHECKED = (
+        "turn_unchecked",
+        "players move by turns: every 3rd move that a process gets out of turn is made",
+    )
+    IDLE_ROOMS_KEPT = (
+        "idle_rooms_kept",
+        "a room that nobody plays in ends by itself: none does",
     )
     NO_CACHE_RECONNECT = (
         "no_cache_reconnect",
@@ -206,6 +223,18 @@ class Defects:
         """Tell whether a committed message is lost, by its count over all channels."""
         lost = ordinal % LOSE_EVERY_ORDINAL == LOSE_FIRST_ORDINAL
         return lost and Defect.LOSE_MESSAGE in self._planted
+
+    def withholds_turns(self, room_id: int) -> bool:
+        """Tell whether the second player of a room never gets to move, by its id."""
+        return room_id % STUCK_EVERY_ROOM == 0 and Defect.ROOM_STUCK in self._planted
+
+    def overlooks_turn(self) -> bool:
+        """Tell whether the move that has just come out of turn is made all the same."""
+        return self._strikes(Defect.TURN_UNCHECKED, every=OVERLOOK_EVERY_TURN)
+
+    def keeps_idle_rooms(self) -> bool:
+        """Tell whether forgotten rooms stay open."""
+        return Defect.IDLE_ROOMS_KEPT in self._planted
 
     def refuses_cache(self, *, was_lost: bool) -> bool:
         """Tell whether a connection to the cache must not be made."""

@@ -268,6 +268,13 @@ class Settings:
             read.whole(1, 1_000_000),
         )
     )
+    game_idle_s: float = field(
+        metadata=_about(
+            "300",
+            "seconds without a move after which a game room ends",
+            read.seconds(0.2, 86_400),
+        )
+    )
     log_level: str = field(
         metadata=_about(
             "info",

@@ -1,0 +1,140 @@
+"""Rooms and their events in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import msgspec
+
+from sanctum.backing.database import Database, Row, Transaction
+from sanctum.games.board import EMPTY
+from sanctum.games.referee import Event, Room
+
+_COLUMNS = """
+    id, name, host_id, guest_id, state, board, moves, turn_id, winner_id, end_reason, last_number
+"""
+_FIND = f"SELECT {_COLUMNS} FROM game_rooms WHERE id = $1"  # noqa: S608 - only constants are interpolated
+_LOCK = f"{_FIND} FOR UPDATE"
+_WAITING = f"""
+    SELECT {_COLUMNS} FROM game_rooms
+    WHERE state = 'waiting' AND id < $1 ORDER BY id DESC LIMIT $2
+"""  # noqa: S608
+# What another process ends already is passed over.
+_LOCK_IDLE = f"""
+    SELECT {_COLUMNS} FROM game_rooms
+    WHERE state <> 'ended' AND active_at < now() - $1 * interval '1 second'
+    ORDER BY active_at LIMIT $2 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608
+_CREATE = f"""
+    INSERT INTO game_rooms (name, host_id, board) SELECT $2, id, $3 FROM users WHERE id = $1
+    RETURNING {_COLUMNS}
+"""  # noqa: S608
+_CHANGE = """
+    UPDATE game_rooms SET guest_id = $2, state = $3, board = $4, moves = $5, turn_id = $6,
+        winner_id = $7, end_reason = $8, last_number = $9, active_at = now()
+    WHERE id = $1
+"""
+_TELL = "INSERT INTO room_events (room_id, number, body) VALUES ($1, $2, $3)"
+_EVENTS = """
+    SELECT number, body FROM room_events WHERE room_id = $1 AND number > $2
+    ORDER BY number LIMIT $3
+"""
+_COUNT_OPEN = "SELECT state, count(*) FROM game_rooms WHERE state <> 'ended' GROUP BY state"
+ID_MAX = 2**63 - 1
+
+_encoder = msgspec.json.Encoder()
+
+
+class RoomStorage:
+    """Store and find rooms; every method raises DatabaseUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, host: int, name: str) -> Event | None:
+        """Open a room and tell of it; None when its host has no account any more."""
+        async with self._database.transaction("create_room") as transaction:
+            row = await transaction.fetch_one(_CREATE, host, name, EMPTY)
+            if row is None:
+                return None
+            event = Event(kind="created", by=host, place=None, room=_room(row))
+            await _tell(transaction, event)
+        return event
+
+    async def change(self, room_id: int, decide: Callable[[Room], Event | None]) -> Room | None:
+        """Lock a room, and store what is decided of it together with its event.
+
+        Args:
+            room_id: which room.
+            decide: gives the event, None where the room is to stay as it is; what it raises
+                leaves the room as it was.
+
+        Returns:
+            the room as it stands afterwards, None when there is none.
+        """
+        async with self._database.transaction("change_room") as transaction:
+            row = await transaction.fetch_one(_LOCK, room_id)
+            if row is None:
+                return None
+            room = _room(row)
+            event = decide(room)
+            if event is not None:
+                await _store(transaction, event)
+        return room if event is None else event.room
+
+    async def change_idle(
+        self, idle_s: float, limit: int, decide: Callable[[Room], Event]
+    ) -> Sequence[Room]:
+        """Store what is decided of each room in which nothing happened for some seconds."""
+        async with self._database.transaction("change_idle_rooms") as transaction:
+            rows = await transaction.fetch(_LOCK_IDLE, idle_s, limit)
+            events = [decide(_room(row)) for row in rows]
+            for event in events:
+                await _store(transaction, event)
+        return [event.room for event in events]
+
+    async def find(self, room_id: int) -> Room | None:
+        """Find a room by its id."""
+        row = await self._database.fetch_one("find_room", _FIND, room_id)
+        return None if row is None else _room(row)
+
+    async def waiting(self, before: int, limit: int) -> Sequence[Room]:
+        """List rooms with a smaller id that wait for a second player, newest first."""
+        rows = await self._database.fetch("waiting_rooms", _WAITING, before, limit)
+        return [_room(row) for row in rows]
+
+    async def events(self, room_id: int, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """List a room's events with a larger number, in order, each as the JSON it was told in."""
+        rows = await self._database.fetch("room_events", _EVENTS, room_id, after, limit)
+        return [(cast(int, row[0]), cast(bytes, row[1])) for row in rows]
+
+    async def count_open(self) -> dict[str, int]:
+        """Count the rooms that have not ended, by state; a state without any is left out."""
+        rows = await self._database.fetch("count_rooms", _COUNT_OPEN)
+        return {cast(str, row[0]): cast(int, row[1]) for row in rows}
+
+
+async def _store(transaction: Transaction, event: Event) -> None:
+    room = event.room
+    await transaction.fetch(
+        _CHANGE,
+        room.id,
+        room.guest,
+        room.state,
+        room.board,
+        room.moves,
+        room.turn,
+        room.winner,
+        room.end_reason,
+        room.last,
+    )
+    await _tell(transaction, event)
+
+
+async def _tell(transaction: Transaction, event: Event) -> None:
+    await transaction.fetch(_TELL, event.room.id, event.room.last, _encoder.encode(event))
+
+
+def _room(row: Row) -> Room:
+    return Room(*row)  # type: ignore[misc]
