@@ -13,6 +13,7 @@ from sanctum.auth import domain as auth
 from sanctum.backing.cache import Cache
 from sanctum.backing.database import Bounds, Database
 from sanctum.chat import domain as chat
+from sanctum.commerce import domain as commerce
 from sanctum.defects import Defects
 from sanctum.domain import Domain, Shared
 from sanctum.games import domain as games
@@ -192,6 +193,7 @@ def _build_api(shared: Shared, credentials: auth.Credentials) -> tuple[Domain, .
         social.build(shared),
         notifications.build(shared),
         games.build(shared),
+        commerce.build(shared),
         chat.build(shared),
         _sockets(shared.hub),
     )

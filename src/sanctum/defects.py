@@ -15,6 +15,9 @@ from typing import Self, TypeVar
 
 LOSE_FIRST_ORDINAL = 500
 LOSE_EVERY_ORDINAL = 1000
+CHARGE_AGAIN_EVERY_RETRY = 3
+OVERSELL_EVERY_REFUSAL = 3
+DRIFT_EVERY_CHARGE = 4
 STUCK_EVERY_ROOM = 5
 OVERLOOK_EVERY_TURN = 3
 SLOW_FEED_S = 0.3
@@ -71,6 +74,27 @@ class Defect(Enum):
     IDLE_ROOMS_KEPT = (
         "idle_rooms_kept",
         "a room that nobody plays in ends by itself: none does",
+    )
+    CHARGE_DOUBLES = (
+        "charge_doubles",
+        (
+            "a payment is charged once, however often it is asked for: of the repeated requests"
+            " that a process gets every 3rd charges the card again"
+        ),
+    )
+    SEAT_OVERSOLD = (
+        "seat_oversold",
+        (
+            "no more seats of a course are taken than it has: every 3rd who comes to a process"
+            " for a course that is full gets in"
+        ),
+    )
+    REVENUE_DRIFTS = (
+        "revenue_drifts",
+        (
+            "the ledger holds what was charged: for every 4th charge of a process it holds one cent"
+            " less"
+        ),
     )
     NO_CACHE_RECONNECT = (
         "no_cache_reconnect",
@@ -235,6 +259,18 @@ class Defects:
     def keeps_idle_rooms(self) -> bool:
         """Tell whether forgotten rooms stay open."""
         return Defect.IDLE_ROOMS_KEPT in self._planted
+
+    def charges_again(self) -> bool:
+        """Tell whether the repeated request for a payment charges the card once more."""
+        return self._strikes(Defect.CHARGE_DOUBLES, every=CHARGE_AGAIN_EVERY_RETRY)
+
+    def overlooks_full_course(self) -> bool:
+        """Tell whether one more gets into the course that is found full."""
+        return self._strikes(Defect.SEAT_OVERSOLD, every=OVERSELL_EVERY_REFUSAL)
+
+    def cents_astray(self) -> int:
+        """Give how many cents of the charge that is being entered the ledger misses."""
+        return int(self._strikes(Defect.REVENUE_DRIFTS, every=DRIFT_EVERY_CHARGE))
 
     def refuses_cache(self, *, was_lost: bool) -> bool:
         """Tell whether a connection to the cache must not be made."""

@@ -275,6 +275,21 @@ class Settings:
             read.seconds(0.2, 86_400),
         )
     )
+    charging_delay_s: float = field(
+        metadata=_about(
+            "0", "seconds that the built-in charging provider takes", read.seconds(0, 60)
+        )
+    )
+    charging_timeout_s: float = field(
+        metadata=_about("2", "seconds to wait for the charging provider", read.seconds(0.05, 60))
+    )
+    settle_after_s: float = field(
+        metadata=_about(
+            "30",
+            "seconds after which a payment that was left open is closed",
+            read.seconds(0.2, 3600),
+        )
+    )
     log_level: str = field(
         metadata=_about(
             "info",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -40,6 +41,7 @@ class Api:
         body: object = None,
         token: str | None = None,
         key: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request with a JSON body, or with the bytes given as they are."""
         payload = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -49,6 +51,7 @@ class Api:
             lines.append(f"authorization: Bearer {token}")
         if key is not None:
             lines.append(f"x-api-key: {key}")
+        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         head = "\r\n".join([*lines, "", ""]).encode()
         async with asyncio.timeout(DEADLINE_S):
             reader, writer = await asyncio.open_connection(LOOPBACK, self.port)

@@ -29,7 +29,9 @@ from sanctum.telemetry.logs import Logs
 
 DATABASE = "sanctum"
 # Every table hangs on these by its foreign keys; the others are named.
-EMPTYING = "TRUNCATE users, channels, outbox, outbox_dead RESTART IDENTITY CASCADE"
+EMPTYING = (
+    "TRUNCATE users, channels, outbox, outbox_dead, provider_charges RESTART IDENTITY CASCADE"
+)
 SIZE = SeedSize(users=20, channels=CHANNELS, posts=50)
 
 Serve = Callable[..., Awaitable[Api]]

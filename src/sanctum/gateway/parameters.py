@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from starlette.requests import HTTPConnection
 
-from sanctum.gateway.answers import Refusal
+from sanctum.gateway.answers import Refusal, check_storable
 
 
 class Parameter(Protocol):
@@ -48,6 +48,32 @@ class WholeNumber:
         if self.default is None:
             return {"name": self.name, "in": "path", "required": True, "schema": schema}
         return {"name": self.name, "in": "query", "schema": {**schema, "default": self.default}}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Read a text from the query, empty where it is absent.
+
+    Attributes:
+        name: the parameter.
+        length_max: its characters at most.
+    """
+
+    name: str
+    length_max: int
+
+    def read(self, request: HTTPConnection) -> str:
+        """Read it from a request; raises Refusal, 422, when it is too long or not storable."""
+        text = request.query_params.get(self.name, "")
+        if len(text) > self.length_max:
+            message = f"{self.name} must have at most {self.length_max} characters"
+            raise Refusal(422, "invalid_parameter", message)
+        return check_storable(text, self.name)
+
+    def describe(self) -> dict[str, Any]:
+        """Give the parameter as the OpenAPI document has it."""
+        schema = {"type": "string", "maxLength": self.length_max, "default": ""}
+        return {"name": self.name, "in": "query", "schema": schema}
 
 
 def whole_number(raw: str | None, name: str, default: int, low: int, high: int) -> int:
