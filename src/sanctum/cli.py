@@ -1,4 +1,4 @@
-"""The command line: migrate, seed, api-key, serve, settings."""
+"""The command line: migrate, seed, api-key, serve, replay, settings."""
 
 from __future__ import annotations
 
@@ -110,6 +110,15 @@ def serve(role: str, host: str, port: int) -> None:
         build_server(service, settings).run(sockets=[listener])
     if service.failed:
         sys.exit(EXIT_OUR_FAULT)
+
+
+@cli.command()
+def replay() -> None:
+    """Put dead letters back into the outbox, to be relayed again."""
+    settings = _settings()
+    from sanctum.pipeline.replaying import replay as run
+
+    click.echo(f"replayed {_on_database(lambda: run(settings.database_url))} messages")
 
 
 @cli.command("settings")

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 from tests.sanctum.clients import CHANNELS, PASSWORD, Api
 from tests.sanctum.links import Link
+from tests.sanctum.pipelines import Talks
 from tests.sanctum.servers import (
     DEADLINE_S,
     LOOPBACK,
@@ -118,6 +119,13 @@ async def serve(postgres: Postgres, database: str, valkey: Valkey) -> AsyncItera
     yield start
     for stop in stops:
         await stop()
+
+
+@pytest.fixture
+async def talks(postgres: Postgres, database: str) -> AsyncIterator[Talks]:
+    """Give conversations in the database."""
+    async with Talks(postgres, database) as made:
+        yield made
 
 
 @pytest.fixture

@@ -5,11 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any, Self
 
 import asyncpg  # type: ignore[import-untyped]
+from tests.sanctum.clients import Api
 from tests.sanctum.servers import DEADLINE_S, Postgres
+
+DELIVERED = "messaging_consumer_delivered_total"
+DEAD = 'messaging_dispatch_dlq_total{sink="redis"}'
+RECLAIMED = "messaging_consumer_pel_reclaimed_total"
+PEL = "messaging_consumer_pel_size"
+# A dead consumer, a vanished entry and an absent cache are known sooner than in production.
+QUICK = {
+    "SANCTUM_DISPATCH_RETRY_S": "0.05",
+    "SANCTUM_DISPATCH_VANISHED_AFTER_S": "0.5",
+    "SANCTUM_RECLAIM_INTERVAL_S": "0.2",
+    "SANCTUM_RECLAIM_IDLE_S": "0.5",
+}
 
 _MAKE = """
     WITH made AS (
@@ -51,6 +65,22 @@ _UNREAD = """
 """
 
 
+async def until_value(
+    ask: Callable[[], Awaitable[float]], accept: Callable[[float], bool]
+) -> float:
+    """Ask for a value until it is accepted; return it."""
+    end = monotonic() + DEADLINE_S
+    while not accept(value := await ask()):
+        assert monotonic() < end, f"timed out at {value}"
+        await asyncio.sleep(0.02)
+    return value
+
+
+async def until_metric(api: Api, name: str, accept: Callable[[float], bool]) -> float:
+    """Read a metric until its value is accepted; return it."""
+    return await until_value(lambda: api.metric(name), accept)
+
+
 class Talks:
     """Store messages, and find out what became of them."""
 
@@ -88,6 +118,17 @@ class Talks:
         """Store messages one after the other."""
         for i in range(count):
             await self.say(conversation, author, f"message {i}")
+
+    def entry(self, conversation: int, number: int) -> dict[Any, Any]:
+        """Make up the stream entry of a message, as the dispatcher would relay it."""
+        return {
+            "conversation": conversation,
+            "number": number,
+            "author": 1,
+            "id": f"client-{number}",
+            "payload": "hello",
+            "created": "1.5",
+        }
 
     async def left(self) -> int:
         """Count the rows of the outbox and of the dead letters."""

@@ -1,40 +1,20 @@
-"""The pipeline: what is stored arrives in every inbox, once, in order, whoever is away."""
+"""The pipeline: what is stored arrives in every inbox, once and in order."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from time import monotonic
+import json
+from typing import Any
 
-import pytest
-from tests.sanctum.clients import Api
 from tests.sanctum.conftest import Serve
-from tests.sanctum.pipelines import Talks
-from tests.sanctum.servers import DEADLINE_S, Postgres
+from tests.sanctum.pipelines import DELIVERED, PEL, QUICK, Talks, until_metric
+from tests.sanctum.servers import Valkey
+from valkey.asyncio import Valkey as Client
 
-DEAD = 'messaging_dispatch_dlq_total{sink="redis"}'
-RECLAIMED = "messaging_consumer_pel_reclaimed_total"
-DELIVERED = "messaging_consumer_delivered_total"
-PEL = "messaging_consumer_pel_size"
+from sanctum.pipeline.stream import GROUP, STREAM, TOPIC
 
-
-@pytest.fixture
-async def talks(postgres: Postgres, database: str) -> AsyncIterator[Talks]:
-    """Give conversations in the database."""
-    async with Talks(postgres, database) as made:
-        yield made
-
-
-async def _until(ask: Callable[[], Awaitable[float]], accept: Callable[[float], bool]) -> float:
-    end = monotonic() + DEADLINE_S
-    while not accept(value := await ask()):
-        assert monotonic() < end, f"timed out at {value}"
-        await asyncio.sleep(0.02)
-    return value
-
-
-async def _until_metric(api: Api, name: str, accept: Callable[[float], bool]) -> float:
-    return await _until(lambda: api.metric(name), accept)
+REPEATED = "messaging_consumer_repeated_total"
+PUBLISHED = "messaging_dispatch_published_total"
 
 
 async def test_stored_messages_arrive_once_and_in_order(serve: Serve, talks: Talks) -> None:
@@ -44,6 +24,148 @@ async def test_stored_messages_arrive_once_and_in_order(serve: Serve, talks: Tal
     await asyncio.gather(talks.say_many(both, 2, 20), talks.say_many(all_three, 1, 20))
     await talks.all_delivered()
     assert await talks.reconcile() == 20 * 2 + 20 * 3
-    assert await dispatcher.metric("messaging_dispatch_published_total") == 40
-    await _until_metric(consumer, DELIVERED, lambda delivered: delivered == 40)
-    await _until_metric(consumer, PEL, lambda size: size == 0)
+    assert await dispatcher.metric(PUBLISHED) == 40
+    await until_metric(consumer, DELIVERED, lambda delivered: delivered == 40)
+    await until_metric(consumer, PEL, lambda size: size == 0)
+    assert await dispatcher.metric("messaging_dispatch_lag_seconds") < 20
+    await until_metric(dispatcher, "messaging_dispatch_lag_seconds", lambda lag: lag == 0)
+    await until_metric(consumer, "messaging_consumer_lag_seconds", lambda lag: lag == 0)
+
+
+async def test_frames_are_published_as_inboxes_keep_them(
+    serve: Serve, talks: Talks, valkey: Valkey
+) -> None:
+    """Each arrival is published with whose it is and its number, a payload of 64 KiB as well."""
+    await serve(role="dispatcher")
+    await serve(role="consumer")
+    payload = 'ü"\\\n' + "x" * 65_530
+    frames: list[dict[str, Any]] = []
+    async with Client.from_url(valkey.url) as client, client.pubsub() as subscription:
+        await subscription.subscribe(TOPIC)
+        conversation = await talks.make(1, 2)
+        await talks.say(conversation, 1, payload)
+        await talks.say(conversation, 2, "short")
+        async with asyncio.timeout(20):
+            while len(frames) < 4:
+                told = await subscription.get_message(ignore_subscribe_messages=True, timeout=1)
+                if told is not None:
+                    frames.append(json.loads(told["data"]))
+    first = next(frame for frame in frames if (frame["user"], frame["number"]) == (2, 1))
+    assert 1.7e9 < first.pop("created") < 1e11
+    assert first == {
+        "user": 2,
+        "number": 1,
+        "kind": "message",
+        "conversation": conversation,
+        "message": 1,
+        "id": "client-1",
+        "from": 1,
+        "payload": payload,
+    }
+    numbers = [frame["number"] for frame in frames if frame["user"] == 1]
+    assert numbers == [1, 2]
+
+
+async def test_repeated_and_foreign_entries_deliver_nothing(
+    serve: Serve, talks: Talks, valkey: Valkey
+) -> None:
+    """An entry that comes again, or that is no message, is counted and thrown away."""
+    dispatcher, consumer = await serve(role="dispatcher"), await serve(role="consumer")
+    conversation = await talks.make(1, 2)
+    await talks.say_many(conversation, 1, 3)
+    await talks.all_delivered()
+    async with Client.from_url(valkey.url) as client:
+        for number in (3, 1, 2):
+            await client.xadd(STREAM, talks.entry(conversation, number))
+        for foreign in ({"x": "y"}, {**talks.entry(1, 1), "number": "one"}, {"id": b"\xff"}):
+            await client.xadd(STREAM, foreign)
+        await until_metric(consumer, REPEATED, lambda count: count == 3)
+        await until_metric(consumer, "messaging_consumer_unreadable_total", lambda n: n == 3)
+        await talks.say(conversation, 2)
+        await talks.all_delivered()
+        await until_metric(consumer, PEL, lambda size: size == 0)
+        assert await client.xlen(STREAM) == 0
+    assert await talks.reconcile() == 4 * 2
+    assert await dispatcher.metric(PUBLISHED) == 4
+
+
+async def test_message_waits_for_the_earlier_ones_of_its_conversation(
+    serve: Serve, talks: Talks, valkey: Valkey
+) -> None:
+    """Entries in the wrong order are delivered in the right one; other conversations go ahead."""
+    consumer = await serve(role="consumer")
+    held, free = await talks.make(1, 2), await talks.make(1, 3)
+    await talks.say_many(held, 1, 4)
+    await talks.say(free, 1)
+    async with Client.from_url(valkey.url) as client:
+        await client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
+        for number in (4, 2, 3):
+            await client.xadd(STREAM, talks.entry(held, number))
+        await client.xadd(STREAM, talks.entry(free, 1))
+        await until_metric(consumer, DELIVERED, lambda count: count == 1)
+        await until_metric(consumer, PEL, lambda size: size == 3)
+        assert await talks.delivered() == {1: [(free, 1)], 3: [(free, 1)]}
+        await client.xadd(STREAM, talks.entry(held, 1))
+        await talks.all_delivered()
+    assert await talks.reconcile() == 5 * 2
+
+
+async def test_who_joined_later_gets_later_messages_only(serve: Serve, talks: Talks) -> None:
+    """A message does not arrive at those who joined after it, were removed, or lost it whole."""
+    late, gone, deleted = await talks.make(1, 2), await talks.make(1, 2), await talks.make(1, 2)
+    for conversation in (late, gone, deleted):
+        await talks.say_many(conversation, 1, 2)
+    await talks.pool.execute("INSERT INTO participants VALUES ($1, 3, 1)", late)
+    await talks.pool.execute(
+        "DELETE FROM participants WHERE conversation_id = $1 AND user_id = 2", gone
+    )
+    await talks.pool.execute("DELETE FROM conversations WHERE id = $1", deleted)
+    await serve(role="dispatcher")
+    await serve(role="consumer")
+    await talks.all_delivered()
+    await talks.reconcile()
+    inboxes = await talks.delivered()
+    assert inboxes[3] == [(late, 2)]
+    assert (gone, 1) in inboxes[1]
+    assert (gone, 1) not in inboxes[2]
+    assert deleted not in {conversation for conversation, _ in inboxes[1]}
+
+
+async def test_several_of_each_share_the_work(serve: Serve, talks: Talks) -> None:
+    """Two dispatchers and three consumers at once deliver everything once and in order."""
+    for role in ("dispatcher", "dispatcher", "consumer", "consumer", "consumer"):
+        await serve(role=role, **QUICK)
+    conversations = [await talks.make(1, 2, 3, 4) for _ in range(4)]
+    await asyncio.gather(*(talks.say_many(one, 1 + one % 4, 50) for one in conversations))
+    await talks.all_delivered()
+    assert await talks.reconcile() == 4 * 50 * 4
+
+
+async def test_a_full_stream_leaves_the_rest_in_the_outbox(
+    serve: Serve, talks: Talks, valkey: Valkey
+) -> None:
+    """Without a consumer the stream grows to its bound and the lag tells what waits."""
+    dispatcher = await serve(role="dispatcher", SANCTUM_STREAM_ENTRIES_MAX="100")
+    conversation = await talks.make(1, 2)
+    async with Client.from_url(valkey.url) as client:
+        await talks.say_many(conversation, 1, 101)
+        relayed = await until_metric(dispatcher, PUBLISHED, lambda count: count >= 100)
+        await talks.say_many(conversation, 1, 50)
+        await until_metric(dispatcher, "messaging_dispatch_lag_seconds", lambda lag: lag > 0.3)
+        assert await client.xlen(STREAM) <= relayed + 1
+    await serve(role="consumer")
+    await talks.all_delivered()
+    assert await talks.reconcile() == 151 * 2
+
+
+async def test_workers_tell_operators_how_they_are(serve: Serve, valkey: Valkey) -> None:
+    """Dispatcher and consumer answer health and metrics, and nothing of the api."""
+    workers = [await serve(role=role) for role in ("dispatcher", "consumer")]
+    for worker in workers:
+        assert (await worker.call("GET", "/health")).body["status"] == "UP"
+        assert (await worker.call("GET", "/health/live")).status == 200
+        assert (await worker.call("GET", "/api/feed")).status == 404
+    valkey.kill()
+    for worker in workers:
+        await worker.wait_ready(ready=False)
+        assert (await worker.call("GET", "/health")).body["status"] == "DEGRADED"
