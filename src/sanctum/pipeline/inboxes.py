@@ -95,8 +95,9 @@ _TAKE = """
 """
 _REPEAT = """
     WITH again AS (
-        SELECT user_id, body, row_number() OVER (PARTITION BY user_id ORDER BY number) AS nth,
-            count(*) OVER (PARTITION BY user_id) AS total
+        SELECT e.user_id, e.body,
+            row_number() OVER (PARTITION BY e.user_id ORDER BY e.number) AS nth,
+            count(*) OVER (PARTITION BY e.user_id) AS total
         FROM inbox_entries e JOIN unnest($1::bigint[], $2::bigint[]) AS w (conversation_id, number)
         ON e.conversation_id = w.conversation_id AND e.message_number = w.number
     ), counted AS (

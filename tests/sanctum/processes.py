@@ -1,0 +1,70 @@
+"""Sanctum's processes as children that can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+
+from tests.sanctum.clients import Api
+from tests.sanctum.pipelines import QUICK
+from tests.sanctum.servers import DEADLINE_S, ROLE, ROLE_PASSWORD, Postgres, Valkey, free_port
+
+
+class Worker:
+    """One `sanctum serve` of a role, started, killed and started again."""
+
+    def __init__(
+        self, role: str, postgres: Postgres, database: str, valkey: Valkey, **overrides: str
+    ) -> None:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("SANCTUM_")}
+        self._environ = {
+            **own,
+            "SANCTUM_ENV": "test",
+            "SANCTUM_DATABASE_URL": postgres.url(database, ROLE, ROLE_PASSWORD),
+            "SANCTUM_CACHE_URL": valkey.url,
+            **QUICK,
+            **overrides,
+        }
+        self._role = role
+        self._process: subprocess.Popen[bytes] | None = None
+        self.api = Api(free_port())
+
+    async def start(self, *options: str) -> None:
+        """Start it and wait until it is ready."""
+        self._launch(*options)
+        async with asyncio.timeout(DEADLINE_S):
+            while not await self._ready():
+                await asyncio.sleep(0.05)
+
+    def _launch(self, *options: str) -> None:
+        command = [sys.executable, "-m", "sanctum", "serve", self._role, *options]
+        self._process = subprocess.Popen(
+            [*command, "--port", str(self.api.port)],
+            env=self._environ,
+            stdout=subprocess.DEVNULL,
+        )
+
+    async def _ready(self) -> bool:
+        with contextlib.suppress(OSError):
+            return await self.api.ready()
+        return False
+
+    def kill(self) -> None:
+        """End it at once, wherever it is."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to end; give its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        if self._process is None:
+            return 0
+        self._process.send_signal(number)
+        code = self._process.wait(DEADLINE_S)
+        self._process = None
+        return code
