@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ ROW_TYPE = np.dtype(ROW_FIELDS, align=True)
 SERIES_SLOTS = SERIES_MAX + 8  # the last few are the `other` of each kind
 _INDEX_BITS = 15  # every index of the histogram is below 2^15
 _COARSE_BITS = 7
+_FRESH_MIN = 256  # keys; a merge of so few takes some ten microseconds
 _INDEX_MASK = (1 << _INDEX_BITS) - 1
 _OUTCOME_BITS = 16
 _OUTCOME_MASK = (1 << _OUTCOME_BITS) - 1
@@ -50,19 +51,27 @@ def coarse(indices: Ints) -> Ints:
     return indices | ((1 << np.clip(bits - _COARSE_BITS, 0, _HALF_BITS + 1 - _COARSE_BITS)) - 1)
 
 
-@dataclass(slots=True)
 class SparseCounts:
-    """Counts by (series, histogram index), collected in pieces and merged once."""
+    """Counts by (series, histogram index).
 
-    _keys: list[Ints] = field(default_factory=list)
-    _counts: list[Ints] = field(default_factory=list)
+    They are kept merged, so that the end of a second finds nothing left to do while the loop stands
+    still: a portion of rows mostly brings keys that are known. The others wait until they are worth
+    a merge, a quarter of what is known, so that many keys cost no copy of all of them each time.
+    """
+
+    __slots__ = ("_counts", "_fresh", "_fresh_size", "_keys")
+
+    def __init__(self) -> None:
+        self._keys = as_ints([])  # rising
+        self._counts = as_ints([])
+        self._fresh: list[tuple[Ints, Ints]] = []
+        self._fresh_size = 0
 
     def add(self, series: Ints, indices: Ints, *, weight: int = 1) -> None:
         """Count one value for each entry of `series`; a `weight` of -1 takes it back."""
         if len(series):
             keys, counts = np.unique((series << _INDEX_BITS) | indices, return_counts=True)
-            self._keys.append(keys)
-            self._counts.append(counts.astype(np.int64) * weight)
+            self._add_keys(keys, counts.astype(np.int64) * weight)
 
     def add_as(self, other: SparseCounts, series_of: Ints) -> None:
         """Count coarsely what `other` counts, under the series that `series_of` maps its own to.
@@ -72,8 +81,8 @@ class SparseCounts:
         keys, counts = other._merged()
         series = series_of[keys >> _INDEX_BITS]
         mapped = series >= 0
-        self._keys.append((series[mapped] << _INDEX_BITS) | coarse(keys[mapped] & _INDEX_MASK))
-        self._counts.append(counts[mapped])
+        keys = (series[mapped] << _INDEX_BITS) | coarse(keys[mapped] & _INDEX_MASK)
+        self._add_keys(*_summed(keys, counts[mapped]))
 
     def by_series(self) -> dict[int, tuple[list[int], list[int]]]:
         """Return for each series its parallel lists of indices, rising, and counts."""
@@ -91,14 +100,38 @@ class SparseCounts:
             )
         }
 
+    def _add_keys(self, keys: Ints, counts: Ints) -> None:
+        """Add counts of keys, rising and none twice."""
+        places = np.searchsorted(self._keys, keys)
+        known = self._keys.take(places, mode="clip") == keys if len(self._keys) else keys < 0
+        self._counts[places[known]] += counts[known]
+        fresh = ~known
+        if not fresh.any():
+            return
+        self._fresh.append((keys[fresh], counts[fresh]))
+        self._fresh_size += int(fresh.sum())
+        if self._fresh_size > max(_FRESH_MIN, len(self._keys) // 4):
+            self._merge()
+
+    def _merge(self) -> None:
+        keys, counts = zip((self._keys, self._counts), *self._fresh, strict=True)
+        self._keys, self._counts = _summed(np.concatenate(keys), np.concatenate(counts))
+        self._fresh.clear()
+        self._fresh_size = 0
+
     def _merged(self) -> tuple[Ints, Ints]:
         """Return keys, rising, and their counts, none of them zero."""
-        if not self._keys:
-            return as_ints([]), as_ints([])
-        keys, positions = np.unique(np.concatenate(self._keys), return_inverse=True)
-        counts = np.zeros(len(keys), dtype=np.int64)
-        np.add.at(counts, positions, np.concatenate(self._counts))
-        return keys[counts != 0], counts[counts != 0]
+        if self._fresh:
+            self._merge()
+        return self._keys[self._counts != 0], self._counts[self._counts != 0]
+
+
+def _summed(keys: Ints, counts: Ints) -> tuple[Ints, Ints]:
+    """Return keys, rising and each once, with the sums of their counts."""
+    unique, places = np.unique(keys, return_inverse=True)
+    sums = np.zeros(len(unique), dtype=np.int64)
+    np.add.at(sums, places, counts)
+    return unique, sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
