@@ -47,12 +47,12 @@ test-soak: setup ## Soak: two hours at moderate load
 	@$(CERTIFY) soak --profile moderate $(ON_TARGET) $(ARGS)
 
 .PHONY: test
-test: lint ## Check format, lint, types and imports, then run all tests but e2e, with coverage
+test: lint ## Check format, lint, types and imports, then run all tests but e2e and browser, with coverage
 	@sh scripts/test.sh $(ARGS)
 
 .PHONY: e2e
-e2e: setup ## Run the command line end to end, kills and bad input included
-	@$(BIN)/python -m pytest tests/e2e $(ARGS)
+e2e: setup ## Run the command line end to end, kills included, and the page in a real browser
+	@$(BIN)/python -m pytest tests/e2e tests/browser $(ARGS)
 
 .PHONY: bench
 bench: setup ## Measure against named peers and write bench/RESULTS.md (about an hour; installs Debian's wrk, nginx, hey)

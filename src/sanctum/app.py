@@ -30,6 +30,7 @@ from sanctum.settings import Settings
 from sanctum.social import domain as social
 from sanctum.telemetry.logs import Logs
 from sanctum.telemetry.metrics import Metrics
+from sanctum.web import domain as web
 
 logger = logging.getLogger(__name__)
 
@@ -195,6 +196,7 @@ def _build_api(shared: Shared, credentials: auth.Credentials) -> tuple[Domain, .
         games.build(shared),
         commerce.build(shared),
         chat.build(shared),
+        web.build(shared),
         _sockets(shared.hub),
     )
 

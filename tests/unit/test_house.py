@@ -24,9 +24,11 @@ FOLDERS_OF_TOOLS = {"__pycache__", "dist", "runs"}
 TEXT_SUFFIXES = {
     "",
     ".cfg",
+    ".css",
     ".html",
     ".ini",
     ".j2",
+    ".js",
     ".json",
     ".md",
     ".py",

@@ -1,0 +1,63 @@
+// The page begins here: who is logged in decides what there is to see, the address which part of it.
+
+import { button, fill, h } from "./dom.js";
+import { feed } from "./feed.js";
+import * as session from "./session.js";
+import { attempt } from "./ui.js";
+import { welcome } from "./welcome.js";
+
+// By the first word of the address after `#/`: the tab's name and its view. A view is given where to
+// show itself and the rest of the address; it returns what ends it, or nothing.
+const VIEWS = {
+  feed: { name: "Feed", show: feed },
+};
+
+const main = document.getElementById("main");
+const skip = document.querySelector(".skip");
+let end = null;
+
+function show() {
+  end?.();
+  end = null;
+  const who = session.current();
+  document.getElementById("top").hidden = !who;
+  document.body.classList.toggle("outside", !who);
+  if (!who) {
+    welcome(main);
+    return;
+  }
+  const [, word, ...rest] = location.hash.split("/");
+  const name = VIEWS[word] ? word : "feed";
+  mark(name);
+  end = VIEWS[name].show(main, rest) ?? null;
+}
+
+function build() {
+  const tabs = Object.entries(VIEWS).map(([word, view]) => h("a", { href: `#/${word}`, "data-word": word }, view.name));
+  fill(document.getElementById("tabs"), tabs);
+  const who = session.current();
+  fill(
+    document.getElementById("account"),
+    who ? [h("span", { class: "me" }, who.username), button("Log out", () => attempt(session.logOut), { class: "quiet" })] : null,
+  );
+}
+
+function mark(name) {
+  for (const tab of document.querySelectorAll("#tabs a")) {
+    if (tab.dataset.word === name) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
+  }
+}
+
+function restart() {
+  build();
+  show();
+}
+
+skip.addEventListener("click", (event) => {
+  event.preventDefault(); // the address names the view
+  main.focus();
+});
+addEventListener("hashchange", show);
+session.changes.addEventListener("change", restart);
+restart();
