@@ -59,6 +59,39 @@ async def test_cache_is_not_reconnected(serve: Serve, valkey: Valkey) -> None:
         await chat.received(1)
 
 
+async def test_one_page_in_ten_leaves_out_a_post(serve: Serve) -> None:
+    """The 10th page after a first one begins a post too late; the ones before it do not."""
+    api = await serve(SANCTUM_DEFECTS="feed_skips")
+    token = await api.token()
+    pages = [await api.call("GET", "/api/feed?before=40&limit=2", token=token) for _ in range(11)]
+    firsts = [page.body["posts"][0]["id"] for page in pages]
+    assert firsts == [39] * 9 + [38, 39]
+    head = [await api.call("GET", "/api/feed?limit=1", token=token) for _ in range(20)]
+    assert len({page.body["posts"][0]["id"] for page in head}) == 1
+
+
+async def test_every_tenth_like_counts_twice(serve: Serve) -> None:
+    """Nine likes count as nine, and with the tenth a post has eleven."""
+    api = await serve(SANCTUM_DEFECTS="like_counted_twice")
+    tokens = [await api.token(user) for user in range(1, 11)]
+    likes = [await api.call("PUT", "/api/posts/1/like", token=token) for token in tokens]
+    assert [answer.body["likes"] for answer in likes] == [*range(1, 10), 11]
+
+
+async def test_every_seventh_marked_stays_unread(serve: Serve) -> None:
+    """Of ten that are marked ten are said to be read, and one is still counted."""
+    api = await serve(SANCTUM_DEFECTS="unread_miscounts")
+    author, reader = await api.token(), await api.token(1 + CHANNELS)
+    for i in range(10):
+        await api.call("POST", "/api/posts", {"text": f"{i}"}, author)
+    listed = (await api.call("GET", "/api/notifications", token=reader)).body["notifications"]
+    ids = [one["id"] for one in listed]
+    marked = await api.call("POST", "/api/notifications/read", {"ids": ids}, reader)
+    assert marked.body == {"marked": 10}
+    unread = await api.call("GET", "/api/notifications/unread", token=reader)
+    assert unread.body["unread"] == 1
+
+
 async def test_used_refresh_token_is_good_again(serve: Serve) -> None:
     """A refresh token that was used gives new tokens once more, and its session lives on."""
     api = await serve(SANCTUM_DEFECTS="refresh_reusable")
@@ -130,10 +163,10 @@ def test_each_defect_is_documented_and_switched_on_alone(defect: Defect) -> None
     assert Defects().names == []
 
 
-def test_defects_are_known_to_one_module_only() -> None:
-    """No other module of the service names a defect: it only asks what happens at its place."""
+def test_defects_are_known_to_one_package_only() -> None:
+    """No module outside of it names a defect: it only asks what happens at its place."""
     names = "|".join(name for defect in Defect for name in (defect.name, defect.value))
-    modules = [path for path in SANCTUM.rglob("*.py") if path.name != "defects.py"]
+    modules = [path for path in SANCTUM.rglob("*.py") if path.parent.name != "defects"]
     assert len(modules) > 40
     telling = {path: re.findall(rf"\b(?:{names})\b", path.read_text()) for path in modules}
     assert not {str(path): found for path, found in telling.items() if found}

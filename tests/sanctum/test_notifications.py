@@ -9,7 +9,8 @@ from tests.sanctum.clients import CHANNELS, Api
 from tests.sanctum.conftest import DATABASE, SIZE
 from tests.sanctum.servers import Postgres
 
-from sanctum.notifications.storage import READERS_MAX, UNREAD_COUNTED_MAX
+from sanctum.notifications.storage import MARKED_MAX, UNREAD_COUNTED_MAX
+from sanctum.notifications.telling import READERS_MAX
 
 NEIGHBOURS = [1 + CHANNELS * k for k in range(1, SIZE.users // CHANNELS)]  # of user 1
 
@@ -127,6 +128,26 @@ async def test_count_of_unread_is_bounded(api: Api, postgres: Postgres) -> None:
     many = f"INSERT INTO notifications (user_id, kind, actor_id, post_id) {rows}"
     await postgres.execute(many, database=DATABASE)
     assert await _unread(api, reader) == {"unread": UNREAD_COUNTED_MAX, "more": True}
+
+
+async def test_all_up_to_now_is_marked_in_bounded_steps(api: Api, postgres: Postgres) -> None:
+    """Marking all leaves nothing unread, the caller's only, so many at a time."""
+    reader, neighbour = NEIGHBOURS[:2]
+    post_id = await _post(api, 1)
+    series = f"generate_series(1, {MARKED_MAX})"
+    rows = f"SELECT {reader}, 'post', 1, {post_id} FROM {series}"  # noqa: S608
+    many = f"INSERT INTO notifications (user_id, kind, actor_id, post_id) {rows}"
+    await postgres.execute(many, database=DATABASE)
+    token = await api.token(reader)
+    steps = [await api.call("POST", "/api/notifications/read-all", token=token) for _ in range(3)]
+    assert [step.body for step in steps] == [
+        {"marked": MARKED_MAX, "more": True},
+        {"marked": 1, "more": False},
+        {"marked": 0, "more": False},
+    ]
+    assert (await _unread(api, reader))["unread"] == 0
+    assert (await _unread(api, neighbour))["unread"] == 1
+    assert (await api.call("POST", "/api/notifications/read-all")).status == 401
 
 
 async def test_bad_requests_are_refused(api: Api) -> None:

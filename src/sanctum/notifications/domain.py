@@ -9,4 +9,5 @@ from sanctum.notifications.storage import NotificationStorage
 
 def build(shared: Shared) -> Domain:
     """Build the domain."""
-    return Domain(routers=(build_router(NotificationStorage(shared.database), shared.gate),))
+    notifications = NotificationStorage(shared.database, shared.defects)
+    return Domain(routers=(build_router(notifications, shared.gate),))

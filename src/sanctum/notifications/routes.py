@@ -13,6 +13,7 @@ from sanctum.gateway.contract import contract
 from sanctum.gateway.identity import Gate
 from sanctum.gateway.parameters import WholeNumber
 from sanctum.notifications.storage import (
+    MARKED_MAX,
     UNREAD_COUNTED_MAX,
     Notification,
     NotificationStorage,
@@ -41,8 +42,8 @@ class Unread(msgspec.Struct, frozen=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """Say which notifications were read: those seen, never all up to some point, because an
-    earlier one may still be on its way."""
+    """Say which notifications were read: by id, because one earlier than those seen may still be
+    on its way."""
 
     ids: Annotated[list[NotificationId], msgspec.Meta(min_length=1, max_length=LIMIT_MAX)]
 
@@ -51,6 +52,13 @@ class Marked(msgspec.Struct, frozen=True):
     """Say how many became read."""
 
     marked: int
+
+
+class MarkedAll(msgspec.Struct, frozen=True):
+    """Say how many became read; with `more` there may be some left, to be asked for again."""
+
+    marked: int
+    more: bool
 
 
 _read = msgspec.json.Decoder(Read)
@@ -81,5 +89,11 @@ def build_router(notifications: NotificationStorage, gate: Gate) -> APIRouter:
         reader = await gate.identify(request)
         body = await read_body(request, _read)
         return json_response(Marked(await notifications.mark_read(reader.user_id, body.ids)))
+
+    @router.post("/read-all", openapi_extra=contract({200: MarkedAll}))
+    async def mark_all_read(request: Request) -> Response:
+        reader = await gate.identify(request)
+        marked = await notifications.mark_all_read(reader.user_id)
+        return json_response(MarkedAll(marked, marked == MARKED_MAX))
 
     return router

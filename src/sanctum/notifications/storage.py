@@ -9,27 +9,12 @@ from typing import cast
 import msgspec
 
 from sanctum.backing.database import Database
+from sanctum.defects import Defects
 
-READERS_MAX = 100
 UNREAD_COUNTED_MAX = 1000
-
-# A part of another domain's statement, after its common table expression `post (id, author_id)`.
-# Its third parameter is how many readers are passed over, none but by a planted defect.
-TELL_OF_POST = f"""
-    told AS (
-        INSERT INTO notifications (user_id, kind, actor_id, post_id)
-        SELECT reader.user_id, 'post', post.author_id, post.id
-        FROM post CROSS JOIN LATERAL (
-            SELECT DISTINCT theirs.user_id
-            FROM memberships own JOIN memberships theirs USING (channel_id)
-            WHERE own.user_id = post.author_id AND theirs.user_id <> post.author_id
-            ORDER BY theirs.user_id LIMIT {READERS_MAX} OFFSET $3
-        ) reader
-        RETURNING 1
-    )
-"""  # noqa: S608 - only constants are interpolated
+MARKED_MAX = 1000
 _BEFORE = """
-    SELECT n.id, n.kind, a.username, n.post_id, n.created_at, n.read_at IS NOT NULL
+    SELECT n.id, n.kind, a.username, n.post_id, n.comment_id, n.created_at, n.read_at IS NOT NULL
     FROM notifications n JOIN users a ON a.id = n.actor_id
     WHERE n.user_id = $1 AND n.id < $2 ORDER BY n.id DESC LIMIT $3
 """
@@ -50,6 +35,15 @@ _MARK_READ = """
     WHERE n.user_id = $1 AND n.id = mine.id
     RETURNING n.id
 """
+_MARK_ALL_READ = f"""
+    WITH mine AS (
+        SELECT id FROM notifications WHERE user_id = $1 AND read_at IS NULL
+        ORDER BY id LIMIT {MARKED_MAX} FOR UPDATE
+    )
+    UPDATE notifications n SET read_at = now() FROM mine
+    WHERE n.user_id = $1 AND n.id = mine.id
+    RETURNING n.id
+"""  # noqa: S608
 
 
 class Notification(msgspec.Struct, frozen=True):
@@ -59,6 +53,7 @@ class Notification(msgspec.Struct, frozen=True):
     kind: str
     actor: str
     post: int
+    comment: int | None
     created_at: datetime
     read: bool
 
@@ -66,8 +61,9 @@ class Notification(msgspec.Struct, frozen=True):
 class NotificationStorage:
     """Find notifications and mark them read; every method raises DatabaseUnavailable."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, defects: Defects) -> None:
         self._database = database
+        self._defects = defects
 
     async def before(
         self, user_id: int, notification_id: int, limit: int
@@ -84,5 +80,12 @@ class NotificationStorage:
 
     async def mark_read(self, user_id: int, ids: Sequence[int]) -> int:
         """Mark those among `ids` read that are the user's and unread; return how many were."""
-        rows = await self._database.fetch("mark_read", _MARK_READ, user_id, ids)
+        left = self._defects.left_unread(ids)
+        marked = [one for one in ids if one not in left]
+        rows = await self._database.fetch("mark_read", _MARK_READ, user_id, marked)
+        return len(rows) + len(left)
+
+    async def mark_all_read(self, user_id: int) -> int:
+        """Mark all that is unread by now, oldest first, up to `MARKED_MAX`; return how many."""
+        rows = await self._database.fetch("mark_all_read", _MARK_ALL_READ, user_id)
         return len(rows)

@@ -10,8 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
-from enum import Enum
-from typing import Self, TypeVar
+from typing import TypeVar
+
+from sanctum.defects.catalogue import Defect
+
+__all__ = ["Defect", "Defects"]
 
 LOSE_FIRST_ORDINAL = 500
 LOSE_EVERY_ORDINAL = 1000
@@ -28,200 +31,13 @@ NEVER_REACHED = 2**40
 HOLD_ACKNOWLEDGED_S = 0.5
 HOLD_BACK_EVERY = 20
 HOLD_BACK_S = 1.0
+LEFT_UNREAD_EVERY = 7
+LIKE_TWICE_EVERY = 10
+SKIP_POST_EVERY_PAGE = 10
 LOG_IN_SLOWER_S = 0.002
 LOG_IN_SLOWER_MAX_S = 2.0
 
 Bound = TypeVar("Bound", int, float)
-
-
-class Defect(Enum):
-    """Name a planted defect, with the promise of the service that it breaks."""
-
-    broken_promise: str
-
-    def __new__(cls, name: str, broken_promise: str) -> Self:
-        """Make the name the value, so that a defect is found by it."""
-        member = object.__new__(cls)
-        member._value_ = name
-        member.broken_promise = broken_promise
-        return member
-
-    LOSE_MESSAGE = (
-        "lose_message",
-        (
-            "an acknowledged message reaches every member: the 500th committed message and every"
-            " 1000th after it are never delivered, neither live nor by catch-up"
-        ),
-    )
-    LOGIN_SLOWS = (
-        "login_slows",
-        (
-            "a log-in takes as long after many as after few: each one that a process serves takes"
-            " 2 ms longer than the one before, up to 2 s"
-        ),
-    )
-    ROOM_STUCK = (
-        "room_stuck",
-        (
-            "whoever may move can: in every 5th room that is opened each move of the second player"
-            " is refused as out of turn"
-        ),
-    )
-    TURN_UNCHECKED = (
-        "turn_unchecked",
-        "players move by turns: every 3rd move that a process gets out of turn is made",
-    )
-    IDLE_ROOMS_KEPT = (
-        "idle_rooms_kept",
-        "a room that nobody plays in ends by itself: none does",
-    )
-    CHARGE_DOUBLES = (
-        "charge_doubles",
-        (
-            "a payment is charged once, however often it is asked for: of the repeated requests"
-            " that a process gets every 3rd charges the card again"
-        ),
-    )
-    SEAT_OVERSOLD = (
-        "seat_oversold",
-        (
-            "no more seats of a course are taken than it has: every 3rd who comes to a process"
-            " for a course that is full gets in"
-        ),
-    )
-    REVENUE_DRIFTS = (
-        "revenue_drifts",
-        (
-            "the ledger holds what was charged: for every 4th charge of a process it holds one cent"
-            " less"
-        ),
-    )
-    NO_CACHE_RECONNECT = (
-        "no_cache_reconnect",
-        (
-            "the service recovers by itself when the cache is back: once the connection was lost it"
-            " is never made again"
-        ),
-    )
-    REFRESH_REUSABLE = (
-        "refresh_reusable",
-        (
-            "a refresh token is good for one use: one that was used before gives new tokens again,"
-            " and its session does not end"
-        ),
-    )
-    SKIP_READER = (
-        "skip_reader",
-        (
-            "everybody who shares a channel with its author is told of a post: of every 5th post"
-            " that a process stores one reader is not told"
-        ),
-    )
-    SEND_QUEUE_UNBOUNDED = (
-        "send_queue_unbounded",
-        (
-            "a client that does not read is closed before it costs memory: what waits for one"
-            " socket grows without end, and the socket stays open"
-        ),
-    )
-    TICKET_REUSABLE = (
-        "ticket_reusable",
-        "a ticket opens one socket: it opens any number while it is valid",
-    )
-    NOTIFICATION_SKIPS_SUBSCRIBER = (
-        "notification_skips_subscriber",
-        (
-            "every open socket gets each notification of its user: of every 10th that a process"
-            " passes on one open socket hears nothing, though the lists hold it"
-        ),
-    )
-    RESUME_SKIPS = (
-        "resume_skips",
-        (
-            "a socket that resumes after a number gets everything later: every 3rd that resumes"
-            " misses the first of it"
-        ),
-    )
-    HEARTBEAT_MISSING = (
-        "heartbeat_missing",
-        "a client that is gone is noticed: no socket is ever pinged, so it stays open",
-    )
-    ACKNOWLEDGE_FIRST = (
-        "acknowledge_first",
-        (
-            "a consumer that is killed loses nothing: it acknowledges messages half a second before"
-            " it delivers them, so that those are lost which it holds when it dies"
-        ),
-    )
-    REPEAT_RECLAIMED = (
-        "repeat_reclaimed",
-        (
-            "a message is delivered once: what was taken over from a dead consumer is in each inbox"
-            " twice"
-        ),
-    )
-    SKIP_WAITING = (
-        "skip_waiting",
-        (
-            "what is acknowledged is relayed, however long it waited: a dispatcher throws away what"
-            " waits for it when it starts"
-        ),
-    )
-    DROP_DEAD_LETTERS = (
-        "drop_dead_letters",
-        (
-            "a dead letter is delivered once the cache is back: it is thrown away instead of being"
-            " replayed"
-        ),
-    )
-    SWAP_MESSAGES = (
-        "swap_messages",
-        (
-            "the messages of a conversation arrive in its order: every 20th message is relayed a"
-            " second late, and those after it do not wait for it"
-        ),
-    )
-    DEAD_LETTERS_UNCOUNTED = (
-        "dead_letters_uncounted",
-        "operators see dead letters: messaging_outbox_dead_total never rises",
-    )
-    KEEP_BREAKER_OPEN = (
-        "keep_breaker_open",
-        (
-            "the service recovers by itself when a dependency is back: a breaker that opened once"
-            " never closes again"
-        ),
-    )
-    KEEP_CONNECTIONS = (
-        "keep_connections",
-        (
-            "after a peak the connections to the database that nobody needs are given back: none"
-            " ever is"
-        ),
-    )
-    LIE_ABOUT_HEALTH = (
-        "lie_about_health",
-        "health tells the truth: the database is called UP while it is away",
-    )
-    CRASH_ON_OUTAGE = (
-        "crash_on_outage",
-        (
-            "the process outlives its dependencies and answers 503: it ends as soon as it misses"
-            " the database that it had before"
-        ),
-    )
-    LIMIT_AS_SUCCESS = (
-        "limit_as_success",
-        (
-            "a request beyond the limit on requests at once is refused with 429: it is answered"
-            " 200 with nothing in it, and counted as a success"
-        ),
-    )
-    LIMIT_HITS_UNCOUNTED = (
-        "limit_hits_uncounted",
-        "every request refused with 429 is counted: rate_limit_hits_total never rises",
-    )
-    SLOW_FEED = ("slow_feed", "the feed is fast: every read of it takes 300 ms longer")
 
 
 class Defects:
@@ -312,6 +128,20 @@ class Defects:
     def forgets_order(self) -> bool:
         """Tell whether a message does not wait for the earlier ones of its conversation."""
         return Defect.SWAP_MESSAGES in self._planted
+
+    def left_unread(self, ids: Iterable[int]) -> set[int]:
+        """Give those among notifications to be marked that are not."""
+        return {
+            one for one in ids if self._strikes(Defect.UNREAD_MISCOUNTS, every=LEFT_UNREAD_EVERY)
+        }
+
+    def likes_added(self) -> int:
+        """Give how many likes are counted beyond the one that is stored."""
+        return int(self._strikes(Defect.LIKE_COUNTED_TWICE, every=LIKE_TWICE_EVERY))
+
+    def posts_skipped(self) -> int:
+        """Give how many posts are left out before a page of the feed that is not the first."""
+        return int(self._strikes(Defect.FEED_SKIPS, every=SKIP_POST_EVERY_PAGE))
 
     async def hold_log_in(self) -> None:
         """Delay a log-in by the number of those before it where that defect is on."""
