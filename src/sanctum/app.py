@@ -22,6 +22,7 @@ from sanctum.gateway.concurrency import ConcurrencyLimit
 from sanctum.gateway.hub import Hub
 from sanctum.gateway.observing import ObservedApp
 from sanctum.gateway.openapi import serve_document
+from sanctum.inbox import domain as inbox
 from sanctum.notifications import domain as notifications
 from sanctum.operations import routes as operations_routes
 from sanctum.operations.health import Dependency, Health
@@ -189,12 +190,14 @@ async def _stop(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 def _build_api(shared: Shared, credentials: auth.Credentials) -> tuple[Domain, ...]:
     """Build what answers requests."""
+    inboxes = inbox.build(shared)
     return (
         auth.build(shared, credentials),
-        social.build(shared),
+        social.build(shared, inboxes.inbox),
         notifications.build(shared),
         games.build(shared),
         commerce.build(shared),
+        inboxes.domain,
         chat.build(shared),
         web.build(shared),
         _sockets(shared.hub),

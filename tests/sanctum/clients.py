@@ -110,6 +110,24 @@ class Api:
         connection = await connect(url, compression=None, ping_interval=None, sock=sock)
         return Chat(connection, json.loads(await connection.recv()))
 
+    async def inbox_ticket(self, user: int = 1) -> str:
+        """Get a ticket to a user's inbox."""
+        token = await self.token(user)
+        answer = await self.call("POST", "/api/ws/ticket", {"topic": "inbox"}, token)
+        assert answer.status == 201, answer
+        ticket: str = answer.body["ticket"]
+        return ticket
+
+    def inbox_url(self, ticket: str, after: int | None = None) -> str:
+        """Give the URL of an inbox socket."""
+        return self.socket_url(0, ticket, after).replace("/ws/0?", "/api/ws/inbox?")
+
+    async def inbox(self, user: int = 1, after: int | None = None) -> InboxSocket:
+        """Open a socket on a user's inbox with a fresh ticket and read its welcome."""
+        url = self.inbox_url(await self.inbox_ticket(user), after)
+        connection = await connect(url, compression=None, ping_interval=None)
+        return InboxSocket(connection, json.loads(await connection.recv()))
+
     async def ready(self) -> bool:
         """Tell whether the service calls itself ready."""
         return (await self.call("GET", "/health/ready")).status == 200
@@ -207,6 +225,54 @@ class Chat:
         """Drop the connection without a word."""
         self.connection.transport.abort()
         await self._reading
+
+    async def close(self) -> None:
+        """Close the socket."""
+        await self.connection.close()
+        await self._reading
+
+
+class InboxSocket:
+    """One socket on an inbox that keeps every entry it received.
+
+    Attributes:
+        welcome: the first frame.
+        entries: all later ones.
+    """
+
+    def __init__(self, connection: ClientConnection, welcome: dict[str, Any]) -> None:
+        self.connection = connection
+        self.welcome = welcome
+        self.entries: list[dict[str, Any]] = []
+        self._reading = asyncio.ensure_future(self._read())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _read(self) -> None:
+        try:
+            async for frame in self.connection:
+                self.entries.append(json.loads(frame))
+        except ConnectionClosed:
+            return
+
+    @property
+    def numbers(self) -> list[int]:
+        """List the numbers of the entries, in the order they came."""
+        return [entry["number"] for entry in self.entries if "number" in entry]
+
+    async def received(self, count: int) -> None:
+        """Wait until that many frames came."""
+        await until(lambda: len(self.entries) >= count, f"{count} entries")
+
+    async def closed(self) -> int | None:
+        """Wait for the end of the socket and return its close code."""
+        async with asyncio.timeout(DEADLINE_S):
+            await self._reading
+        return self.connection.close_code
 
     async def close(self) -> None:
         """Close the socket."""

@@ -5,4 +5,6 @@ oldest accounts first. Who is told of a comment or a like: the author of the pos
 author's own. They are told in the transaction that stores the cause, so there is never one without
 the other, and whoever reads the list after the cause was acknowledged finds it there. What is
 deleted takes its notifications along, and a like that is taken back takes its own.
+
+The same transaction appends an entry to each reader's inbox, which open sockets are sent at once.
 """

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from time import time
 from typing import cast
 
 from sanctum.backing.database import Transaction
+from sanctum.inbox.frames import NOTIFICATION
+from sanctum.inbox.inbox import Entries, Inbox
 from sanctum.telemetry.metrics import Metrics
 
 READERS_MAX = 100
@@ -101,16 +104,29 @@ def pairs(users: object, notifications: object) -> Sequence[tuple[int, int]]:
 
 
 class Teller:
-    """Take over what was made by the parts above."""
+    """Take what was made by the parts above on to the readers' inboxes and open sockets."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, inbox: Inbox, metrics: Metrics) -> None:
+        self._inbox = inbox
         self._made = metrics.notifications
 
-    async def carry(self, transaction: Transaction, told: Told) -> Told:
-        """Do what belongs into the transaction of the cause, as its last statement."""
-        del transaction  # the lists are read from the table itself
-        return told
+    async def carry(self, transaction: Transaction, told: Told) -> Entries:
+        """Append to the readers' inboxes, as the last statement of the cause's transaction."""
+        created = time()
+        bodies = {
+            user_id: {
+                "notification": notification_id,
+                "event": told.kind.value,
+                "actor": told.actor,
+                "post": told.post,
+                "comment": told.comment,
+                "created": created,
+            }
+            for user_id, notification_id in told.readers
+        }
+        return await self._inbox.append_each(transaction, NOTIFICATION, bodies)
 
-    def committed(self, told: Told) -> None:
-        """Do what may be done only once the cause is stored for good."""
-        self._made.inc(len(told.readers))
+    def committed(self, entries: Entries) -> None:
+        """Count what is stored for good, and send it to open sockets without waiting."""
+        self._made.inc(len(entries))
+        self._inbox.publish(entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sanctum.domain import Domain, Shared
+from sanctum.inbox.inbox import Inbox
 from sanctum.notifications.telling import Teller
 from sanctum.social import comment_routes
 from sanctum.social.comments import CommentStorage
@@ -11,9 +12,9 @@ from sanctum.social.routes import build_feed_router, build_likes_router, build_p
 from sanctum.social.storage import PostStorage
 
 
-def build(shared: Shared) -> Domain:
-    """Build the domain."""
-    teller = Teller(shared.metrics)
+def build(shared: Shared, inbox: Inbox) -> Domain:
+    """Build the domain; its notifications go through the inbox."""
+    teller = Teller(inbox, shared.metrics)
     posts = PostStorage(shared.database, teller, shared.defects)
     comments = CommentStorage(shared.database, teller)
     count = SocialMetrics(shared.metrics.registry)
