@@ -78,6 +78,8 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         if self.transport.get_write_buffer_size() > PONGS_BYTES_MAX:
             self.conn.data_to_send()
             self.expel_overloaded("too slow: pongs wait unread")
+            self._untaken = b""
+            self.transport.pause_reading()
         else:
             super().handle_ping()
 
