@@ -11,6 +11,7 @@ import uvicorn
 from sanctum.app import Service
 from sanctum.defects import Defects
 from sanctum.gateway.frames import FRAME_BYTES_MAX
+from sanctum.gateway.http import BoundedHttp
 from sanctum.gateway.sockets import BoundedSocket
 from sanctum.settings import Settings
 
@@ -62,7 +63,7 @@ def build_server(service: Service, settings: Settings) -> Server:
     config = uvicorn.Config(
         service.app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         ws=BoundedSocket,
         ws_max_size=FRAME_BYTES_MAX,
         ws_ping_interval=None if silent else settings.heartbeat_interval_s,

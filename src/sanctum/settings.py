@@ -149,6 +149,9 @@ class Settings:
     ticket_ttl_s: int = field(
         metadata=_about("30", "seconds a WebSocket ticket is valid", read.whole(1, 600))
     )
+    sockets_max: int = field(
+        metadata=_about("2048", "open WebSockets; one more is answered 429", read.whole(1, 10**6))
+    )
     socket_queue_max: int = field(
         metadata=_about(
             "256", "frames that may wait for one socket before it is closed", read.whole(1, 65_536)

@@ -119,6 +119,10 @@ class RawClient:
 
     async def frames(self) -> list[tuple[int, bytes]]:
         """Read until the end; give all frames."""
+        return list(frames_in(await self.read()))
+
+    async def read(self) -> bytes:
+        """Read until the end; give what came."""
         received = bytearray()
         async with asyncio.timeout(DEADLINE_S):
             try:
@@ -126,7 +130,7 @@ class RawClient:
                     received += chunk
             except OSError:
                 pass  # dropped with bytes on their way
-        return list(frames_in(bytes(received)))
+        return bytes(received)
 
     async def close_code(self) -> int | None:
         """Read until the end; give the code of the close frame, None where there was none."""

@@ -48,7 +48,7 @@ async def test_document_tells_what_routes_answer(api: Api) -> None:
     answer = await api.call("GET", PATH)
     assert (answer.status, answer.body["openapi"]) == (200, "3.1.0")
     made = answer.body
-    ticket = {"201", "400", "401", "403", "413", "422", "429", "503"}
+    ticket = {"201", "400", "401", "403", "408", "413", "422", "429", "503"}
     assert _statuses(made, "post", "/api/ws/ticket") == ticket
     assert _statuses(made, "get", "/api/feed") == {"200", "401", "422", "429", "503"}
     assert _statuses(made, "get", "/api/posts/{post_id}") == {"200", "404", "422", "429", "503"}

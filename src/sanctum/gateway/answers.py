@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from sanctum.backing.errors import CacheUnavailable, Unavailable
 
 BODY_BYTES_MAX = 64 * 1024
+BODY_TIMEOUT_S = 10.0  # a request that never ends would else be served for ever
 
 T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
@@ -54,6 +56,8 @@ def error_response(status: int, error: str, message: str) -> Response:
 def refusal_response(refusal: Refusal) -> Response:
     """Encode a refusal, with its Retry-After where it has one."""
     response = error_response(refusal.status, refusal.error, refusal.message)
+    if refusal.status == 408:
+        response.headers["connection"] = "close"  # the rest of the body may never come
     if refusal.retry_after_s is not None:
         response.headers["retry-after"] = str(refusal.retry_after_s)
     return response
@@ -63,19 +67,30 @@ async def read_body(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
     """Read and decode a JSON body of bounded size.
 
     Raises:
-        Refusal: 413 when the body is too large, 422 when it is not what the decoder expects.
+        Refusal: 408 when the body does not come in time, 413 when it is too large, 422 when it is
+            not what the decoder expects.
     """
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > BODY_BYTES_MAX:
-            raise Refusal(413, "body_too_large", f"the body exceeds {BODY_BYTES_MAX} bytes")
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            received = await _receive_body(request)
+    except TimeoutError:
+        message = f"the body did not come within {BODY_TIMEOUT_S:g} s"
+        raise Refusal(408, "body_too_slow", message) from None
     try:
         return decoder.decode(received)
     except msgspec.ValidationError as error:
         raise Refusal(422, "invalid_body", str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal(400, "malformed_body", f"the body is not JSON: {error}") from error
+
+
+async def _receive_body(request: Request) -> bytearray:
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > BODY_BYTES_MAX:
+            raise Refusal(413, "body_too_large", f"the body exceeds {BODY_BYTES_MAX} bytes")
+    return received
 
 
 def check_storable(text: str, what: str) -> str:

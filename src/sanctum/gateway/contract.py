@@ -57,7 +57,7 @@ def contract(
     Args:
         answers: by status of success, the type of the body; None for no body, `str` for text.
         parameters: what it reads of its path and query; those refuse with 422.
-        body: the type of its JSON body; one refuses with 400, 413 and 422.
+        body: the type of its JSON body; one refuses with 400, 408, 413 and 422.
         refuses: further statuses of errors.
         caller: who may call it; a user is refused with 401, and everybody but operators with
             429 beyond a limit and with 503 while a dependency is away.
@@ -66,7 +66,7 @@ def contract(
     if parameters:
         refusals.add(422)
     if body is not None:
-        refusals |= {400, 413, 422}
+        refusals |= {400, 408, 413, 422}
     if caller is Caller.USER:
         refusals.add(401)
     if caller is not Caller.OPERATOR:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sized
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -24,6 +24,7 @@ from sanctum.gateway.sessions import Offer, Sessions
 from sanctum.gateway.tickets import Admission, Tickets
 from sanctum.telemetry.metrics import Metrics
 
+RETRY_AFTER_S = 1
 NUMBER_MAX = 2**63 - 1
 CHANNELS = "chat"  # the topic that `channel` in a request and `/ws/{channel}` stand for
 
@@ -69,6 +70,8 @@ class Entrance:
         metrics: Metrics,
         *,
         origins: Collection[str],
+        open_sockets: Sized,
+        sockets_max: int,
     ) -> None:
         """Build an entrance.
 
@@ -79,12 +82,16 @@ class Entrance:
             metrics: where refusals are counted.
             origins: the pages whose scripts may open sockets; empty for all. A client that is no
                 browser names no origin, and its ticket is proof enough.
+            open_sockets: those that are served.
+            sockets_max: how many may be.
         """
         self._gate = gate
         self._tickets = tickets
         self._offers = offers
         self._metrics = metrics
         self._origins = frozenset(origins)
+        self._open_sockets = open_sockets
+        self._sockets_max = sockets_max
 
     async def issue(self, request: Request) -> IssuedTicket:
         """Issue a ticket; raises Refusal and Unavailable."""
@@ -115,6 +122,7 @@ class Entrance:
             Unavailable: when its ticket cannot be checked.
         """
         self._check_origin(websocket)
+        self._check_room()
         offer = self._offers.get(topic)
         if offer is None:
             raise Refusal(404, "not_found", f"there is no topic {topic}")
@@ -134,6 +142,12 @@ class Entrance:
         if self._origins and origin is not None and origin not in self._origins:
             self._metrics.security_denied.labels("origin").inc()
             raise Refusal(403, "foreign_origin", "pages of this origin may not open sockets")
+
+    def _check_room(self) -> None:
+        if len(self._open_sockets) >= self._sockets_max:
+            self._metrics.rate_limit_hits.labels("sockets").inc()
+            message = f"{self._sockets_max} sockets are open; try again"
+            raise Refusal(429, "too_many_sockets", message, retry_after_s=RETRY_AFTER_S)
 
 
 def _asked_for(body: TicketRequest) -> tuple[str, int | None]:

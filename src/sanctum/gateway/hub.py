@@ -40,6 +40,8 @@ class Hub:
             self._offers,
             metrics,
             origins=settings.origins_allowed,
+            open_sockets=self._sessions,
+            sockets_max=settings.sockets_max,
         )
         self.router: APIRouter = build_router(entrance, self._sessions)
         self.work: Mapping[str, Callable[[], Awaitable[None]]] = {

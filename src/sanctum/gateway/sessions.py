@@ -69,6 +69,9 @@ class Sessions:
         self._metrics = metrics
         self._sockets: set[BoundedSocket] = set()
 
+    def __len__(self) -> int:
+        return len(self._sockets)
+
     def close_all(self) -> None:
         """Close every socket as going away, without waiting for any client."""
         for socket in list(self._sockets):

@@ -22,7 +22,7 @@ _TOKEN_S = (0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.05, 0.1)
 _SIZE_BYTES = (16, 64, 256, 512, 1024, 2048, 4096, 16_384, 65_536)
 ROUTE_SERIES_MAX = 200
 # What never happened reads 0, not nothing: an alert on an absent series never fires.
-LIMITS = ("concurrency", "key")
+LIMITS = ("concurrency", "key", "sockets")
 CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013)
 AUTH_FAILURES = (
     "credentials",
