@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.sanctum.clients import CHANNELS, Api
 from tests.sanctum.conftest import DATABASE, SIZE, OpenLink, Serve
+from tests.sanctum.pipelines import QUICK, Talks
 from tests.sanctum.servers import DEADLINE_S, LOOPBACK, ROLE, ROLE_PASSWORD, Postgres, Valkey
 from valkey.asyncio import Valkey as Client
 from websockets.asyncio.client import connect
@@ -210,6 +211,34 @@ async def test_inbox_survives_restarts_of_service_and_cache(serve: Serve, valkey
     async with await third.inbox(reader, after=2) as resumed:
         await resumed.received(3)
         assert resumed.numbers == [3, 4, 5]
+
+
+async def test_messages_reach_open_inboxes_whatever_the_cache_does(
+    serve: Serve, talks: Talks, valkey: Valkey
+) -> None:
+    """What the pipeline delivers is sent to every participant's sockets, once and in order, live
+    and over an empty new cache, among the notifications of the same inbox."""
+    api = await serve()
+    dispatcher = await serve(role="dispatcher", **QUICK)
+    consumer = await serve(role="consumer", **QUICK)
+    reader = NEIGHBOURS[0]
+    conversation = await talks.make(1, reader)
+    sockets = [await api.inbox(1), await api.inbox(reader)]
+    await talks.say_many(conversation, 1, 20)
+    await _post(api)
+    await sockets[1].received(21)
+    valkey.kill()
+    await talks.say_many(conversation, reader, 20)
+    valkey.start()
+    for process in (api, dispatcher, consumer):
+        await process.wait_ready()
+    await talks.say_many(conversation, 1, 20)
+    for socket, total in zip(sockets, (60, 61), strict=True):
+        await socket.received(total)
+        assert socket.numbers == list(range(1, total + 1))
+        messages = [e["message"] for e in socket.entries if e["kind"] == "message"]
+        assert messages == list(range(1, 61))
+        await socket.close()
 
 
 async def test_nothing_but_pings_is_taken_of_an_inbox_client(api: Api) -> None:
