@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from typing import Any
 
 from tests.sanctum.clients import Answer, Api
 from tests.sanctum.conftest import DATABASE, OpenLink, Serve
-from tests.sanctum.servers import DEADLINE_S, ROLE, ROLE_PASSWORD, Postgres
+from tests.sanctum.servers import DEADLINE_S, LOOPBACK, ROLE, ROLE_PASSWORD, Postgres, Valkey
+from websockets.asyncio.client import ClientConnection, connect
 
 HOST, GUEST, OUTSIDER = 1, 2, 3
 WON_BY_HOST = (0, 3, 1, 4, 2)
@@ -214,10 +216,78 @@ async def test_events_are_read_from_any_number_on(api: Api) -> None:
     assert await events(api, room, "?after=11") == {"events": [], "next": None}
 
 
+async def follow(api: Api, room: int, user: int, after: int | None = None) -> ClientConnection:
+    """Open a socket on a room's events and read its welcome."""
+    asked = {"topic": "game", "key": room}
+    issued = await api.call("POST", "/api/ws/ticket", asked, await api.token(user))
+    assert issued.status == 201, issued
+    resume = "" if after is None else f"&after={after}"
+    url = f"ws://{LOOPBACK}:{api.port}/api/ws/game?ticket={issued.body['ticket']}{resume}"
+    socket = await connect(url, compression=None)
+    welcome = json.loads(await socket.recv())
+    assert (welcome["type"], welcome["room"], welcome["user"]) == ("welcome", room, user)
+    return socket
+
+
+async def told(socket: ClientConnection, count: int) -> list[dict[str, Any]]:
+    """Read events from a socket."""
+    async with asyncio.timeout(DEADLINE_S):
+        return [json.loads(await socket.recv()) for _ in range(count)]
+
+
+async def test_players_and_watchers_are_told_of_every_event(api: Api) -> None:
+    """Each socket gets all events in order and once, as the list of them holds them."""
+    room = await create(api)
+    sockets = [await follow(api, room, user) for user in (HOST, GUEST, OUTSIDER)]
+    await act(api, room, "join", GUEST)
+    await play(api, room, WON_BY_HOST)
+    listed = (await events(api, room))["events"]
+    for socket in sockets:
+        frames = await told(socket, 6)
+        assert [(one["type"], one["room"], one["number"]) for one in frames] == [
+            ("event", room, number) for number in range(2, 8)
+        ]
+        assert [one["event"] for one in frames] == [one["event"] for one in listed[1:]]
+        await socket.close()
+
+
+async def test_socket_resumes_where_it_was(api: Api) -> None:
+    """Opened after a number, a socket gets every later event once, then what happens next."""
+    room = await started(api)
+    await play(api, room, (0, 1, 2))
+    socket = await follow(api, room, OUTSIDER, after=3)
+    assert [one["number"] for one in await told(socket, 2)] == [4, 5]
+    await act(api, room, "leave", GUEST)
+    (last,) = await told(socket, 1)
+    assert (last["number"], last["event"]["kind"]) == (6, "left")
+    await socket.send(json.dumps({"type": "ping", "id": "p"}))
+    assert await told(socket, 1) == [{"type": "pong", "id": "p"}]
+    await socket.close()
+
+
+async def test_events_reach_sockets_without_the_cache(serve: Serve, valkey: Valkey) -> None:
+    """While the cache is away a game goes on, and its sockets hear of it all the same."""
+    api = await serve()
+    room = await started(api)
+    socket = await follow(api, room, OUTSIDER)
+    valkey.kill()
+    await play(api, room, WON_BY_HOST)
+    assert [one["number"] for one in await told(socket, 5)] == list(range(3, 8))
+    await socket.close()
+
+
+async def test_ticket_names_a_room_that_there_is(api: Api) -> None:
+    """Without a room, or for one that is not there, none is issued."""
+    for asked in ({"topic": "game"}, {"topic": "game", "key": 99}):
+        answer = await api.call("POST", "/api/ws/ticket", asked, await api.token())
+        assert (answer.status, answer.body["error"]) == (422, "invalid_body")
+
+
 async def test_forgotten_rooms_end(serve: Serve) -> None:
     """Rooms in which nobody does anything end as idle, are counted and tell of it."""
     api = await serve(SANCTUM_GAME_IDLE_S="0.4")
     rooms = [await create(api), await started(api)]
+    socket = await follow(api, rooms[1], GUEST, after=2)
     async with asyncio.timeout(DEADLINE_S):
         while await api.metric('game_rooms_ended_total{reason="idle"}') < len(rooms):
             await asyncio.sleep(0.05)
@@ -225,6 +295,8 @@ async def test_forgotten_rooms_end(serve: Serve) -> None:
         assert (await read(api, room))["end_reason"] == "idle"
         last = (await events(api, room))["events"][-1]["event"]
         assert (last["kind"], last["by"], last["room"]["winner"]) == ("expired", None, None)
+    assert [one["event"]["kind"] for one in await told(socket, 1)] == ["expired"]
+    await socket.close()
 
 
 async def test_room_in_use_is_kept_and_counted(serve: Serve, postgres: Postgres) -> None:

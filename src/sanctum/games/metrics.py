@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from prometheus_client import Counter, Gauge, Histogram
 
 from sanctum.games.referee import END_REASONS, OPEN_STATES, Room
+from sanctum.gateway.topics import TopicMetrics
 from sanctum.telemetry.metrics import Metrics
 
 ACTIONS = ("create", "join", "move", "leave", "close")
@@ -17,7 +18,7 @@ class GameMetrics:
     """Count rooms and time what is done in them."""
 
     def __init__(self, metrics: Metrics) -> None:
-        registry = metrics.registry
+        self._registry = registry = metrics.registry
         latency = Histogram(
             "game_action_latency_seconds",
             "Time of an action in a room, refused ones too",
@@ -35,7 +36,16 @@ class GameMetrics:
             registry=registry,
         )
         self._open = {state: rooms.labels(state) for state in OPEN_STATES}
+        self.topic = TopicMetrics(
+            published=self._counter("published", "Events published"),
+            unpublished=self._counter("unpublished", "Events left to catch-up"),
+            delivered=self._counter("sent", "Events sent to a socket"),
+            pages=self._counter("pages", "Pages of events read from the database"),
+        )
         self.denied = metrics.security_denied.labels("room")
+
+    def _counter(self, what: str, documentation: str) -> Counter:
+        return Counter(f"game_events_{what}_total", documentation, registry=self._registry)
 
     def observe_end(self, room: Room) -> None:
         """Count a room that this process has just ended."""

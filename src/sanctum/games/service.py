@@ -11,6 +11,7 @@ from sanctum.defects import Defects
 from sanctum.games.metrics import GameMetrics
 from sanctum.games.referee import Event, Move, Referee, Room
 from sanctum.games.storage import RoomStorage
+from sanctum.games.stream import Crier
 from sanctum.gateway.answers import Refusal
 
 logger = logging.getLogger(__name__)
@@ -22,9 +23,12 @@ REAP_INTERVAL_MAX_S = 5.0
 class Rooms:
     """Carry out actions; each raises Refusal, and DatabaseUnavailable."""
 
-    def __init__(self, storage: RoomStorage, referee: Referee, metrics: GameMetrics) -> None:
+    def __init__(
+        self, storage: RoomStorage, referee: Referee, crier: Crier, metrics: GameMetrics
+    ) -> None:
         self._storage = storage
         self._referee = referee
+        self._crier = crier
         self._metrics = metrics
 
     async def create(self, host: int, name: str) -> Room:
@@ -33,6 +37,7 @@ class Rooms:
             event = await self._storage.create(host, name)
         if event is None:
             raise Refusal(401, "invalid_token", "the account does not exist any more")
+        self._crier.tell(event)
         return event.room
 
     async def join(self, room_id: int, user: int) -> Room:
@@ -71,6 +76,7 @@ class Rooms:
             raise Refusal(404, "not_found", f"there is no room {room_id}")
         for event in decided:
             self._metrics.observe_end(event.room)
+            self._crier.tell(event)
         return room
 
 
@@ -81,6 +87,7 @@ class Reaper:
         self,
         storage: RoomStorage,
         referee: Referee,
+        crier: Crier,
         defects: Defects,
         metrics: GameMetrics,
         *,
@@ -88,6 +95,7 @@ class Reaper:
     ) -> None:
         self._storage = storage
         self._referee = referee
+        self._crier = crier
         self._defects = defects
         self._metrics = metrics
         self._idle_s = idle_s
@@ -111,6 +119,7 @@ class Reaper:
             ended = await self._storage.change_idle(
                 self._idle_s, REAPED_AT_ONCE_MAX, self._referee.expired
             )
-            for room in ended:
-                self._metrics.observe_end(room)
+            for event in ended:
+                self._metrics.observe_end(event.room)
+                self._crier.tell(event)
             full = len(ended) == REAPED_AT_ONCE_MAX

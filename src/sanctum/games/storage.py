@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -40,6 +40,7 @@ _EVENTS = """
     SELECT number, body FROM room_events WHERE room_id = $1 AND number > $2
     ORDER BY number LIMIT $3
 """
+_LAST_NUMBERS = "SELECT id, last_number FROM game_rooms WHERE id = ANY($1::bigint[])"
 _COUNT_OPEN = "SELECT state, count(*) FROM game_rooms WHERE state <> 'ended' GROUP BY state"
 ID_MAX = 2**63 - 1
 
@@ -85,14 +86,14 @@ class RoomStorage:
 
     async def change_idle(
         self, idle_s: float, limit: int, decide: Callable[[Room], Event]
-    ) -> Sequence[Room]:
+    ) -> Sequence[Event]:
         """Store what is decided of each room in which nothing happened for some seconds."""
         async with self._database.transaction("change_idle_rooms") as transaction:
             rows = await transaction.fetch(_LOCK_IDLE, idle_s, limit)
             events = [decide(_room(row)) for row in rows]
             for event in events:
                 await _store(transaction, event)
-        return [event.room for event in events]
+        return events
 
     async def find(self, room_id: int) -> Room | None:
         """Find a room by its id."""
@@ -109,10 +110,20 @@ class RoomStorage:
         rows = await self._database.fetch("room_events", _EVENTS, room_id, after, limit)
         return [(cast(int, row[0]), cast(bytes, row[1])) for row in rows]
 
+    async def last_numbers(self, rooms: Collection[int]) -> Mapping[int, int]:
+        """Give the number of the last event of each room that there is among those asked for."""
+        rows = await self._database.fetch("last_events", _LAST_NUMBERS, list(rooms))
+        return {cast(int, row[0]): cast(int, row[1]) for row in rows}
+
     async def count_open(self) -> dict[str, int]:
         """Count the rooms that have not ended, by state; a state without any is left out."""
         rows = await self._database.fetch("count_rooms", _COUNT_OPEN)
         return {cast(str, row[0]): cast(int, row[1]) for row in rows}
+
+
+def encoded(event: Event) -> bytes:
+    """Give the JSON in which an event is stored and told."""
+    return _encoder.encode(event)
 
 
 async def _store(transaction: Transaction, event: Event) -> None:
@@ -133,7 +144,7 @@ async def _store(transaction: Transaction, event: Event) -> None:
 
 
 async def _tell(transaction: Transaction, event: Event) -> None:
-    await transaction.fetch(_TELL, event.room.id, event.room.last, _encoder.encode(event))
+    await transaction.fetch(_TELL, event.room.id, event.room.last, encoded(event))
 
 
 def _room(row: Row) -> Room:
