@@ -17,6 +17,7 @@ from sanctum.commerce import domain as commerce
 from sanctum.defects import Defects
 from sanctum.domain import Domain, Shared
 from sanctum.games import domain as games
+from sanctum.gateway.activity import NotingGate
 from sanctum.gateway.answers import install_error_answers
 from sanctum.gateway.concurrency import ConcurrencyLimit
 from sanctum.gateway.hub import Hub
@@ -49,12 +50,13 @@ class Service:
         database = self._build_database(settings, defects)
         cache = self._build_cache(settings, defects)
         credentials = auth.build_credentials(settings, database, defects, self.metrics)
+        gate = NotingGate(credentials.gate, self.metrics)
         self._shared = shared = Shared(
             settings=settings,
             database=database,
             cache=cache,
-            gate=credentials.gate,
-            hub=Hub(settings, cache, credentials.gate, defects, self.metrics),
+            gate=gate,
+            hub=Hub(settings, cache, gate, defects, self.metrics),
             defects=defects,
             metrics=self.metrics,
         )
