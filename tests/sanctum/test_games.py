@@ -13,6 +13,7 @@ from tests.sanctum.servers import DEADLINE_S, LOOPBACK, ROLE, ROLE_PASSWORD, Pos
 from websockets.asyncio.client import ClientConnection, connect
 
 HOST, GUEST, OUTSIDER = 1, 2, 3
+NEVER_S = "60"  # longer than a test takes
 WON_BY_HOST = (0, 3, 1, 4, 2)
 WON_BY_GUEST = (0, 3, 1, 4, 8, 5)
 WON_ON_A_DIAGONAL = (0, 1, 4, 2, 8)
@@ -235,8 +236,9 @@ async def told(socket: ClientConnection, count: int) -> list[dict[str, Any]]:
         return [json.loads(await socket.recv()) for _ in range(count)]
 
 
-async def test_players_and_watchers_are_told_of_every_event(api: Api) -> None:
+async def test_players_and_watchers_are_told_of_every_event(serve: Serve) -> None:
     """Each socket gets all events in order and once, as the list of them holds them."""
+    api = await serve(SANCTUM_SWEEP_INTERVAL_S=NEVER_S)
     room = await create(api)
     sockets = [await follow(api, room, user) for user in (HOST, GUEST, OUTSIDER)]
     await act(api, room, "join", GUEST)
@@ -267,7 +269,7 @@ async def test_socket_resumes_where_it_was(api: Api) -> None:
 
 async def test_events_reach_sockets_without_the_cache(serve: Serve, valkey: Valkey) -> None:
     """While the cache is away a game goes on, and its sockets hear of it all the same."""
-    api = await serve()
+    api = await serve(SANCTUM_SWEEP_INTERVAL_S=NEVER_S)
     room = await started(api)
     socket = await follow(api, room, OUTSIDER)
     valkey.kill()

@@ -122,6 +122,8 @@ async def test_refund_gives_money_and_seat_back_once(api: Api, postgres: Postgre
     assert await revenue(api) == {
         "charged_cents": PRICE, "refunded_cents": PRICE, "revenue_cents": 0, "payments": 1,
     }  # fmt: skip
+    mine = await api.call("GET", "/v1/enrolments", token=await api.token(STUDENT))
+    assert mine.body["enrolments"] == []
     assert refusal(await enrol(api, dear)) == (402, "payment_required")
     assert (await pay(api, dear, "new")).status == 201
     assert await api.metric("business_refunded_cents_total") == PRICE
