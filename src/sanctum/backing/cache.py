@@ -119,8 +119,6 @@ class Cache:
         Raises:
             CacheUnavailable: when that fails.
         """
-        if not self.may_connect:
-            raise CacheUnavailable("the connection was lost")
         if not self.healthy:
             # What was idle during the outage may be dead without knowing it.
             await self._drop_connections(idle_only=True)
@@ -137,6 +135,8 @@ class Cache:
         return await self._guard(operation, call, attempt)
 
     async def _guard(self, operation: str, call: Callable[[], Awaitable[T]], attempt: Attempt) -> T:
+        if not self.may_connect:
+            raise CacheUnavailable(f"{operation}: the connection was lost")
         started = time.perf_counter()
         self._operations += 1
         try:
