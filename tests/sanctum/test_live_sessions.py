@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from tests.sanctum.clients import Answer, Api
 from tests.sanctum.shop import ADMIN, INSTRUCTOR, OTHER, STUDENT, course, enrol, refusal
 
+FAR = ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00")  # in UTC no date at all
 SOON = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
 
@@ -70,7 +71,7 @@ async def test_bad_requests_are_refused(api: Api) -> None:
     free = await course(api, price=0)
     assert refusal(await _schedule(api, free, ADMIN)) == (403, "not_the_instructor")
     assert refusal(await _schedule(api, free + 1)) == (404, "not_found")
-    for at in ("", "tomorrow", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z"):
+    for at in ("", "tomorrow", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z", *FAR):
         assert (await _schedule(api, free, at=at)).status == 422, at
     token = await api.token(INSTRUCTOR)
     assert (await api.call("GET", "/v1/live-sessions/1", token=token)).status == 404

@@ -241,6 +241,7 @@ async def test_bad_requests_are_refused(api: Api) -> None:
     for field, value in (
         ("course", 0), ("course", "1"), ("course", 2**63), ("card", "1" * 11), ("card", "1" * 20),
         ("card", "4242 4242 4242 4242"), ("card", 4242424242424242), ("key", "x" * 65),
+        ("card", CARD + "\n"), ("key", "k\n"),
     ):  # fmt: skip
         answer = await api.call("POST", "/v1/payments", {**good, field: value}, token)
         assert answer.status == 422, (field, value)

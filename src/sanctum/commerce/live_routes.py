@@ -17,6 +17,7 @@ from sanctum.gateway.contract import contract
 from sanctum.gateway.identity import Gate, Role
 from sanctum.gateway.parameters import WholeNumber
 
+YEARS = range(2000, 2200)  # beyond any plan, and far within what every clock can hold
 SESSION_ID = WholeNumber("session_id", 0, ID_MAX)
 
 
@@ -57,6 +58,9 @@ def _add_of_course(
         course = await catalogue.taught_by(user.user_id, COURSE_ID.read(request))
         body = await read_body(request, _new_session)
         title = check_storable(body.title, "title")
+        if body.starts_at.year not in YEARS:
+            message = f"starts_at must be in the years {YEARS.start} to {YEARS.stop - 1}"
+            raise Refusal(422, "invalid_body", message)
         return json_response(await sessions.schedule(course.id, title, body.starts_at), 201)
 
     @router.get(

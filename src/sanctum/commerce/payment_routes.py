@@ -22,6 +22,7 @@ from sanctum.gateway.parameters import WholeNumber
 
 KEY_LENGTH_MAX = 64
 KEY_HEADER = "Idempotency-Key"
+_CARD_PATTERN = "^[0-9]{12,19}$"
 _KEY_PATTERN = f"^[\\x21-\\x7e]{{1,{KEY_LENGTH_MAX}}}$"
 PAYMENT_ID = WholeNumber("payment_id", 0, ID_MAX)
 Key = Annotated[str, msgspec.Meta(pattern=_KEY_PATTERN)]
@@ -31,7 +32,7 @@ class NewPayment(msgspec.Struct, frozen=True):
     """Ask for a course to be paid; the key may come in the header ``Idempotency-Key`` instead."""
 
     course: Annotated[int, msgspec.Meta(ge=1, le=ID_MAX)]
-    card: Annotated[str, msgspec.Meta(pattern="^[0-9]{12,19}$")]
+    card: Annotated[str, msgspec.Meta(pattern=_CARD_PATTERN)]
     key: Key | None = None
 
 
@@ -78,6 +79,7 @@ class PaymentDesk:
         """Return what is asked for and the card; raises Refusal and Unavailable."""
         user = await self._gate.identify(request)
         body = await read_body(request, _new_payment)
+        _check_whole(body.card, _CARD_PATTERN, "card")
         said = f"{body.course}:{body.card}".encode()
         intent = Intent(
             user=user.user_id,
@@ -149,4 +151,12 @@ def _key(header: str | None, field: str | None) -> str:
         raise Refusal(422, "invalid_body", message)
     if header is not None and field is not None and header != field:
         raise Refusal(422, "invalid_body", "the header Idempotency-Key is not the field `key`")
-    return field or header or ""
+    key = field or header or ""
+    _check_whole(key, _KEY_PATTERN, "key")
+    return key
+
+
+def _check_whole(text: str, pattern: str, what: str) -> None:
+    """Refuse a text with a newline at its end, which a decoder's `$` lets pass."""
+    if re.fullmatch(pattern, text) is None:
+        raise Refusal(422, "invalid_body", f"{what} must match {pattern} - at `$.{what}`")

@@ -1,0 +1,139 @@
+"""The books agree whatever happens: payments at once, repeated and cut short by outages."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Any
+
+from tests.sanctum.clients import Answer, Api
+from tests.sanctum.conftest import DATABASE, OpenLink, Serve
+from tests.sanctum.links import Link
+from tests.sanctum.servers import DEADLINE_S, ROLE, ROLE_PASSWORD, Postgres, until
+from tests.sanctum.shop import ADMIN, CARD, DECLINED, course, enrol, pay, refund
+
+SEED = 20_261_128
+BUYERS = range(2, 10)
+ROUNDS = 12
+OUTAGES = 3
+
+# Each finds what contradicts another book; all are empty where everything is right.
+CONTRADICTIONS = {
+    "paid without one charge": """
+        SELECT p.id FROM payments p WHERE (
+            SELECT count(*) FROM provider_charges c
+            WHERE c.payment_id = p.id AND c.outcome = 'charged'
+        ) <> CASE WHEN p.state IN ('paid', 'refunded') THEN 1 ELSE 0 END
+    """,
+    "refunded without one refund": """
+        SELECT p.id FROM payments p WHERE (
+            SELECT count(*) FROM provider_charges c
+            WHERE c.payment_id = p.id AND c.outcome = 'refunded'
+        ) <> CASE WHEN p.state = 'refunded' THEN 1 ELSE 0 END
+    """,
+    "ledger apart from the provider": """
+        SELECT p.id FROM payments p
+        WHERE (SELECT coalesce(sum(amount_cents), 0) FROM ledger_entries WHERE payment_id = p.id)
+            <> (SELECT coalesce(sum(amount_cents), 0) FROM provider_charges
+                WHERE payment_id = p.id)
+    """,
+    "seats apart from who holds them": """
+        SELECT c.id FROM courses c WHERE c.seats_taken > c.seats OR c.seats_taken <> (
+            SELECT count(*) FROM payments p WHERE p.course_id = c.id AND p.state = 'paid'
+        ) + (
+            SELECT count(*) FROM enrolments e WHERE e.course_id = c.id AND e.payment_id IS NULL
+        )
+    """,
+    "enrolled without a payment": """
+        SELECT e.user_id FROM enrolments e JOIN courses c ON c.id = e.course_id
+        LEFT JOIN payments p ON p.id = e.payment_id
+        WHERE c.price_cents > 0 AND p.state IS DISTINCT FROM 'paid'
+    """,
+}
+
+
+class _Buyer:
+    """Somebody who pays, repeats, enrols and is given money back, as a seed decides."""
+
+    def __init__(self, api: Api, user: int, courses: list[int]) -> None:
+        self._api = api
+        self._user = user
+        self._courses = courses
+        self._random = Random(SEED + user)  # noqa: S311 - no secret is made of it
+        self.answers: list[Answer] = []
+
+    async def shop(self) -> None:
+        for number in range(ROUNDS):
+            chosen = self._random.choice(self._courses)
+            card = DECLINED if self._random.random() < 0.2 else CARD
+            key = f"{chosen}-{number}"
+            times = self._random.choice((1, 1, 3))
+            asked = [pay(self._api, chosen, key, self._user, card) for _ in range(times)]
+            answers = await asyncio.gather(*asked)
+            self.answers += answers
+            await self._go_on(chosen, answers[0])
+
+    async def _go_on(self, chosen: int, answer: Answer) -> None:
+        self.answers.append(await enrol(self._api, chosen, self._user))
+        if answer.status == 201 and self._random.random() < 0.5:
+            payment = answer.body["id"]
+            both = (refund(self._api, payment), enrol(self._api, chosen, self._user))
+            self.answers += await asyncio.gather(*both)
+
+
+def _answered(buyers: list[_Buyer]) -> int:
+    return sum(len(buyer.answers) for buyer in buyers)
+
+
+def _refused(buyers: list[_Buyer]) -> int:
+    return sum(answer.status == 503 for buyer in buyers for answer in buyer.answers)
+
+
+async def _break(link: Link, buyers: list[_Buyer]) -> None:
+    """Hold the database's bytes, while they buy, until they feel it."""
+    answered, refused = _answered(buyers) + len(buyers), _refused(buyers)
+    await until(lambda: _answered(buyers) > answered, "buyers buy")
+    link.hold()
+    await until(lambda: _refused(buyers) > refused, "an outage is felt")
+    link.release()
+
+
+async def _break_again_and_again(link: Link, buyers: list[_Buyer]) -> None:
+    for _ in range(OUTAGES):
+        await _break(link, buyers)
+
+
+async def _settled(postgres: Postgres) -> None:
+    query = "SELECT id FROM payments WHERE state IN ('pending', 'refunding')"
+    async with asyncio.timeout(DEADLINE_S):
+        while await postgres.fetch(query, DATABASE):
+            await asyncio.sleep(0.1)
+
+
+async def test_books_agree_after_outages_and_repetitions(
+    serve: Serve, postgres: Postgres, database: str, open_link: OpenLink
+) -> None:
+    """No card is charged twice, no cent and no seat is lost, and what was acknowledged lasts."""
+    link = await open_link(postgres.port)
+    url = postgres.url(database, ROLE, ROLE_PASSWORD).replace(str(postgres.port), str(link.port))
+    api = await serve(
+        SANCTUM_DATABASE_URL=url,
+        SANCTUM_DATABASE_COMMAND_TIMEOUT_S="0.3",
+        SANCTUM_SETTLE_AFTER_S="1",
+    )
+    courses = [await course(api, seats=5) for _ in range(3)] + [await course(api, seats=200)]
+    for user in (ADMIN, *BUYERS):
+        await api.token(user)
+    buyers = [_Buyer(api, user, courses) for user in BUYERS]
+    await asyncio.gather(_break_again_and_again(link, buyers), *(buyer.shop() for buyer in buyers))
+    await api.wait_ready()
+    await _settled(postgres)
+    for what, query in CONTRADICTIONS.items():
+        assert await postgres.fetch(query, DATABASE) == [], what
+    answers = [answer for buyer in buyers for answer in buyer.answers]
+    assert {answer.status for answer in answers} <= {200, 201, 402, 404, 409, 503}
+    rows = await postgres.fetch("SELECT id, state FROM payments", DATABASE)
+    states: dict[Any, Any] = {row[0]: row[1] for row in rows}
+    acknowledged = [a.body["id"] for a in answers if a.status == 201 and "card_last4" in a.body]
+    assert len(acknowledged) > 10
+    assert {states[payment] for payment in acknowledged} <= {"paid", "refunded"}
