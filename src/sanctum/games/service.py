@@ -57,27 +57,19 @@ class Rooms:
         return await self._act("close", room_id, lambda room: self._referee.closed(room, user))
 
     async def _act(self, action: str, room_id: int, decide: Callable[[Room], Event | None]) -> Room:
-        decided: list[Event] = []
-
-        def note(room: Room) -> Event | None:
-            event = decide(room)
-            if event is not None:
-                decided.append(event)
-            return event
-
         try:
             with self._metrics.latency[action].time():
-                room = await self._storage.change(room_id, note)
+                changed = await self._storage.change(room_id, decide)
         except Refusal as refusal:
             if refusal.status == 403:
                 self._metrics.denied.inc()
             raise
-        if room is None:
+        if changed is None:
             raise Refusal(404, "not_found", f"there is no room {room_id}")
-        for event in decided:
-            self._metrics.observe_end(event.room)
-            self._crier.tell(event)
-        return room
+        if changed.event is not None:
+            self._metrics.observe_end(changed.room)
+            self._crier.tell(changed.event)
+        return changed.room
 
 
 class Reaper:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import msgspec
@@ -30,12 +31,14 @@ _CREATE = f"""
     INSERT INTO game_rooms (name, host_id, board) SELECT $2, id, $3 FROM users WHERE id = $1
     RETURNING {_COLUMNS}
 """  # noqa: S608
-_CHANGE = """
-    UPDATE game_rooms SET guest_id = $2, state = $3, board = $4, moves = $5, turn_id = $6,
-        winner_id = $7, end_reason = $8, last_number = $9, active_at = now()
-    WHERE id = $1
-"""
 _TELL = "INSERT INTO room_events (room_id, number, body) VALUES ($1, $2, $3)"
+# One statement, for while it runs the others who act in the room wait.
+_CHANGE = f"""
+    WITH told AS ({_TELL})
+    UPDATE game_rooms SET last_number = $2, guest_id = $4, state = $5, board = $6, moves = $7,
+        turn_id = $8, winner_id = $9, end_reason = $10, active_at = now()
+    WHERE id = $1
+"""  # noqa: S608
 _EVENTS = """
     SELECT number, body FROM room_events WHERE room_id = $1 AND number > $2
     ORDER BY number LIMIT $3
@@ -45,6 +48,14 @@ _COUNT_OPEN = "SELECT state, count(*) FROM game_rooms WHERE state <> 'ended' GRO
 ID_MAX = 2**63 - 1
 
 _encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """Hold a room as it stands, and what has just happened in it, None for nothing."""
+
+    room: Room
+    event: Event | None
 
 
 class RoomStorage:
@@ -60,10 +71,11 @@ class RoomStorage:
             if row is None:
                 return None
             event = Event(kind="created", by=host, place=None, room=_room(row))
-            await _tell(transaction, event)
+            room = event.room
+            await transaction.fetch(_TELL, room.id, room.last, encoded(event))
         return event
 
-    async def change(self, room_id: int, decide: Callable[[Room], Event | None]) -> Room | None:
+    async def change(self, room_id: int, decide: Callable[[Room], Event | None]) -> Changed | None:
         """Lock a room, and store what is decided of it together with its event.
 
         Args:
@@ -72,7 +84,7 @@ class RoomStorage:
                 leaves the room as it was.
 
         Returns:
-            the room as it stands afterwards, None when there is none.
+            how it stands afterwards, None when there is no such room.
         """
         async with self._database.transaction("change_room") as transaction:
             row = await transaction.fetch_one(_LOCK, room_id)
@@ -82,7 +94,7 @@ class RoomStorage:
             event = decide(room)
             if event is not None:
                 await _store(transaction, event)
-        return room if event is None else event.room
+        return Changed(room=room if event is None else event.room, event=event)
 
     async def change_idle(
         self, idle_s: float, limit: int, decide: Callable[[Room], Event]
@@ -131,6 +143,8 @@ async def _store(transaction: Transaction, event: Event) -> None:
     await transaction.fetch(
         _CHANGE,
         room.id,
+        room.last,
+        encoded(event),
         room.guest,
         room.state,
         room.board,
@@ -138,13 +152,7 @@ async def _store(transaction: Transaction, event: Event) -> None:
         room.turn,
         room.winner,
         room.end_reason,
-        room.last,
     )
-    await _tell(transaction, event)
-
-
-async def _tell(transaction: Transaction, event: Event) -> None:
-    await transaction.fetch(_TELL, event.room.id, event.room.last, encoded(event))
 
 
 def _room(row: Row) -> Room:
