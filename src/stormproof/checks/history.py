@@ -8,8 +8,8 @@ asked for, and kept by nobody: of millions of operations each checker needs a fe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ from stormproof.rules.windows import Windows
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+_Made = TypeVar("_Made")
 _PLAIN_NUMBER_MAX: Final = 2**53
 
 
@@ -193,6 +194,16 @@ class History:
     names: dict[int, str]
     whole: bool
     stored: frozenset[int] = frozenset()
+    made: dict[Callable[[History], Any], Any] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def once(self, make: Callable[[History], _Made]) -> _Made:
+        """Return what a function makes of this history, made once for all checkers that ask."""
+        if make not in self.made:
+            self.made[make] = make(self)
+        found: _Made = self.made[make]
+        return found
 
     def functions(self) -> set[int]:
         """Return the functions of all operations."""

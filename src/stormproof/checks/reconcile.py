@@ -12,7 +12,7 @@ from stormproof.checks.ledger import FOREVER_NS
 from stormproof.checks.outcome import Measurement, Outcome
 from stormproof.checks.set_timeline import timeline_of
 from stormproof.checks.totals import lives_of, rows_of
-from stormproof.checks.versions import overwritten_ns, stories_of
+from stormproof.checks.versions import NONE, versions_of
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.finding import Finding, Witness
@@ -134,18 +134,23 @@ def _listed(told: Told, values: list[int]) -> str:
 
 def _values(told: Told) -> tuple[list[_Off], int, list[int]]:
     off, judged, unread = list[_Off](), 0, list[int]()
-    for story in stories_of(told):
-        last_ns = max((one.ended_ns for one in story.writes if one.is_made), default=-1)
-        look = story.looks[-1] if story.looks else None
-        if look is None or look.began_ns <= last_ns:
-            unread.append(story.key)
-            continue
-        judged += 1
-        later = sum(one.began_ns <= look.version.ended_ns for one in story.writes)
-        if overwritten_ns(story)[later] < look.began_ns:
-            value = told.history.value_text(look.version.value)
+    for some in versions_of(told.history):
+        keys, looks, writes = len(some.keys), some.looks, some.writes
+        last_ns = np.full(keys, -1, np.int64)
+        np.maximum.at(last_ns, writes.of_key[writes.is_made], writes.ended_ns[writes.is_made])
+        last = np.searchsorted(looks.of_key, np.arange(keys), side="right") - 1
+        is_read = (last >= 0) & (np.append(looks.of_key, -1)[last] == np.arange(keys))
+        is_read &= np.append(looks.began_ns, -1)[last] > last_ns
+        unread += some.keys[~is_read].tolist()
+        judged += int(np.count_nonzero(is_read))
+        rows = last[is_read]
+        by = some.overwriting[rows]
+        is_off = (by != NONE) & (np.append(writes.ended_ns, 0)[by] < looks.began_ns[rows])
+        for row in rows[is_off].tolist():
+            value = told.history.value_text(looks.value_of(row))
             how = f"read as {value}, which had been overwritten"
-            off.append(_Off(story.key, look.user, look.began_ns, how))
+            key, user = int(some.keys[looks.of_key[row]]), int(looks.user[row])
+            off.append(_Off(key, user, int(looks.began_ns[row]), how))
     return off, judged, unread
 
 

@@ -89,13 +89,13 @@ def blocks_of(history: History, *, raised: bool) -> Iterator[Block]:
 
     Args:
         history: what journeys told.
-        raised: with those that were incremented as well, and with their increments.
+        raised: with those that were incremented as well, and with their increments; else none
+            of which an increment was so much as tried.
     """
-    changes = history.changes.of(*WRITERS, Function.INCREMENT)
-    changes = changes.where(changes.step != Step.REFUSED)
-    is_raise = changes.function == Function.INCREMENT
-    keys = distinct(changes.where(~is_raise).key)
-    increased = distinct(changes.where(is_raise).key)
+    tried = history.changes.of(*WRITERS, Function.INCREMENT)
+    changes = tried.where(tried.step != Step.REFUSED)
+    increased = distinct((changes if raised else tried).of(Function.INCREMENT).key)
+    keys = distinct(changes.of(*WRITERS).key)
     if len(increased) and not raised:
         keys = keys[~np.isin(keys, increased)]
     if not len(keys):
@@ -160,3 +160,8 @@ def _rows(changes: Changes, of_change: Indices, reads: Reads, of_read: Indices) 
         user=both("user"),
         is_made=both("step") == Step.OK,
     )
+
+
+def named(of_key: Ints, value: Words, is_absent: Mask) -> tuple[Words, Words]:
+    """Return words that tell values of keys apart."""
+    return (2 * of_key + is_absent).view(np.uint64), value

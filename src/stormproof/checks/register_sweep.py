@@ -24,7 +24,7 @@ import numpy as np
 from stormproof.checks.history import Bytes, Ints, Mask
 from stormproof.checks.ledger import Words
 from stormproof.checks.lookup import Lookup
-from stormproof.checks.register_blocks import Block, Rows
+from stormproof.checks.register_blocks import Block, Rows, named
 from stormproof.model.history import Function
 
 NO_SOONER: Final = np.iinfo(np.int64).max
@@ -100,24 +100,19 @@ def relevant(block: Block) -> Rows:
     lost = np.flatnonzero(~rows.is_made & ~rows.is_read & ~block.is_raised[rows.of_key])
     if not len(lost):
         return rows
-    known = Lookup(*_named(rows.of_key[lost], rows.value[lost], rows.is_absent[lost]))
+    known = Lookup(*named(rows.of_key[lost], rows.value[lost], rows.is_absent[lost]))
     is_seen = np.zeros(len(lost), np.bool_)
     read, compared = rows.is_read, rows.function == Function.CAS
     for of_key, value, is_absent in (
         (rows.of_key[read], rows.value[read], rows.is_absent[read]),
         (rows.of_key[compared], rows.other[compared], rows.expects_absent[compared]),
     ):
-        at, is_known = known.find(*_named(of_key, value, is_absent))
+        at, is_known = known.find(*named(of_key, value, is_absent))
         is_seen[at[is_known]] = True
-    at, _ = known.find(*_named(rows.of_key[lost], rows.value[lost], rows.is_absent[lost]))
+    at, _ = known.find(*named(rows.of_key[lost], rows.value[lost], rows.is_absent[lost]))
     is_kept = np.ones(len(rows), np.bool_)
     is_kept[lost] = is_seen[at]
     return rows.where(is_kept)
-
-
-def _named(of_key: Ints, value: Words, is_absent: Mask) -> tuple[Words, Words]:
-    """Return words that tell values of keys apart."""
-    return (2 * of_key + is_absent).view(np.uint64), value
 
 
 def _before(mask: Mask) -> Mask:

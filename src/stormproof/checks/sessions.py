@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from stormproof.checks.history import Told
-from stormproof.checks.ledger import FOREVER_NS
+import numpy as np
+
+from stormproof.checks.history import History, Ints, Told
 from stormproof.checks.outcome import Key, Measurement, Outcome
+from stormproof.checks.register_blocks import ABSENT, Rows
 from stormproof.checks.set_sessions import Missed, TooMany, without_found, without_own
-from stormproof.checks.versions import (
-    ABSENT,
-    NEVER_NS,
-    Look,
-    Story,
-    Version,
-    overwritten_ns,
-    stories_of,
-)
+from stormproof.checks.versions import NONE, Versions, grouped, newest_known, versions_of
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.kernel.units import SECOND_NS
@@ -31,13 +23,32 @@ TELLING: Final = "and gave a value that can be told from all others"
 REMEDY: Final = "have the journey write each key values of its own, read them, and let the run end"
 
 
-class Chance(NamedTuple):
-    """A read that may be a let-down: `version` is what it should know, or something later."""
+class _Deed(NamedTuple):
+    """A read, or the write of a version."""
+
+    value: int
+    began_ns: int
+    ended_ns: int
+    user: int
+
+
+class LetDown(NamedTuple):
+    """A read that gave less than `version`, which it should know, or something later."""
 
     key: int
-    look: Look
-    version: Version
+    look: _Deed
+    version: _Deed
     late_ns: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Found:
+    """How many reads could have been let-downs, how many are, and those that are told."""
+
+    samples: int = 0
+    count: int = 0
+    longest_ns: int = 0
+    shown: list[LetDown] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +59,7 @@ class _Promise:
     kind: str
     title: str
     advice: str
-    of_values: Callable[[Story], Iterator[Chance]]
+    of_values: Callable[[_Judged], _Found]
     of_sets: Callable[[Told], Iterator[Missed | None]]
     missed: str  # why the element should have been there
     untried: str  # why nothing could be a breach
@@ -73,7 +84,7 @@ def check_own_writes(told: Told) -> Outcome:
             kind="read-not-own-write",
             title="without the reader's own earlier write",
             advice="read from where was written, or wait until the copy has caught up",
-            of_values=_after_own_write,
+            of_values=lambda judged: judged.own,
             of_sets=without_own,
             missed="its user had added",
             untried=f"no read came after an acknowledged write or add of its own user {TELLING}",
@@ -97,7 +108,7 @@ def check_monotonic(told: Told) -> Outcome:
             kind="read-stepped-back",
             title="older than an earlier one of the same user",
             advice="keep a user on one copy, or have it say how new its last read was",
-            of_values=_after_own_read,
+            of_values=lambda judged: judged.again,
             of_sets=without_found,
             missed="its user had found",
             untried=f"no read came after one of the same user that found something, {TELLING}",
@@ -115,41 +126,37 @@ def check_staleness(told: Told) -> Outcome:
     read came after an acknowledged write; of sets, `set_stale_s` tells it.
     Source: Bermbach and Tai, "Eventual consistency: how soon is eventual?", 2011.
     """
-    stories = list(stories_of(told))
-    found = [one for story in stories for one in _overwritten(story)]
-    longest_s = max((one.late_ns for one in found), default=0) / SECOND_NS
-    samples = sum(_after_writes(story) for story in stories)
+    found = told.history.once(_judged).overwritten
+    longest_s, samples = found.longest_ns / SECOND_NS, found.samples
     doubt = "" if told.history.whole else CUT
     doubt = doubt or ("" if samples else f"no read came after an acknowledged write {TELLING}")
     measured: dict[Key, Measurement] = {
-        ("reads_stale", ""): _measurement(float(len(found)), samples, doubt),
+        ("reads_stale", ""): _measurement(float(found.count), samples, doubt),
         ("reads_stale_s", ""): _measurement(longest_s, samples, doubt),
     }
-    is_broken = told.breaks("reads_stale", len(found)) or told.breaks("reads_stale_s", longest_s)
-    if doubt or not found or not is_broken:
+    is_broken = told.breaks("reads_stale", found.count) or told.breaks("reads_stale_s", longest_s)
+    if doubt or not found.count or not is_broken:
         return Outcome(measured=measured)
-    found.sort(key=lambda one: -one.late_ns)
     finding = Finding(
         kind="read-stale",
-        title=f"{counted(len(found), 'read')} of what had been overwritten for up to"
+        title=f"{counted(found.count, 'read')} of what had been overwritten for up to"
         f" {longest_s:.3f} s",
-        count=len(found),
-        witnesses=[_witness(one, told) for one in found[:FINDINGS_LISTED_MAX]],
+        count=found.count,
+        witnesses=[_witness(one, told) for one in found.shown],
         advice="look for a cache or a replica between the write and the read",
     )
     return Outcome(findings=[finding], measured=measured)
 
 
 def _outcome(told: Told, promise: _Promise) -> Outcome:
-    chances = [one for story in stories_of(told) for one in promise.of_values(story)]
-    values = [one for one in chances if one.look.version.is_older_than(one.version)]
+    values = promise.of_values(told.history.once(_judged))
     looked, doubt = list[Missed | None](), "" if told.history.whole else CUT
     try:
         looked = list(promise.of_sets(told))
     except TooMany:
         doubt = doubt or "the sets are too large, and read too often, to be compared"
     sets = [one for one in looked if one is not None]
-    samples, count = len(chances) + len(looked), len(values) + len(sets)
+    samples, count = values.samples + len(looked), values.count + len(sets)
     doubt = doubt or ("" if samples else promise.untried)
     is_broken = told.history.whole and told.breaks(promise.metric, count)
     if is_broken and count:
@@ -159,7 +166,7 @@ def _outcome(told: Told, promise: _Promise) -> Outcome:
     }
     if not is_broken or not count:
         return Outcome(measured=measured)
-    witnesses = [_witness(one, told) for one in values[:FINDINGS_LISTED_MAX]]
+    witnesses = [_witness(one, told) for one in values.shown]
     room = FINDINGS_LISTED_MAX - len(witnesses)
     witnesses += [_missed_witness(one, promise, told) for one in sets[:room]]
     finding = Finding(
@@ -178,71 +185,104 @@ def _measurement(value: float, samples: int, doubt: str) -> Measurement:
     return Measurement(value=value, samples=samples)
 
 
-def _after_own_write(story: Story) -> Iterator[Chance]:
-    """Yield reads with the newest write that their user had finished before."""
-    own: dict[int, list[Version]] = {}
-    for write in sorted(story.writes, key=lambda one: one.ended_ns):
-        if write.is_made:
-            own.setdefault(write.user, []).append(write)
-    newest = {user: _newest_so_far(writes) for user, writes in own.items()}
-    ends = {user: [write.ended_ns for write in writes] for user, writes in own.items()}
-    for look in story.looks:
-        before = bisect_left(ends.get(look.user, []), look.began_ns)
-        if before:
-            yield Chance(story.key, look, newest[look.user][before - 1])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """The reads of all registers, by what they are held against."""
+
+    own: _Found = field(default_factory=_Found)
+    again: _Found = field(default_factory=_Found)
+    overwritten: _Found = field(default_factory=_Found)
 
 
-def _after_own_read(story: Story) -> Iterator[Chance]:
-    """Yield reads with the newest version that their user had read before they began.
+def _judged(history: History) -> _Judged:
+    """Hold the reads of registers against all that readers rely on, in one pass over them."""
+    judged = _Judged()
+    for some in versions_of(history):
+        _add_older(judged.own, some, _own_write(some))
+        _add_older(judged.again, some, _own_read(some), by_user=True)
+        _add_overwritten(judged.overwritten, some)
+    return judged
 
-    Not those before which only the value from before all writes was read: nothing is older.
+
+def _add_older(found: _Found, some: Versions, known: Ints, *, by_user: bool = False) -> None:
+    """Find reads of what is certainly older than the write that they should know, or NONE."""
+    tried = np.flatnonzero(known != NONE)
+    found.samples += len(tried)
+    rows = tried[some.ended_ns[tried] < some.writes.began_ns[known[tried]]]
+    found.count += len(rows)
+    rows = _user_by_user(some, rows) if by_user and len(rows) else rows
+    few = rows[: FINDINGS_LISTED_MAX - len(found.shown)].tolist()
+    found.shown += [_let_down(some, row, int(known[row])) for row in few]
+
+
+def _user_by_user(some: Versions, rows: Ints) -> Ints:
+    """Return reads of each key by their users, in the order in which these read it first."""
+    groups = grouped(some.looks)
+    every, first = np.unique(groups, return_index=True)
+    first = first[np.searchsorted(every, groups[rows])]
+    return rows[np.lexsort((rows, first, some.looks.of_key[rows]))]
+
+
+def _add_overwritten(found: _Found, some: Versions) -> None:
+    """Find reads of what had certainly been overwritten when they began, and the latest of them."""
+    looks, first = some.looks, some.first_acknowledged[some.looks.of_key]
+    over_ns = np.append(some.writes.ended_ns, 0)
+    found.samples += int(np.count_nonzero((first != NONE) & (over_ns[first] < looks.began_ns)))
+    by = some.overwriting
+    rows = np.flatnonzero((by != NONE) & (over_ns[by] < looks.began_ns))
+    found.count += len(rows)
+    late_ns = looks.began_ns[rows] - over_ns[by[rows]]
+    found.longest_ns = max(found.longest_ns, int(late_ns.max(initial=0)))
+    few = np.argsort(-late_ns, kind="stable")[:FINDINGS_LISTED_MAX]
+    found.shown += [
+        _let_down(some, row, some.acknowledged_with(int(by[row])), late)
+        for row, late in zip(rows[few].tolist(), late_ns[few].tolist(), strict=True)
+    ]
+    found.shown.sort(key=lambda one: -one.late_ns)
+    del found.shown[FINDINGS_LISTED_MAX:]
+
+
+def _own_write(some: Versions) -> Ints:
+    """Return, a read, the newest write that its user had finished before; NONE for no such."""
+    made = np.flatnonzero(some.writes.is_made)
+    writes, looks = some.writes.where(made), some.looks
+    known = (grouped(writes), writes.ended_ns, writes.began_ns)
+    newest = newest_known(known, (grouped(looks), looks.began_ns))
+    return np.where(newest == NONE, NONE, np.append(made, NONE)[newest])
+
+
+def _own_read(some: Versions) -> Ints:
+    """Return, a read, the newest version that its user had read before it began.
+
+    NONE where only the value from before all writes was read: nothing is older.
     """
-    by_user: dict[int, list[Look]] = {}
-    for look in story.looks:
-        by_user.setdefault(look.user, []).append(look)
-    for looks in by_user.values():
-        over = sorted(looks, key=lambda look: look.ended_ns)
-        ends = [look.ended_ns for look in over]
-        newest = _newest_so_far([look.version for look in over])
-        for look in looks:
-            before = bisect_left(ends, look.began_ns)
-            if before and newest[before - 1].began_ns != NEVER_NS:
-                yield Chance(story.key, look, newest[before - 1])
+    later = np.flatnonzero(some.of_look != NONE)
+    groups, looks = grouped(some.looks), some.looks
+    known = (groups[later], looks.ended_ns[later], some.began_ns[later])
+    newest = newest_known(known, (groups, looks.began_ns))
+    return np.where(newest == NONE, NONE, np.append(some.of_look[later], NONE)[newest])
 
 
-def _newest_so_far(versions: Sequence[Version]) -> list[Version]:
-    """Return, a version, that of it and those before it whose write began last."""
-    return list(accumulate(versions, _newer))
+def _let_down(some: Versions, row: int, write: int, late_ns: int = 0) -> LetDown:
+    key = int(some.keys[some.looks.of_key[row]])
+    return LetDown(key, _deed(some.looks, row), _deed(some.writes, write), late_ns)
 
 
-def _newer(one: Version, other: Version) -> Version:
-    return other if other.began_ns > one.began_ns else one
+def _deed(rows: Rows, row: int) -> _Deed:
+    return _Deed(
+        rows.value_of(row),
+        int(rows.began_ns[row]),
+        int(rows.ended_ns[row]),
+        int(rows.user[row]),
+    )
 
 
-def _after_writes(story: Story) -> int:
-    """Return how many reads began after an acknowledged write, and so may be stale."""
-    first_ns = overwritten_ns(story)[0]
-    return sum(first_ns < look.began_ns for look in story.looks)
-
-
-def _overwritten(story: Story) -> Iterator[Chance]:
-    """Yield reads of what had certainly been overwritten when they began."""
-    begins = [write.began_ns for write in story.writes]
-    last_ended_at = {write.ended_ns: write for write in story.writes if write.is_made}
-    earliest_ns = overwritten_ns(story)
-    for look in story.looks:
-        later = bisect_right(begins, look.version.ended_ns)
-        over_ns = earliest_ns[later]
-        if over_ns < look.began_ns and over_ns != FOREVER_NS:
-            yield Chance(story.key, look, last_ended_at[over_ns], look.began_ns - over_ns)
-
-
-def _witness(one: Chance, told: Told) -> Witness:
+def _witness(one: LetDown, told: Told) -> Witness:
     look, version = one.look, one.version
     key = told.history.key_text(one.key)
     late = f", {one.late_ns / SECOND_NS:.3f} s after" if one.late_ns else " although"
     what = (
-        f"{key} read as {_value_text(look.version.value, told)} by user {look.user} between"
+        f"{key} read as {_value_text(look.value, told)} by user {look.user} between"
         f" {told.at(look.began_ns)} and {told.at(look.ended_ns)}{late}"
         f" user {version.user} had set it to {_value_text(version.value, told)}"
         f" by {told.at(version.ended_ns)}"

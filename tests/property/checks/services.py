@@ -55,6 +55,28 @@ def effects(
     return made
 
 
+@st.composite
+def crowded(
+    draw: Any,
+    functions: list[Function],
+    count_max: int,
+    values: st.SearchStrategy[int],
+    *keys: str,
+) -> list[Op]:
+    """Draw operations some of which begin and end at the very same instants as others."""
+    span = st.tuples(st.integers(1, draw(st.sampled_from([8, 30, 90]))), st.integers(0, 6))
+    made = []
+    for _ in range(draw(st.integers(1, count_max))):
+        function, (began, lasts) = draw(st.sampled_from(functions)), draw(span)
+        op = Op(function=function, key=draw(st.sampled_from(keys)), value=draw(values), began=began)
+        op.ended, op.user, op.other = began + lasts, draw(st.integers(1, 3)), draw(values)
+        if function is not Function.READ:
+            op.step = draw(st.sampled_from(OUTCOMES))
+            op.ended *= op.step is not Step.UNKNOWN or draw(st.booleans())
+        made.append(op)
+    return made
+
+
 def happen(made: Sequence[Effect], apply: Callable[[Op], None]) -> list[Op]:
     """Let operations take effect in order; return all of them."""
     for _, op in sorted((one for one in made if one[0]), key=lambda one: one[0]):

@@ -9,7 +9,7 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.histories import Op, run_check, value_of
-from tests.property.checks.services import OUTCOMES, effects, happen
+from tests.property.checks.services import OUTCOMES, crowded, effects, happen
 
 from stormproof.checks import register_blocks
 from stormproof.checks.history import Told
@@ -22,6 +22,7 @@ from stormproof.model.history import Function, Step
 
 ASKED = "register_nonlinearizable: count==0"
 VALUES = st.sampled_from([0, 1, 2])
+CHANGED = [Function.WRITE, Function.WRITE, Function.READ, Function.CAS]
 WRITES = st.tuples(st.just(Function.WRITE), st.just("r"), VALUES, st.sampled_from(OUTCOMES))
 SWAPS = st.tuples(st.just(Function.CAS), st.just("r"), VALUES, st.sampled_from(OUTCOMES))
 READS = st.tuples(st.just(Function.READ), st.just("r"), VALUES, st.just(Step.OK))
@@ -101,24 +102,7 @@ def test_a_sound_register_is_never_accused(made: Any, expected: list[int]) -> No
     assert value_of(outcome, "register_nonlinearizable") == expected_value
 
 
-@st.composite
-def crowded(draw: Any, count_max: int, values: st.SearchStrategy[int], *keys: str) -> list[Op]:
-    """Draw operations some of which begin and end at the very same instants as others."""
-    functions = st.sampled_from([Function.WRITE, Function.WRITE, Function.READ, Function.CAS])
-    span = st.tuples(st.integers(1, draw(st.sampled_from([8, 30, 90]))), st.integers(0, 6))
-    made = []
-    for _ in range(draw(st.integers(1, count_max))):
-        function, (began, lasts) = draw(functions), draw(span)
-        op = Op(function=function, key=draw(st.sampled_from(keys)), value=draw(values), began=began)
-        op.ended, op.user, op.other = began + lasts, draw(st.integers(1, 3)), draw(values)
-        if function is not Function.READ:
-            op.step = draw(st.sampled_from(OUTCOMES))
-            op.ended *= op.step is not Step.UNKNOWN or draw(st.booleans())
-        made.append(op)
-    return made
-
-
-@given(crowded(6, st.integers(0, 3), "r"))
+@given(crowded(CHANGED, 6, st.integers(0, 3), "r"))
 def test_instants_that_are_equal_are_at_once(ops: list[Op]) -> None:
     """Of operations one of which begins as the other ends, either may have come first."""
     if not any(op.function is not Function.READ and op.step is not Step.REFUSED for op in ops):
@@ -142,9 +126,9 @@ def _searched(told: Told) -> Outcome:
 
 @given(
     st.one_of(
-        crowded(16, st.integers(0, 3), "a", "b", "c"),
-        crowded(16, st.integers(0, 10), "a", "b"),
-        crowded(9, st.integers(0, 5), "a"),
+        crowded(CHANGED, 16, st.integers(0, 3), "a", "b", "c"),
+        crowded(CHANGED, 16, st.integers(0, 10), "a", "b"),
+        crowded(CHANGED, 9, st.integers(0, 5), "a"),
     ),
     st.sampled_from([1, 5, 1 << 18]),
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from itertools import product
 from typing import Any
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.histories import Op, run_check
-from tests.property.checks.services import effects, happen
+from tests.property.checks.services import crowded, effects, happen
 
+from stormproof.checks import register_blocks
 from stormproof.checks.sessions import check_monotonic, check_own_writes, check_staleness
 from stormproof.model.history import Function, Step
 
@@ -85,6 +87,21 @@ def test_reads_of_values_are_judged_by_the_definitions(made: Any) -> None:
     ops = [op for _, op in made]
     if any(op.function is Function.WRITE and op.step is not Step.REFUSED for op in ops):
         assert _found(ops) == _oracle(ops)
+
+
+@given(
+    crowded([Function.WRITE, Function.READ, Function.READ], 40, st.integers(0, 30), "a", "b", "c"),
+    st.sampled_from([1, 9, 1 << 18]),
+)
+def test_instants_that_are_equal_show_nothing(ops: list[Op], together: int) -> None:
+    """What ends as another begins is no earlier, in each key, however keys share blocks."""
+    wanted = dict.fromkeys(CHECKS, 0)
+    for key in {op.key for op in ops if op.function is Function.WRITE}:
+        mine = [op for op in ops if op.key == key]
+        if any(op.function is Function.WRITE and op.step is not Step.REFUSED for op in mine):
+            wanted = {metric: wanted[metric] + n for metric, n in _oracle(mine).items()}
+    with mock.patch.object(register_blocks, "TOGETHER", together):
+        assert _found(ops) == wanted
 
 
 def _set_oracle(ops: list[Op]) -> dict[str, int]:
