@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 from stormproof.checks.history import History, Ints, Told
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.register_blocks import ABSENT, Rows
-from stormproof.checks.set_sessions import Missed, TooMany, without_found, without_own
+from stormproof.checks.set_sessions import Missed, Missing, without_found, without_own
 from stormproof.checks.versions import NONE, Versions, grouped, newest_known, versions_of
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
@@ -60,7 +60,7 @@ class _Promise:
     title: str
     advice: str
     of_values: Callable[[_Judged], _Found]
-    of_sets: Callable[[Told], Iterator[Missed | None]]
+    of_sets: Callable[[History], Missing]
     missed: str  # why the element should have been there
     untried: str  # why nothing could be a breach
 
@@ -150,13 +150,11 @@ def check_staleness(told: Told) -> Outcome:
 
 def _outcome(told: Told, promise: _Promise) -> Outcome:
     values = promise.of_values(told.history.once(_judged))
-    looked, doubt = list[Missed | None](), "" if told.history.whole else CUT
-    try:
-        looked = list(promise.of_sets(told))
-    except TooMany:
+    doubt = "" if told.history.whole else CUT
+    sets = promise.of_sets(told.history)
+    if sets.is_too_large:
         doubt = doubt or "the sets are too large, and read too often, to be compared"
-    sets = [one for one in looked if one is not None]
-    samples, count = values.samples + len(looked), values.count + len(sets)
+    samples, count = values.samples + sets.samples, values.count + sets.count
     doubt = doubt or ("" if samples else promise.untried)
     is_broken = told.history.whole and told.breaks(promise.metric, count)
     if is_broken and count:
@@ -168,7 +166,7 @@ def _outcome(told: Told, promise: _Promise) -> Outcome:
         return Outcome(measured=measured)
     witnesses = [_witness(one, told) for one in values.shown]
     room = FINDINGS_LISTED_MAX - len(witnesses)
-    witnesses += [_missed_witness(one, promise, told) for one in sets[:room]]
+    witnesses += [_missed_witness(one, promise, told) for one in sets.shown[:room]]
     finding = Finding(
         kind=promise.kind,
         title=f"{counted(count, 'read')} {promise.title}",

@@ -22,7 +22,6 @@ VALUES_NAMED_MAX = 2_000
 NAMED_BYTES_MAX = 96  # of a key or value, in the ledger
 LINEARIZED_STEPS_MAX = 5_000_000  # of the search for an order, shared out among all keys
 LINEARIZED_CONFIGURATIONS_MAX = 50_000  # of one key, at one instant
-SET_COMPARISONS_MAX = 50_000_000  # of elements, for what a user should have found in sets
 SET_ENTRIES_HELD_MAX = 2_000_000  # of all reads of a set by one user, held at once for that
 METRIC_TAGS_MAX = 8
 OWN_CHECKERS_MAX = 50  # that a file of journeys declares

@@ -70,7 +70,7 @@ def crowded(
         function, (began, lasts) = draw(st.sampled_from(functions)), draw(span)
         op = Op(function=function, key=draw(st.sampled_from(keys)), value=draw(values), began=began)
         op.ended, op.user, op.other = began + lasts, draw(st.integers(1, 3)), draw(values)
-        if function is not Function.READ:
+        if function not in (Function.READ, Function.READ_SET):
             op.step = draw(st.sampled_from(OUTCOMES))
             op.ended *= op.step is not Step.UNKNOWN or draw(st.booleans())
         made.append(op)

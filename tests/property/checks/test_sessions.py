@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.histories import Op, run_check
 from tests.property.checks.services import crowded, effects, happen
 
-from stormproof.checks import register_blocks
+from stormproof.checks import register_blocks, set_sessions
 from stormproof.checks.sessions import check_monotonic, check_own_writes, check_staleness
 from stormproof.model.history import Function, Step
 
@@ -141,6 +141,32 @@ def test_reads_of_sets_are_judged_by_the_definitions(made: Any, contents: list[l
         if op.function is Function.READ_SET:
             op.value = content
     assert _found(ops) == _set_oracle(ops)
+
+
+@given(
+    crowded(
+        [Function.ADD, Function.READ_SET, Function.READ_SET, Function.REMOVE],
+        30,
+        st.integers(1, 5),
+        "a",
+        "b",
+    ),
+    st.lists(st.lists(st.integers(1, 5), max_size=5), min_size=30, max_size=30),
+    st.sampled_from([1, 7, 1 << 20]),
+)
+def test_sets_that_share_portions_are_judged_apart(
+    ops: list[Op], contents: list[list[int]], together: int
+) -> None:
+    """Each user and set by itself, elements twice in a read, and equal instants, in any portion."""
+    for op, content in zip(ops, contents, strict=False):
+        if op.function is Function.READ_SET:
+            op.value, op.ended, op.step = content, op.ended or op.began, Step.OK
+    wanted = dict.fromkeys(CHECKS, 0)
+    for key in {op.key for op in ops}:
+        mine = _set_oracle([op for op in ops if op.key == key])
+        wanted = {metric: wanted[metric] + n for metric, n in mine.items()}
+    with mock.patch.object(set_sessions, "TOGETHER", together):
+        assert _found(ops) == wanted
 
 
 @given(effects(st.one_of(WRITES, READS, ADDS, LISTS), 30))
