@@ -1,4 +1,4 @@
-"""The command line: migrate, seed, api-key, serve, replay, settings."""
+"""The command line: migrate, rehearse-migration, seed, api-key, serve, replay, settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 
 import click
 
-from sanctum.defects import Defect
+from sanctum.defects import Defect, Defects
 from sanctum.setting_values import Environment
 from sanctum.settings import (
     Settings,
@@ -36,14 +36,41 @@ def cli() -> None:
 
 
 @cli.command()
-def migrate() -> None:
+@click.option("--to", default="head", show_default=True, help="The revision, as 0002.")
+@click.option("--undo", is_flag=True, help="Undo the later ones; what only they can hold is lost.")
+def migrate(to: str, undo: bool) -> None:
     """Bring the database to the newest revision; make the application's role."""
     settings = _settings()
     owner_url = _owner_url(settings)
+    from sanctum.migrations.runner import UnknownRevision
     from sanctum.migrations.runner import migrate as run
 
-    role = _on_database(lambda: run(owner_url, settings.database_url))
-    click.echo(f"the schema is up to date; the application's role is {role}")
+    try:
+        role = _on_database(lambda: run(owner_url, settings.database_url, to, undo=undo))
+    except UnknownRevision as error:
+        _fail(EXIT_BAD_INPUT, f"migrate: {error}")
+    state = "up to date" if to == "head" else f"at revision {to}"
+    click.echo(f"the schema is {state}; the application's role is {role}")
+
+
+@cli.command("rehearse-migration")
+@click.option("--table", default="posts", show_default=True, help="Which table is changed.")
+def rehearse_migration(table: str) -> None:
+    """Add a column with an index to a table in use and take both away; prints what it took."""
+    settings = _settings()
+    owner_url = _owner_url(settings)
+    import msgspec
+
+    from sanctum.migrations.online import TableBusy
+    from sanctum.migrations.rehearsal import TABLES, rehearse
+
+    if table not in TABLES:
+        _fail(EXIT_BAD_INPUT, f"rehearse-migration: {table!r} is none of {', '.join(TABLES)}")
+    try:
+        took = _on_database(lambda: rehearse(owner_url, table, Defects(settings.defects)))
+    except TableBusy as error:
+        _fail(EXIT_ENVIRONMENT, f"rehearse-migration: {error}")
+    click.echo(msgspec.json.encode(took).decode())
 
 
 @cli.command()

@@ -107,9 +107,11 @@ class Postgres:
     async def execute(self, *statements: str, database: str = "postgres") -> None:
         """Run statements as the owner, once the server is up."""
         connection = await self._connect(self.url(database))
-        for statement in statements:
-            await connection.execute(statement)
-        await connection.close()
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
 
     async def fetch(self, query: str, database: str = "postgres") -> list[asyncpg.Record]:
         """Run a query as the owner and return its rows."""

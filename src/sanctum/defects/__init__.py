@@ -24,6 +24,7 @@ DRIFT_EVERY_CHARGE = 4
 STUCK_EVERY_ROOM = 5
 OVERLOOK_EVERY_TURN = 3
 SLOW_FEED_S = 0.3
+INDEX_LOCKS_S = 5.0
 SKIP_EVERY_POST = 5
 PASS_OVER_EVERY_NOTIFICATION = 10
 SKIP_EVERY_RESUME = 3
@@ -170,6 +171,10 @@ class Defects:
         """End the process, by an error, where that defect is on."""
         if Defect.CRASH_ON_OUTAGE in self._planted:
             raise RuntimeError("the database is away")
+
+    def index_locks_s(self) -> float:
+        """Give for how many seconds the build of an index locks writers out."""
+        return INDEX_LOCKS_S if Defect.INDEX_LOCKS_WRITERS in self._planted else 0.0
 
     def refuses_as_success(self) -> bool:
         """Tell whether what is beyond the limit is answered as if it had been served."""

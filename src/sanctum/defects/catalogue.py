@@ -193,6 +193,13 @@ class Defect(Enum):
             " the database that it had before"
         ),
     )
+    INDEX_LOCKS_WRITERS = (
+        "index_locks_writers",
+        (
+            "a migration stops nobody: while it builds an index every writer of the table waits"
+            " for five seconds"
+        ),
+    )
     LIMIT_AS_SUCCESS = (
         "limit_as_success",
         (

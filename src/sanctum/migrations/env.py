@@ -11,12 +11,15 @@ from sqlalchemy.pool import NullPool
 
 # Two migrations at once would race for the same tables; the second waits for the first.
 LOCK_KEY = 7_262_819_471
+# Whoever uses a table waits behind a revision that waits for it: better it gives up and comes back.
+LOCK_TIMEOUT_MS = 500
 
 
 def _run(connection: Connection) -> None:
     context.configure(connection=connection)
     with context.begin_transaction():
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
         context.run_migrations()
 
 
