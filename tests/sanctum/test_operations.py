@@ -132,6 +132,41 @@ def test_logs_are_json_lines_with_their_fields() -> None:
     assert "ValueError: broken" in lines[1]["exception"]
 
 
+def test_record_that_cannot_be_rendered_fails_nobody() -> None:
+    """A record whose arguments do not fit it, or hold what JSON cannot, is told as such."""
+    read_end, write_end = os.pipe()
+    endless: list[object] = []
+    endless.append(endless)
+    records: list[dict[str, object]] = [
+        {"msg": "%d of them", "args": ("many",)},
+        {"msg": "endless", "fields": {"of": endless}},
+        {"msg": "half \ud800"},
+    ]
+    with Logs("info", write_end) as logs:
+        for record in records:
+            logs.emit(logging.makeLogRecord(record))
+    os.close(write_end)
+    with os.fdopen(read_end) as stream:
+        messages = [json.loads(line)["message"] for line in stream]
+    assert [message[:13] for message in messages] == ["no log record"] * 2 + ["half \ud800"]
+
+
+async def test_share_of_nothing_is_no_number(valkey: Valkey) -> None:
+    """Before anything was looked up or anybody logged in, no share is told that meets a bar."""
+    metrics = Metrics()
+    cache = Cache(valkey.url, pool_max=2, timeout_s=0.2, defects=Defects(), metrics=metrics)
+    await _first_probe(cache)
+    names = ("storage_cache_hit_ratio", "auth_login_success_rate")
+    assert all(f"\n{name} NaN\n" in metrics.render().decode() for name in names)
+    await cache.put("there", b"v", 5)
+    assert [await cache.get(key) for key in ("there", "there", "not", "there")].count(b"v") == 3
+    metrics.observe_login(success=True)
+    text = metrics.render().decode()
+    assert "\nstorage_cache_hit_ratio 0.75\n" in text
+    assert "\nauth_login_success_rate 1.0\n" in text
+    await cache.close()
+
+
 def test_logs_drop_and_count_when_nobody_reads() -> None:
     """A stuck reader costs records, which are counted, and never the caller's time."""
     read_end, write_end = os.pipe()

@@ -64,8 +64,15 @@ class Logs(logging.Handler):
         return self._lines.qsize()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue a record, or drop it when the queue is full."""
-        self._enqueue(self.format(record).encode() + b"\n")
+        """Queue a record, or drop it when the queue is full.
+
+        One that cannot be rendered must not fail whoever logs: it is written as what went wrong.
+        """
+        try:
+            line = self.format(record)
+        except (TypeError, ValueError, RecursionError) as error:
+            line = json.dumps({"level": "error", "message": f"no log record: {error}"[:1000]})
+        self._enqueue(line.encode(errors="replace") + b"\n")
 
     def __enter__(self) -> Self:
         root = logging.getLogger()

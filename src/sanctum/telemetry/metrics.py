@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from prometheus_client import (
@@ -169,4 +170,5 @@ class Metrics:
         return generate_latest(self.registry)
 
     def _login_success_rate(self) -> float:
-        return 1.0 if not self._logins else 1.0 - self._logins_failed / self._logins
+        logins = self._logins
+        return 1.0 - self._logins_failed / logins if logins else math.nan  # as none was refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -115,7 +116,7 @@ class StorageMetrics:
 
     def _hit_ratio(self) -> float:
         reads = self._hits + self._misses
-        return self._hits / reads if reads else 1.0
+        return self._hits / reads if reads else math.nan  # of nothing there is no share
 
 
 class _BreakerCollector(Collector):
