@@ -8,7 +8,7 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from tests.sanctum.servers import BOUNDS, ROLE, ROLE_PASSWORD, Postgres
 
-from sanctum.backing.database import Database
+from sanctum.backing.database import RETRIES_MAX, Database
 from sanctum.backing.errors import DatabaseUnavailable
 from sanctum.defects import Defects
 from sanctum.telemetry.metrics import Metrics
@@ -18,14 +18,25 @@ ADD = "INSERT INTO posts (author_id, text) VALUES (1, $1)"
 
 
 @pytest.fixture
-async def store(postgres: Postgres, database: str) -> AsyncIterator[Database]:
+def metrics() -> Metrics:
+    """Give the metrics of the store."""
+    return Metrics()
+
+
+@pytest.fixture
+async def store(postgres: Postgres, database: str, metrics: Metrics) -> AsyncIterator[Database]:
     """Open the database as the application does, with one connection."""
     opened = Database(
-        postgres.url(database, ROLE, ROLE_PASSWORD), BOUNDS, defects=Defects(), metrics=Metrics()
+        postgres.url(database, ROLE, ROLE_PASSWORD), BOUNDS, defects=Defects(), metrics=metrics
     )
     await opened.open()
     yield opened
     await opened.close()
+
+
+def _sample(metrics: Metrics, name: str) -> float:
+    lines = metrics.render().decode().splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(name + " "))
 
 
 async def _count(store: Database, text: str) -> object:
@@ -106,3 +117,45 @@ async def test_user_is_bound_to_one_transaction(store: Database) -> None:
     row = await store.fetch_one("look", "SELECT current_setting('sanctum.user_id', true)")
     assert row is not None
     assert row[0] in (None, "")
+
+
+FLAKY = """
+    CREATE FUNCTION conflict(times bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+    DECLARE tried bigint := nextval('tries');
+    BEGIN
+        IF tried <= times THEN RAISE EXCEPTION 'conflict' USING ERRCODE = '40P01'; END IF;
+        RETURN tried;
+    END $$
+"""
+
+
+@pytest.fixture
+async def conflicts(postgres: Postgres, database: str) -> AsyncIterator[None]:
+    """Offer a function that ends as a deadlock's victim so many times, counted over all calls."""
+    await postgres.execute(
+        "CREATE SEQUENCE tries", f"GRANT USAGE ON tries TO {ROLE}", FLAKY, database=database
+    )
+    yield
+    await postgres.execute("DROP FUNCTION conflict", "DROP SEQUENCE tries", database=database)
+
+
+async def test_victim_of_a_deadlock_is_tried_again(
+    store: Database, metrics: Metrics, conflicts: None
+) -> None:
+    """A statement that a conflict rolled back twice succeeds at the third try; both are counted."""
+    row = await store.fetch_one("flaky", "SELECT conflict($1)", 2)
+    assert row is not None
+    assert row[0] == 3
+    assert _sample(metrics, "storage_retries_total") == 2
+
+
+async def test_conflicts_without_end_are_given_up(
+    store: Database, metrics: Metrics, conflicts: None
+) -> None:
+    """After its bounded tries the statement fails; the database is not called away for that."""
+    await store.probe()
+    with pytest.raises(DatabaseUnavailable):
+        await store.fetch("flaky", "SELECT conflict($1)", 1000)
+    assert _sample(metrics, "storage_retries_total") == RETRIES_MAX
+    assert _sample(metrics, 'storage_errors_total{type="DeadlockDetectedError"}') == 1
+    assert store.healthy

@@ -239,6 +239,38 @@ async def test_held_database_is_down_and_comes_back(
         assert chat.numbers == list(range(1, number + 1))
 
 
+async def test_both_away_is_told_and_survived(
+    serve: Serve, database: str, postgres: Postgres, valkey: Valkey, open_link: OpenLink
+) -> None:
+    """Database, then cache, then both away: each is told apart, and all is served again after."""
+    link = await open_link(postgres.port)
+    url = postgres.url(database, ROLE, ROLE_PASSWORD).replace(str(postgres.port), str(link.port))
+    api = await serve(SANCTUM_DATABASE_URL=url)
+    token = await api.token()
+    for without_database, without_cache in ((True, False), (True, True), (False, True)):
+        away = ["database"] * without_database + ["cache"] * without_cache
+        link.hold() if without_database else link.release()
+        valkey.pause() if without_cache else valkey.resume()
+        await _until_causes(api, away)
+        feed = await api.call("GET", "/api/feed", token=token)
+        assert feed.status == (503 if without_database else 200)
+        assert (await api.ticket()).status == 503
+        health = await api.call("GET", "/health")
+        expected = (503, "DOWN") if without_database else (200, "DEGRADED")
+        assert (health.status, health.body["status"]) == expected
+        assert (await api.call("GET", "/health/live")).status == 200
+    valkey.resume()
+    await api.wait_ready()
+    assert (await api.call("GET", "/api/feed", token=token)).status == 200
+    assert (await api.ticket()).status == 201
+
+
+async def _until_causes(api: Api, away: list[str]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while (await api.call("GET", "/health/ready")).body.get("causes") != away:
+            await asyncio.sleep(0.02)
+
+
 async def test_service_starts_without_its_dependencies(
     serve: Serve, valkey: Valkey, postgres: Postgres, open_link: OpenLink, database: str
 ) -> None:

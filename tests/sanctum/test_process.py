@@ -66,6 +66,13 @@ async def until_ready(api: Api) -> None:
             await asyncio.sleep(0.05)
 
 
+async def _until_gone(api: Api) -> None:
+    """Wait until a process takes no connection any more."""
+    with contextlib.suppress(OSError):
+        while True:
+            await api.call("GET", "/health/live")
+
+
 async def test_migrate_and_seed_can_be_repeated(postgres: Postgres) -> None:
     """Both commands bring an empty database to the same state however often they run."""
     await postgres.execute("CREATE DATABASE repeated")
@@ -251,6 +258,31 @@ async def test_signal_ends_the_process_with_open_sockets(
     lines = [json.loads(line) for line in output.splitlines()]
     assert {"listening"} <= {line["message"] for line in lines}
     assert all(line["level"] in ("info", "warning") for line in lines), lines
+
+
+async def test_request_in_flight_is_answered_at_the_end(
+    postgres: Postgres, database: str, valkey: Valkey
+) -> None:
+    """A request that was begun before the signal is served after it, and no new one is."""
+    port = free_port()
+    process = start(environment(postgres, database, valkey.url), port, subprocess.DEVNULL)
+    api = Api(port)
+    await until_ready(api)
+    body = json.dumps({"text": "the last one"}).encode()
+    lines = ("POST /api/posts HTTP/1.1", "host: sanctum", f"content-length: {len(body)}")
+    proof = f"authorization: Bearer {await api.token()}"
+    async with asyncio.timeout(DEADLINE_S):
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        writer.write("\r\n".join([*lines, proof, "expect: 100-continue", "", ""]).encode())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+        process.send_signal(signal.SIGTERM)
+        await _until_gone(api)
+        writer.write(body)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 201")
+        writer.close()
+    assert await asyncio.to_thread(process.wait, DEADLINE_S) == 0
+    stored = await postgres.fetch("SELECT text FROM posts ORDER BY id DESC LIMIT 1", database)
+    assert stored[0]["text"] == "the last one"
 
 
 async def test_end_does_not_wait_for_a_stuck_log_reader(
