@@ -113,7 +113,7 @@ async def test_application_role_is_neither_owner_nor_superuser(
         "DELETE FROM messages",
         "UPDATE messages SET body = ''",
         "UPDATE users SET password_hash = ''",
-        "INSERT INTO memberships VALUES (1, 2)",
+        "UPDATE memberships SET user_id = 2",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
@@ -132,7 +132,8 @@ async def test_migrations_can_be_undone(postgres: Postgres) -> None:
     owner = postgres.url("undone")
     urls = (owner, postgres.url("undone", ROLE, ROLE_PASSWORD))
     await asyncio.to_thread(migrate, *urls)
-    config = Config(attributes={"url": make_url(owner).set(drivername="postgresql+asyncpg")})
+    url = make_url(owner).set(drivername="postgresql+asyncpg")
+    config = Config(attributes={"url": url, "role": ROLE})
     config.set_main_option("script_location", str(Path(migrations.__file__ or "").parent))
     await asyncio.to_thread(command.downgrade, config, "base")
     await asyncio.to_thread(migrate, *urls)
