@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import Counter
 
 from sanctum.backing.errors import DatabaseUnavailable
 from sanctum.gateway.members import Member, Page, QueueLimits, SlowReader
-from sanctum.gateway.topics import Audience
+from sanctum.gateway.topics import PAGES_AT_ONCE, Audience, Place, Topic, TopicMetrics
 
 PAGE = 3
 
@@ -171,10 +172,39 @@ async def test_members_that_fall_behind_together_share_a_read() -> None:
         await asyncio.sleep(0)
         return Page(frames=[], last=after, full=False)
 
-    audience = Audience(1, load)
+    audience = Audience(1, load, asyncio.Semaphore(4))
     pages = await asyncio.gather(*(audience.read_page(7) for _ in range(10)), audience.read_page(8))
     assert len(pages) == 11
     assert loads == [7, 8]
+
+
+async def test_reads_of_all_members_at_once_are_bounded() -> None:
+    """When everybody falls behind, a few pages are read at a time, and all are read."""
+    at_once: list[int] = []
+
+    class Busy:
+        reading = 0
+
+        async def after(self, key: int, number: int) -> Page:
+            self.reading += 1
+            at_once.append(self.reading)
+            await asyncio.sleep(0)
+            self.reading -= 1
+            return Page(frames=[(number + 1, b"%d" % key)], last=number + 1, full=False)
+
+        async def last_numbers(self, keys: Collection[int]) -> Mapping[int, int]:
+            return dict.fromkeys(keys, 1)
+
+    counter = Counter("frames_total", "Frames", registry=None)
+    topic = Topic(
+        "topic",
+        Busy(),
+        lambda _: Place(key=0, number=0),
+        TopicMetrics(published=counter, unpublished=counter, delivered=counter, pages=counter),
+    )
+    pages = await asyncio.gather(*(topic.audience(key).read_page(0) for key in range(100)))
+    assert [page.frames for page in pages] == [[(1, b"%d" % key)] for key in range(100)]
+    assert max(at_once) == PAGES_AT_ONCE
 
 
 async def test_read_that_has_begun_is_not_shared() -> None:
@@ -190,7 +220,7 @@ async def test_read_that_has_begun_is_not_shared() -> None:
         await finish.wait()
         return Page(frames=[], last=after, full=False)
 
-    audience = Audience(1, load)
+    audience = Audience(1, load, asyncio.Semaphore(4))
     first = asyncio.ensure_future(audience.read_page(7))
     await started.wait()
     second = asyncio.ensure_future(audience.read_page(7))
@@ -210,7 +240,7 @@ async def test_failed_read_nobody_waits_for_is_silent() -> None:
 
     problems: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, what: problems.append(what))
-    audience = Audience(1, load)
+    audience = Audience(1, load, asyncio.Semaphore(4))
     reader = asyncio.ensure_future(audience.read_page(1))
     await asyncio.sleep(0)
     reader.cancel()
@@ -235,7 +265,7 @@ async def test_audience_expels_only_the_slow_member() -> None:
     def load(_key: int, after: int) -> Awaitable[Page]:
         return log.read(after)
 
-    audience = Audience(1, load)
+    audience = Audience(1, load, asyncio.Semaphore(4))
     quick, delivery = _member(log, sent)
     limits = QueueLimits(frames=1, size_bytes=100)
     slow = Member(tail=0, send=stuck, read_page=log.read, limits=limits)

@@ -19,6 +19,10 @@ from prometheus_client import Counter
 
 from sanctum.gateway.members import Member, Page, SlowReader
 
+# All members fall behind at once when a subscription is lost: their reads must leave connections
+# to requests.
+PAGES_AT_ONCE = 4
+
 
 class Log(Protocol):
     """Read what a topic has stored; every method raises DatabaseUnavailable."""
@@ -60,10 +64,20 @@ class TopicMetrics:
 class Audience:
     """Serve the members of one key."""
 
-    def __init__(self, key: int, load: Callable[[int, int], Awaitable[Page]]) -> None:
+    def __init__(
+        self, key: int, load: Callable[[int, int], Awaitable[Page]], reading: asyncio.Semaphore
+    ) -> None:
+        """Make an audience without members.
+
+        Args:
+            key: what its frames are numbered for.
+            load: reads the frames of a key after a number.
+            reading: bounds how many pages are read at once.
+        """
         self.key = key
         self.members: dict[Member, Callable[[], None]] = {}
         self._load = load
+        self._reading = reading
         self._unread: dict[int, asyncio.Task[Page]] = {}
 
     async def read_page(self, after: int) -> Page:
@@ -80,8 +94,9 @@ class Audience:
         return await asyncio.shield(page)
 
     async def _read(self, after: int) -> Page:
-        del self._unread[after]
-        return await self._load(self.key, after)
+        async with self._reading:
+            del self._unread[after]
+            return await self._load(self.key, after)
 
     def offer(self, number: int, frame: bytes) -> None:
         """Offer a live frame to every member; one that is too slow is expelled."""
@@ -143,6 +158,7 @@ class Topic:
         self._locate = locate
         self._passes_one_over = passes_one_over
         self._audiences: dict[int, Audience] = {}
+        self._reading = asyncio.Semaphore(PAGES_AT_ONCE)
 
     def __iter__(self) -> Iterator[Audience]:
         return iter(list(self._audiences.values()))
@@ -151,7 +167,7 @@ class Topic:
         """Return the audience of a key, made on first use."""
         audience = self._audiences.get(key)
         if audience is None:
-            audience = self._audiences[key] = Audience(key, self._load_page)
+            audience = self._audiences[key] = Audience(key, self._load_page, self._reading)
         return audience
 
     def join(self, audience: Audience, member: Member, expel: Callable[[], None]) -> None:
