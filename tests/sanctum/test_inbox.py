@@ -147,6 +147,25 @@ async def test_inbox_resumes_where_its_reader_left_off(api: Api, postgres: Postg
         assert live.numbers == [count + 1]
 
 
+async def test_inbox_is_read_page_by_page_without_a_socket(api: Api, postgres: Postgres) -> None:
+    """Following `last` while there is more gives what a socket is sent, and nobody else's."""
+    await _fill(postgres, 1, PAGE_ENTRIES + 20)
+    await _fill(postgres, 2, 1)
+    token, entries, after, more = await api.token(1), [], 0, True
+    while more:
+        page = (await api.call("GET", f"/api/inbox?after={after}", token=token)).body
+        entries += page["entries"]
+        after, more = page["last"], page["more"]
+    async with await api.inbox(1, after=0) as socket:
+        await socket.received(PAGE_ENTRIES + 20)
+        assert entries == socket.entries
+    end = await api.call("GET", f"/api/inbox?after={after}", token=token)
+    assert end.body == {"entries": [], "last": after, "more": False}
+    assert (await api.call("GET", "/api/inbox")).status == 401
+    for query in ("after=-1", "after=x", "after=99999999999999999999"):
+        assert (await api.call("GET", f"/api/inbox?{query}", token=token)).status == 422
+
+
 async def test_large_entries_pass_in_short_pages(
     api: Api, postgres: Postgres, parts: Parts
 ) -> None:

@@ -11,6 +11,7 @@ from sanctum.inbox.frames import TOPIC, is_notification, locate
 from sanctum.inbox.host import InboxHost
 from sanctum.inbox.inbox import Inbox
 from sanctum.inbox.metrics import InboxMetrics
+from sanctum.inbox.routes import build_router
 from sanctum.inbox.storage import InboxStorage
 
 
@@ -35,6 +36,9 @@ def build(shared: Shared) -> Inboxes:
     publisher = Publisher(shared.cache, topic, queue_max=queue_max)
     shared.hub.open("inbox", topic, InboxHost())
     return Inboxes(
-        domain=Domain(work={"inbox publisher": publisher.run}),
+        domain=Domain(
+            routers=(build_router(storage, shared.gate),),
+            work={"inbox publisher": publisher.run},
+        ),
         inbox=Inbox(storage, publisher, metrics),
     )
