@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from sanctum.backing.errors import CacheUnavailable, DatabaseUnavailable
 from sanctum.defects import Defects
-from sanctum.pipeline.inboxes import Inboxes, Key, Outcome, encode_body, frame_of
+from sanctum.inbox.frames import entry_frame
+from sanctum.pipeline.inboxes import Inboxes, Key, Outcome, encode_body
 from sanctum.pipeline.metrics import ConsumeMetrics
 from sanctum.pipeline.stream import Entry, GroupMissing, Message, Stream
 
@@ -121,7 +122,8 @@ class Consumer:
         bodies = {key_of(message): (message.author, encode_body(message)) for message in messages}
         outcome = await self._write(bodies, [entry.id for entry in entries])
         await self._stream.publish(
-            frame_of(arrival, bodies[arrival.message][1]) for arrival in outcome.arrivals
+            entry_frame(arrival.user, arrival.number, bodies[arrival.message][1])
+            for arrival in outcome.arrivals
         )
         settled = [
             entry.id

@@ -205,11 +205,6 @@ def encode_body(message: Message) -> bytes:
     )
 
 
-def frame_of(arrival: Arrival, body: bytes) -> bytes:
-    """Give the frame of an arrival: the body, with whose inbox it is in and where."""
-    return b'{"user":%d,"number":%d,' % (arrival.user, arrival.number) + body[1:]
-
-
 def _columns(messages: Sequence[Key]) -> tuple[list[int], list[int]]:
     return [conversation for conversation, _ in messages], [number for _, number in messages]
 

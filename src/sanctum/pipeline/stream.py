@@ -13,10 +13,11 @@ from valkey.asyncio import Valkey
 from valkey.exceptions import ResponseError
 
 from sanctum.backing.cache import Cache
+from sanctum.inbox.frames import TOPIC as INBOX_TOPIC
 
 STREAM = "sanctum:messages"
 GROUP = "sanctum"
-TOPIC = "sanctum:inbox"
+TOPIC = INBOX_TOPIC
 PUBLISHED_BYTES_MAX = 1 << 20
 # Valkey has no command that removes a consumer only if it holds nothing.
 _FORGET_IDLE = """
