@@ -20,6 +20,7 @@ from sanctum.games import domain as games
 from sanctum.gateway.activity import NotingGate
 from sanctum.gateway.answers import install_error_answers
 from sanctum.gateway.concurrency import ConcurrencyLimit
+from sanctum.gateway.handshakes import HandshakeQueue
 from sanctum.gateway.hub import Hub
 from sanctum.gateway.observing import ObservedApp
 from sanctum.gateway.openapi import serve_document
@@ -124,6 +125,7 @@ class Service:
             app.include_router(router)
         serve_document(app, self.routers)
         install_error_answers(app)
+        app.add_middleware(HandshakeQueue)
         # The last one added is outermost: what the limit refuses is counted as a request too.
         app.add_middleware(
             ConcurrencyLimit,
