@@ -165,6 +165,7 @@ BAD_FRAMES: list[tuple[str | bytes, str]] = [
     ('{"type":"send","id":"x","body":"\\ud800"}', "invalid_frame"),
     ('{"type":"send","id":"x","body":"' + "ä" * 2049 + '"}', "body_too_large"),
     (b"\x00\x01", "invalid_frame"),
+    ('{"type":"ping","id":"x","deep":' + "[" * 5000, "invalid_frame"),
     ('{"type":"ping"}', "invalid_frame"),
     ('{"type":"ping","id":"' + "x" * 65 + '"}', "invalid_frame"),
 ]

@@ -264,6 +264,9 @@ async def test_socket_resumes_where_it_was(api: Api) -> None:
     assert (last["number"], last["event"]["kind"]) == (6, "left")
     await socket.send(json.dumps({"type": "ping", "id": "p"}))
     assert await told(socket, 1) == [{"type": "pong", "id": "p"}]
+    for bad in ('{"type":"ping","id":"x","deep":' + "[" * 5000, '{"type":"move","id":"m"}'):
+        await socket.send(bad)
+        assert (await told(socket, 1))[0]["error"] == "invalid_frame"
     await socket.close()
 
 

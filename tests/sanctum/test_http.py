@@ -54,6 +54,7 @@ BAD_BODIES: list[tuple[str, object, int]] = [
     ("/api/auth/login", {"username": 1, "password": PASSWORD}, 422),
     ("/api/auth/login", b"no json", 400),
     ("/api/auth/login", b"\xff", 400),
+    ("/api/auth/login", b'{"deep":' + b"[" * 60_000, 400),
     ("/api/auth/login", b'{"username": "\\ud800", "password": "p"}', 400),
     ("/api/auth/login", b" " * 70_000, 413),
     ("/api/posts", {"text": ""}, 422),

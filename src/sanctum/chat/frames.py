@@ -68,7 +68,7 @@ def decode_received(text: str) -> Send | Ping:
     """
     try:
         frame = _received_decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InvalidFrame(None, "invalid_frame", str(error)) from error
     return frame if isinstance(frame, Ping) else _storable(frame)
 

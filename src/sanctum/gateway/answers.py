@@ -80,7 +80,7 @@ async def read_body(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
         return decoder.decode(received)
     except msgspec.ValidationError as error:
         raise Refusal(422, "invalid_body", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(400, "malformed_body", f"the body is not JSON: {error}") from error
 
 

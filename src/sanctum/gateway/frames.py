@@ -55,5 +55,5 @@ def decode_ping(text: str) -> Ping:
     """Decode what a client of a topic sent that takes nothing but pings; raises InvalidFrame."""
     try:
         return _ping_decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InvalidFrame(None, "invalid_frame", str(error)) from error
