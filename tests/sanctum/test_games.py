@@ -304,6 +304,18 @@ async def test_forgotten_rooms_end(serve: Serve) -> None:
     await socket.close()
 
 
+async def test_processes_share_the_reaping(serve: Serve) -> None:
+    """However many processes look for idle rooms, each room ends once, and is counted once."""
+    apis = [await serve(SANCTUM_GAME_IDLE_S="0.4") for _ in range(2)]
+    rooms = [await create(apis[i % 2]) for i in range(12)]
+    ended = 'game_rooms_ended_total{reason="idle"}'
+    async with asyncio.timeout(DEADLINE_S):
+        while sum([await api.metric(ended) for api in apis]) < len(rooms):
+            await asyncio.sleep(0.05)
+    assert [(await read(apis[0], room))["last"] for room in rooms] == [2] * len(rooms)
+    assert sum([await api.metric(ended) for api in apis]) == len(rooms)
+
+
 async def test_room_in_use_is_kept_and_counted(serve: Serve, postgres: Postgres) -> None:
     """Of two rooms equally old the one with a fresh move stays; the gauge follows."""
     api = await serve(SANCTUM_GAME_IDLE_S="10")

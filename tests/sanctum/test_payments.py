@@ -64,6 +64,18 @@ async def test_same_key_charges_once(api: Api, postgres: Postgres) -> None:
     assert (await revenue(api))["revenue_cents"] == PRICE
 
 
+async def test_processes_know_of_each_others_payments(serve: Serve, postgres: Postgres) -> None:
+    """Asked at once under one key, two processes make one payment of one charge."""
+    apis = [await serve() for _ in range(2)]
+    dear = await course(apis[0])
+    for api in apis:
+        await api.token(STUDENT)
+    answers = await asyncio.gather(*(pay(api, dear, "k") for api in apis * 5))
+    assert Counter(answer.status for answer in answers) == {201: 1, 200: 9}
+    assert await charges(postgres) == [(answers[0].body["id"], "charged", PRICE)]
+    assert sum([await api.metric("business_revenue_cents_total") for api in apis]) == PRICE
+
+
 async def test_key_is_the_payers_and_for_one_thing(api: Api) -> None:
     """The key with another card or course is 409; another payer may use the same."""
     dear, other = await course(api), await course(api)
