@@ -109,6 +109,25 @@ _LIVE = (
     )
     """,
 )
+# The role makes and ends memberships in the chats of live sessions only.
+_IS_LIVE = """
+    EXISTS (
+        SELECT 1 FROM live_sessions s
+        WHERE s.channel_id = memberships.channel_id AND s.state = 'live'
+    )
+"""
+_POLICIES = (
+    "ALTER TABLE memberships ENABLE ROW LEVEL SECURITY",
+    "CREATE POLICY everybody_reads ON memberships FOR SELECT USING (true)",
+    f"CREATE POLICY live_sessions_admit ON memberships FOR INSERT WITH CHECK ({_IS_LIVE})",
+    f"CREATE POLICY live_sessions_end ON memberships FOR DELETE USING ({_IS_LIVE})",
+)
+_NO_POLICIES = (
+    "DROP POLICY everybody_reads ON memberships",
+    "DROP POLICY live_sessions_admit ON memberships",
+    "DROP POLICY live_sessions_end ON memberships",
+    "ALTER TABLE memberships DISABLE ROW LEVEL SECURITY",
+)
 _GRANTS = (
     "GRANT SELECT, INSERT, UPDATE (seats_taken, state) ON courses TO {role}",
     "GRANT SELECT, INSERT, UPDATE (state) ON payments TO {role}",
@@ -120,10 +139,18 @@ _GRANTS = (
     "GRANT INSERT (name) ON channels TO {role}",
     "GRANT INSERT, DELETE ON memberships TO {role}",
 )
-_REVOKED = (
-    "REVOKE INSERT (name) ON channels FROM {role}",
-    "REVOKE INSERT, DELETE ON memberships FROM {role}",
-)
+# Nobody says here which role the application has: whoever was given the right loses it.
+_REVOKE = """
+    DO $$ DECLARE holder text; BEGIN
+        FOR holder IN SELECT DISTINCT grantee FROM information_schema.role_table_grants
+            WHERE table_name = 'memberships' AND privilege_type = 'INSERT'
+            AND grantee <> current_user
+        LOOP
+            EXECUTE format('REVOKE INSERT, DELETE ON memberships FROM %I', holder);
+            EXECUTE format('REVOKE INSERT (name) ON channels FROM %I', holder);
+        END LOOP;
+    END $$
+"""
 _TABLES = (
     "live_attendances",
     "live_sessions",
@@ -137,20 +164,17 @@ _TABLES = (
 
 def upgrade() -> None:
     """Make the tables and grant the application's role what it needs and no more."""
-    for statement in (*_COURSES, *_LIVE):
+    for statement in (*_COURSES, *_LIVE, *_POLICIES):
         op.execute(statement)
-    _on_role(_GRANTS)
+    preparer = op.get_bind().dialect.identifier_preparer
+    role = preparer.quote_identifier(context.config.attributes["role"])
+    for statement in _GRANTS:
+        op.execute(statement.format(role=role))
 
 
 def downgrade() -> None:
     """Drop the tables with everything in them, and take back what was granted for them."""
-    _on_role(_REVOKED)
+    for statement in (_REVOKE, *_NO_POLICIES):
+        op.execute(statement)
     for table in _TABLES:
         op.execute(f"DROP TABLE {table}")
-
-
-def _on_role(statements: tuple[str, ...]) -> None:
-    preparer = op.get_bind().dialect.identifier_preparer
-    role = preparer.quote_identifier(context.config.attributes["role"])
-    for statement in statements:
-        op.execute(statement.format(role=role))
