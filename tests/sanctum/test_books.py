@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from random import Random
 from typing import Any
 
 from tests.sanctum.clients import Answer, Api
 from tests.sanctum.conftest import DATABASE, OpenLink, Serve
 from tests.sanctum.links import Link
-from tests.sanctum.servers import DEADLINE_S, ROLE, ROLE_PASSWORD, Postgres, until
+from tests.sanctum.servers import (
+    DEADLINE_S,
+    ROLE,
+    ROLE_PASSWORD,
+    Postgres,
+    Valkey,
+    free_port,
+    until,
+)
 from tests.sanctum.shop import ADMIN, CARD, DECLINED, course, enrol, pay, refund
+from tests.sanctum.test_process import environment, start, until_ready
 
 SEED = 20_261_128
 BUYERS = range(2, 10)
 ROUNDS = 12
 OUTAGES = 3
+ANSWERS_BEFORE_KILL = 24
+UNSETTLED = "SELECT id FROM payments WHERE state IN ('pending', 'refunding')"
+CHARGED_AND_OPEN = """
+    SELECT p.id FROM payments p JOIN provider_charges c ON c.payment_id = p.id
+    WHERE p.state = 'pending' AND c.outcome = 'charged'
+"""
 
 # Each finds what contradicts another book; all are empty where everything is right.
 CONTRADICTIONS = {
@@ -103,11 +119,33 @@ async def _break_again_and_again(link: Link, buyers: list[_Buyer]) -> None:
         await _break(link, buyers)
 
 
-async def _settled(postgres: Postgres) -> None:
-    query = "SELECT id FROM payments WHERE state IN ('pending', 'refunding')"
+async def _buyers(api: Api) -> list[_Buyer]:
+    courses = [await course(api, seats=5) for _ in range(3)] + [await course(api, seats=200)]
+    for user in (ADMIN, *BUYERS):
+        await api.token(user)
+    return [_Buyer(api, user, courses) for user in BUYERS]
+
+
+async def _until_charging(postgres: Postgres) -> None:
+    """Wait until a card is charged whose payment does not know it yet: that takes half a second."""
     async with asyncio.timeout(DEADLINE_S):
-        while await postgres.fetch(query, DATABASE):
+        while not await postgres.fetch(CHARGED_AND_OPEN, DATABASE):
+            await asyncio.sleep(0.01)
+
+
+async def _check_books(postgres: Postgres, buyers: list[_Buyer]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while await postgres.fetch(UNSETTLED, DATABASE):
             await asyncio.sleep(0.1)
+    for what, query in CONTRADICTIONS.items():
+        assert await postgres.fetch(query, DATABASE) == [], what
+    answers = [answer for buyer in buyers for answer in buyer.answers]
+    assert {answer.status for answer in answers} <= {200, 201, 402, 404, 409, 503}
+    rows = await postgres.fetch("SELECT id, state FROM payments", DATABASE)
+    states: dict[Any, Any] = {row[0]: row[1] for row in rows}
+    acknowledged = [a.body["id"] for a in answers if a.status == 201 and "card_last4" in a.body]
+    assert len(acknowledged) > 5
+    assert {states[payment] for payment in acknowledged} <= {"paid", "refunded"}
 
 
 async def test_books_agree_after_outages_and_repetitions(
@@ -121,19 +159,35 @@ async def test_books_agree_after_outages_and_repetitions(
         SANCTUM_DATABASE_COMMAND_TIMEOUT_S="0.3",
         SANCTUM_SETTLE_AFTER_S="1",
     )
-    courses = [await course(api, seats=5) for _ in range(3)] + [await course(api, seats=200)]
-    for user in (ADMIN, *BUYERS):
-        await api.token(user)
-    buyers = [_Buyer(api, user, courses) for user in BUYERS]
+    buyers = await _buyers(api)
     await asyncio.gather(_break_again_and_again(link, buyers), *(buyer.shop() for buyer in buyers))
     await api.wait_ready()
-    await _settled(postgres)
-    for what, query in CONTRADICTIONS.items():
-        assert await postgres.fetch(query, DATABASE) == [], what
-    answers = [answer for buyer in buyers for answer in buyer.answers]
-    assert {answer.status for answer in answers} <= {200, 201, 402, 404, 409, 503}
-    rows = await postgres.fetch("SELECT id, state FROM payments", DATABASE)
-    states: dict[Any, Any] = {row[0]: row[1] for row in rows}
-    acknowledged = [a.body["id"] for a in answers if a.status == 201 and "card_last4" in a.body]
-    assert len(acknowledged) > 10
-    assert {states[payment] for payment in acknowledged} <= {"paid", "refunded"}
+    await _check_books(postgres, buyers)
+
+
+async def test_books_agree_after_a_kill(postgres: Postgres, database: str, valkey: Valkey) -> None:
+    """A process that is killed while it charges costs nothing: the next one settles the rest."""
+    environ = {
+        **environment(postgres, database, valkey.url),
+        "SANCTUM_SETTLE_AFTER_S": "1",
+        "SANCTUM_CHARGING_DELAY_S": "0.5",
+        "SANCTUM_LOG_LEVEL": "error",
+    }
+    api = Api(free_port())
+    process = start(environ, api.port, subprocess.DEVNULL)
+    try:
+        await until_ready(api)
+        buyers = await _buyers(api)
+        buying = asyncio.gather(*(buyer.shop() for buyer in buyers), return_exceptions=True)
+        await until(lambda: _answered(buyers) > ANSWERS_BEFORE_KILL, "buyers buy")
+        await _until_charging(postgres)
+        process.kill()
+        process.wait(DEADLINE_S)
+        await buying
+        assert await postgres.fetch(CHARGED_AND_OPEN, DATABASE)
+        process = start(environ, api.port, subprocess.DEVNULL)
+        await until_ready(api)
+        await _check_books(postgres, buyers)
+    finally:
+        process.kill()
+        process.wait(DEADLINE_S)
