@@ -10,8 +10,9 @@ from playwright.async_api import Browser, Page, async_playwright
 from tests.browser.visitor import Visitor
 from tests.sanctum.clients import Api
 from tests.sanctum.conftest import (  # noqa: F401 - fixtures
-    api,
+    Serve,
     database,
+    open_link,
     postgres,
     serve,
     valkey,
@@ -52,7 +53,16 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def visit(browser: Browser, api: Api) -> AsyncIterator[Visit]:  # noqa: F811
+async def sanctum(serve: Serve) -> Api:  # noqa: F811
+    """Serve a whole Sanctum: the api, and the two processes that messages pass."""
+    api = await serve()
+    await serve(role="dispatcher")
+    await serve(role="consumer")
+    return api
+
+
+@pytest.fixture
+async def visit(browser: Browser, sanctum: Api) -> AsyncIterator[Visit]:
     """Open the page for visitors, each in a browser context of its own.
 
     What goes wrong in a page fails the test: a script's error, and a breach of the page's policy.
@@ -60,7 +70,11 @@ async def visit(browser: Browser, api: Api) -> AsyncIterator[Visit]:  # noqa: F8
     errors: list[str] = []
 
     async def open_one(
-        user: int | None = None, *, width: int = WIDTH, dark: bool = False
+        user: int | None = None,
+        *,
+        width: int = WIDTH,
+        dark: bool = False,
+        port: int = sanctum.port,
     ) -> Visitor:
         context = await browser.new_context(
             viewport={"width": width, "height": HEIGHT}, color_scheme="dark" if dark else "light"
@@ -68,7 +82,7 @@ async def visit(browser: Browser, api: Api) -> AsyncIterator[Visit]:  # noqa: F8
         page: Page = await context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if "Security Policy" in m.text else None)
-        visitor = Visitor(page, f"http://{LOOPBACK}:{api.port}")
+        visitor = Visitor(page, f"http://{LOOPBACK}:{port}")
         await visitor.arrive()
         if user is not None:
             await visitor.log_in(user)

@@ -29,6 +29,47 @@ class Visitor:
         await self.page.get_by_role("button", name="Log in").click()
         await expect(self.heading("Feed")).to_be_visible()
 
+    async def open(self, tab: str) -> None:
+        """Go to another part of the page."""
+        await self.tab(tab).click()
+        await expect(self.heading(tab)).to_be_visible()
+
+    def tab(self, name: str) -> Locator:
+        """Find a tab by its name, however much in it is unread."""
+        return self.page.get_by_role("navigation").get_by_role("link", name=name)
+
+    async def expect_unread(self, tab: str, count: int) -> None:
+        """Wait until a tab tells that so much in it is unread."""
+        words = f"{tab} {count} unread" if count else tab
+        await expect(self.tab(tab)).to_have_accessible_name(words)
+
+    async def start_conversation(self, *names: str, title: str = "") -> None:
+        """Start a conversation, and see it open."""
+        await self.open("Messages")
+        await self.button("New conversation").click()
+        dialog = self.page.get_by_role("dialog")
+        await dialog.get_by_label("With whom?").fill(", ".join(names))
+        await dialog.get_by_label("Title").fill(title)
+        await dialog.get_by_role("button", name="Start").click()
+        await expect(self.heading(title or ", ".join(names))).to_be_visible()
+
+    async def send(self, text: str) -> None:
+        """Say something in the conversation that is open."""
+        await self.page.get_by_label("Your message").fill(text)
+        await self.button("Send").click()
+
+    def said(self, text: str) -> Locator:
+        """Find a message in the conversation that is open."""
+        return self.page.get_by_role("list", name="Messages").get_by_text(text, exact=True)
+
+    async def mark(self, row: int, column: int) -> None:
+        """Mark a place on the board of the game that is open."""
+        await self.page.get_by_role("button", name=f"Row {row}, column {column}: free").click()
+
+    async def expect_status(self, words: str) -> None:
+        """Wait until the game that is open tells how it stands."""
+        await expect(self.page.locator("p.status")).to_have_text(words)
+
     def heading(self, name: str) -> Locator:
         """Find a heading by its text."""
         return self.page.get_by_role("heading", name=name, exact=True)

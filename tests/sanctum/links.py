@@ -1,4 +1,4 @@
-"""A TCP link that can hold bytes: both ends stay connected and hear nothing."""
+"""A TCP link that can hold bytes, so that both ends hear nothing, or be cut."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Link:
         self._target_port = target_port
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._is_cut = False
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -38,6 +39,16 @@ class Link:
         """Pass on what was held, and everything after it."""
         self._flowing.set()
 
+    def cut(self) -> None:
+        """Drop every connection, and each new one at once."""
+        self._is_cut = True
+        for connection in self._connections:
+            connection.cancel()
+
+    def mend(self) -> None:
+        """Pass on what new connections bring."""
+        self._is_cut = False
+
     async def close(self) -> None:
         """Drop every connection and stop accepting."""
         assert self._server is not None
@@ -55,6 +66,8 @@ class Link:
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._flowing.wait()
+            if self._is_cut:
+                return
             far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self._target_port)
             try:
                 async with asyncio.TaskGroup() as pumps:

@@ -6,6 +6,8 @@ import re
 
 import pytest
 from tests.sanctum.clients import Api
+from tests.sanctum.conftest import DATABASE, OpenLink, Serve
+from tests.sanctum.servers import LOOPBACK, ROLE, ROLE_PASSWORD, Postgres
 
 from sanctum.web.files import INDEX, read_page
 
@@ -78,3 +80,31 @@ async def test_people_asked_for_wrongly_are_refused(api: Api, query: str) -> Non
 async def test_people_are_told_to_users_only(api: Api) -> None:
     """Whoever proves nothing learns no name."""
     assert (await api.call("GET", "/api/people?ids=1")).status == 401
+
+
+async def test_own_likes_are_told(api: Api) -> None:
+    """A reader learns which of the posts asked for the reader likes, and no other's likes."""
+    for user, post in ((1, 2), (1, 4), (2, 3)):
+        answer = await api.call("PUT", f"/api/posts/{post}/like", token=await api.token(user))
+        assert answer.status == 200, answer
+    answer = await api.call("GET", "/api/likes?posts=1,2,3", token=await api.token())
+    assert (answer.status, answer.body) == (200, {"liked": [2]})
+    assert (await api.call("GET", "/api/likes?posts=1")).status == 401
+    refused = await api.call("GET", "/api/likes?posts=x", token=await api.token())
+    assert (refused.status, "posts" in refused.body["message"]) == (422, True)
+
+
+async def test_absent_database_is_told(
+    serve: Serve, postgres: Postgres, open_link: OpenLink
+) -> None:
+    """While the database does not answer, so is said; the page itself is served all the same."""
+    link = await open_link(postgres.port)
+    url = f"postgresql://{ROLE}:{ROLE_PASSWORD}@{LOOPBACK}:{link.port}/{DATABASE}"
+    api = await serve(SANCTUM_DATABASE_URL=url, SANCTUM_DATABASE_COMMAND_TIMEOUT_S="0.3")
+    token = await api.token()
+    link.hold()
+    for path in ("/api/people?ids=1", "/api/likes?posts=1"):
+        answer = await api.call("GET", path, token=token)
+        assert (answer.status, answer.body["error"]) == (503, "database_unavailable")
+    assert (await api.call("GET", "/")).status == 200
+    link.release()

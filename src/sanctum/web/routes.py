@@ -1,4 +1,7 @@
-"""The route that tells who is who: conversations and rooms name users by their ids."""
+"""What the page asks beside what every client does.
+
+Conversations and rooms name users by their ids, and a post tells how many like it, not who.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,12 @@ class People(msgspec.Struct, frozen=True):
     """List the users that were asked for, without those who do not exist."""
 
     people: Sequence[Person]
+
+
+class LikedPosts(msgspec.Struct, frozen=True):
+    """List those of the posts asked for that the caller likes."""
+
+    liked: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +64,28 @@ class Listed:
 
 IDS = Listed("ids")
 NAMES = Listed("names")
+POSTS = Listed("posts")
 
 
 def build_router(people: PeopleStorage, gate: Gate) -> APIRouter:
-    """Build the route over the storage."""
+    """Build the routes over the storage."""
     router = APIRouter(prefix="/api")
 
     @router.get("/people", openapi_extra=contract({200: People}, IDS, NAMES))
     async def find_people(request: Request) -> Response:
         await gate.identify(request)
-        ids = [whole_number(raw, IDS.name, 0, 1, ID_MAX) for raw in IDS.read(request)]
+        ids = _numbers(IDS, request)
         names = [check_storable(name, NAMES.name) for name in NAMES.read(request)]
         return json_response(People(await people.find(ids, names)))
 
+    @router.get("/likes", openapi_extra=contract({200: LikedPosts}, POSTS))
+    async def find_liked(request: Request) -> Response:
+        reader = await gate.identify(request)
+        posts = _numbers(POSTS, request)
+        return json_response(LikedPosts(await people.liked(reader.user_id, posts)))
+
     return router
+
+
+def _numbers(parameter: Listed, request: Request) -> list[int]:
+    return [whole_number(raw, parameter.name, 0, 1, ID_MAX) for raw in parameter.read(request)]

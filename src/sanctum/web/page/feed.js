@@ -2,11 +2,11 @@
 
 import { call } from "./api.js";
 import { button, field, fill, h } from "./dom.js";
-import { article } from "./post.js";
+import { article, learnLikes } from "./post.js";
 import { attempt, begin, empty, load, say } from "./ui.js";
 
 const PAGE = 20;
-export const TEXT_MAX = 4000;
+const TEXT_MAX = 4000;
 
 /** Show the feed, or with an id one post of it. */
 export function feed(main, [id]) {
@@ -24,8 +24,8 @@ function onePost(main, id) {
   main.append(place);
   load(
     place,
-    () => call("GET", `/api/posts/${encodeURIComponent(id)}`),
-    (post) => fill(place, article(post, { open: true, gone: () => (location.hash = "#/feed") })),
+    async () => learnLikes([await call("GET", `/api/posts/${encodeURIComponent(id)}`)]),
+    ([post]) => fill(place, article(post, { open: true, gone: () => (location.hash = "#/feed") })),
   );
 }
 
@@ -51,8 +51,9 @@ function composer(posted) {
   return form;
 }
 
-function page(before) {
-  return call("GET", `/api/feed?limit=${PAGE}${before ? `&before=${before}` : ""}`);
+async function page(before) {
+  const { posts, next } = await call("GET", `/api/feed?limit=${PAGE}${before ? `&before=${before}` : ""}`);
+  return { posts: await learnLikes(posts), next };
 }
 
 function showPage(posts, { posts: found, next }, first) {

@@ -2,6 +2,10 @@
 
 import { button, fill, h } from "./dom.js";
 import { feed } from "./feed.js";
+import { games } from "./games.js";
+import { counts, follow, inbox, unfollow } from "./inbox.js";
+import { messages } from "./messages.js";
+import { notifications } from "./notifications.js";
 import * as session from "./session.js";
 import { attempt } from "./ui.js";
 import { welcome } from "./welcome.js";
@@ -10,6 +14,9 @@ import { welcome } from "./welcome.js";
 // show itself and the rest of the address; it returns what ends it, or nothing.
 const VIEWS = {
   feed: { name: "Feed", show: feed },
+  messages: { name: "Messages", show: messages },
+  games: { name: "Games", show: games },
+  notifications: { name: "Notifications", show: notifications },
 };
 
 const main = document.getElementById("main");
@@ -49,8 +56,23 @@ function mark(name) {
   }
 }
 
+/** Show beside each tab how much in it is unread. */
+function count() {
+  for (const tab of document.querySelectorAll("#tabs a")) {
+    const { word } = tab.dataset;
+    const unread = counts[word];
+    fill(
+      tab,
+      VIEWS[word].name,
+      unread ? [" ", h("span", { class: "count" }, String(unread), h("span", { class: "unseen" }, " unread"))] : null,
+    );
+  }
+}
+
 function restart() {
   build();
+  if (session.current()) follow();
+  else unfollow();
   show();
 }
 
@@ -59,5 +81,6 @@ skip.addEventListener("click", (event) => {
   main.focus();
 });
 addEventListener("hashchange", show);
+inbox.addEventListener("counts", count);
 session.changes.addEventListener("change", restart);
 restart();

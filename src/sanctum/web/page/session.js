@@ -1,7 +1,8 @@
-// Who is logged in. Kept in the browser's storage, so that it outlives a reload and is one for all
-// tabs. A refresh token is good once: tabs take turns, and whoever comes second finds the new one.
+// Who is logged in. Outlives a reload and is one for all tabs. A refresh token is good once: tabs take
+// turns, and whoever comes second finds the new one in the vault.
 
 import { Failure, send } from "./api.js";
+import * as vault from "./vault.js";
 
 const KEY = "sanctum.session";
 const LOCK = "sanctum.refresh";
@@ -9,7 +10,7 @@ const EARLY_MS = 30000; // renew while the old token still works
 
 export const changes = new EventTarget();
 
-/** Give the session: {user_id, username, token, refresh_token, expires_at}, null when logged out. */
+/** Give the session: {user_id, username, token, expires_at}, null when logged out. */
 export function current() {
   try {
     return JSON.parse(localStorage.getItem(KEY));
@@ -26,14 +27,14 @@ export async function signUp(username, password) {
 
 /** Log in; raises Failure. */
 export async function logIn(username, password) {
-  keep(await send("POST", "/api/auth/login", { username, password }), username);
+  await keep(await send("POST", "/api/auth/login", { username, password }), username);
   changes.dispatchEvent(new Event("change"));
 }
 
 /** Log out here at once, and tell the service; that it is away keeps nobody logged in. */
 export async function logOut() {
   const ended = current();
-  drop();
+  await drop();
   if (!ended) return;
   try {
     await send("POST", "/api/auth/logout", undefined, ended.token);
@@ -52,17 +53,22 @@ export async function token() {
 /** Give the token that follows one that is worn out; raises Failure 401 where there is none. */
 export function renewed(worn) {
   return inTurn(async () => {
-    const now = current();
-    if (!now) throw over();
-    if (now.token !== worn) return now.token;
-    try {
-      keep(await send("POST", "/api/auth/refresh", { refresh_token: now.refresh_token }), now.username);
-    } catch (failure) {
-      if (failure.status !== 401 && failure.status !== 422) throw failure;
-      drop();
+    const kept = await vault.read();
+    if (!kept) {
+      await drop();
       throw over();
     }
-    return current().token;
+    if (kept.token !== worn) {
+      show(kept);
+      return kept.token;
+    }
+    try {
+      return await keep(await send("POST", "/api/auth/refresh", { refresh_token: kept.refresh_token }), kept.username);
+    } catch (failure) {
+      if (failure.status !== 401 && failure.status !== 422) throw failure;
+      await drop();
+      throw over();
+    }
   });
 }
 
@@ -80,14 +86,21 @@ function inTurn(work) {
   return mine;
 }
 
-function keep(made, username) {
-  const { user_id, token: fresh, refresh_token, expires_in } = made;
-  const expires_at = Date.now() + expires_in * 1000;
-  localStorage.setItem(KEY, JSON.stringify({ user_id, username, token: fresh, refresh_token, expires_at }));
+async function keep(made, username) {
+  const kept = { ...made, username, expires_at: Date.now() + made.expires_in * 1000 };
+  await vault.write(kept);
+  show(kept);
+  return kept.token;
 }
 
-function drop() {
+/** Let every part of every tab see who is logged in; the refresh token stays in the vault. */
+function show({ user_id, username, token, expires_at }) {
+  localStorage.setItem(KEY, JSON.stringify({ user_id, username, token, expires_at }));
+}
+
+async function drop() {
   localStorage.removeItem(KEY);
+  await vault.clear();
   changes.dispatchEvent(new Event("change"));
 }
 

@@ -2,7 +2,7 @@
 
 import { button, fill, h } from "./dom.js";
 
-const TOAST_MS = 6000;
+const TOAST_MS = 4000;
 let vanishing = 0;
 
 /** Say something in passing; screen readers say it too. */

@@ -1,0 +1,222 @@
+// One conversation: what was said, what arrives, and what one says.
+
+import { call } from "./api.js";
+import { button, field, fill, h, when } from "./dom.js";
+import { inbox, recount } from "./inbox.js";
+import { learnOthers, titleOf } from "./messages.js";
+import { called, learn } from "./people.js";
+import * as session from "./session.js";
+import { attempt, empty, load } from "./ui.js";
+
+const PAGE = 30;
+const LENGTH_MAX = 20000;
+const NEAR_END_PX = 80;
+
+/** Show a conversation in a pane; returns what ends it. */
+export function conversation(pane, id) {
+  const talk = new Talk(pane, id);
+  const arrived = ({ detail }) => detail.conversation === id && talk.arrive(detail);
+  const stale = () => talk.catchUp();
+  const seen = () => talk.markRead();
+  inbox.addEventListener("message", arrived);
+  inbox.addEventListener("stale", stale);
+  document.addEventListener("visibilitychange", seen);
+  talk.open();
+  return () => {
+    inbox.removeEventListener("message", arrived);
+    inbox.removeEventListener("stale", stale);
+    document.removeEventListener("visibilitychange", seen);
+  };
+}
+
+class Talk {
+  #pane;
+  #id;
+  #shown = new Map(); // the item of each message, by its number
+  #sending = new Map(); // the items of own messages that are not acknowledged, by their id
+  #last = 0;
+  #read = 0;
+  #log = h("ol", { class: "log", tabindex: "0", "aria-label": "Messages" });
+  #heard = h("p", { class: "unseen", role: "status" });
+
+  constructor(pane, id) {
+    this.#pane = pane;
+    this.#id = id;
+    this.#log.addEventListener("scroll", () => this.markRead());
+  }
+
+  open() {
+    const loadAll = async () => {
+      const talk = await call("GET", `/v1/conversations/${this.#id}`);
+      await learnOthers(talk);
+      return { talk, page: await this.#page() };
+    };
+    load(this.#pane, loadAll, ({ talk, page }) => this.#show(talk, page));
+  }
+
+  #show(talk, page) {
+    const back = h("a", { href: "#/messages", class: "back" }, "All conversations");
+    fill(this.#pane, back, h("h2", {}, titleOf(talk)), this.#log, this.#heard, this.#composer());
+    this.#read = talk.read_number;
+    document.title = `${titleOf(talk)} · Sanctum`;
+    this.#prepend(page);
+    if (!page.messages.length) this.#log.append(h("li", { class: "hollow" }, empty("Nothing said yet.")));
+    const first = [...this.#shown].find(([number]) => number > this.#read && talk.unread);
+    if (first) first[1].before(h("li", { class: "divider" }, "New"));
+    this.#group();
+    this.#log.scrollTop = this.#log.scrollHeight;
+    this.markRead();
+  }
+
+  async #page(before) {
+    const page = await call("GET", `/v1/conversations/${this.#id}/messages?limit=${PAGE}${before ? `&before=${before}` : ""}`);
+    await learn(page.messages.map((message) => message.from));
+    return page;
+  }
+
+  /** Show older messages above the others; whoever reads stays where they are. */
+  #prepend({ messages, next }) {
+    const height = this.#log.scrollHeight;
+    // What arrived while this page was loading is here already.
+    const items = messages.toReversed().filter(({ number }) => !this.#shown.has(number)).map((message) => this.#item(message));
+    this.#log.querySelector(".earlier")?.remove();
+    this.#log.prepend(...items);
+    if (next) this.#log.prepend(h("li", { class: "earlier" }, button("Show earlier messages", () => this.#earlier(next), { class: "more" })));
+    this.#group();
+    this.#log.scrollTop += this.#log.scrollHeight - height;
+  }
+
+  #earlier(next) {
+    return attempt(async () => {
+      this.#prepend(await this.#page(next));
+      this.#log.focus({ preventScroll: true });
+    });
+  }
+
+  /** Take a message that the inbox brought. */
+  async arrive({ message, id, from, payload, created }) {
+    await learn([from]).catch(() => null); // a name that cannot be learnt now is shown as a number
+    this.#add({ number: message, id, from, payload, created_at: created * 1000 });
+    if (from !== session.current()?.user_id) this.#heard.textContent = `${called(from)}: ${payload}`;
+  }
+
+  /** Show what came while nothing could arrive: the newest page is enough to go on from. */
+  catchUp() {
+    if (!this.#log.isConnected) return;
+    attempt(async () => {
+      const { messages } = await this.#page();
+      for (const message of messages.toReversed()) this.#add(message);
+    });
+  }
+
+  #add(message) {
+    if (this.#shown.has(message.number)) return;
+    const atEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < NEAR_END_PX;
+    this.#log.querySelector(".hollow")?.remove();
+    this.#sending.get(message.id)?.remove();
+    this.#sending.delete(message.id);
+    const made = this.#item(message);
+    const later = [...this.#shown].filter(([number]) => number > message.number).sort(([a], [b]) => a - b)[0];
+    if (later) later[1].before(made);
+    else this.#log.append(made, ...this.#sending.values());
+    this.#group();
+    if (atEnd) this.#log.scrollTop = this.#log.scrollHeight;
+    this.markRead();
+  }
+
+  #item(message) {
+    const made = said(message);
+    this.#shown.set(message.number, made);
+    this.#last = Math.max(this.#last, message.number);
+    return made;
+  }
+
+  /** Name the author once where one says several things in a row. */
+  #group() {
+    let before = null;
+    for (const item of this.#log.children) {
+      const author = item.dataset.from ?? null;
+      item.classList.toggle("follows", author !== null && author === before);
+      before = author;
+    }
+  }
+
+  /** Tell the service how far the reader has seen: only what is on a visible screen counts. */
+  async markRead() {
+    const seen = document.visibilityState === "visible" && this.#log.isConnected;
+    const atEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < NEAR_END_PX;
+    if (!seen || !atEnd || this.#last <= this.#read) return;
+    const before = this.#read;
+    this.#read = this.#last;
+    try {
+      await call("POST", `/v1/conversations/${this.#id}/read`, { number: this.#last });
+      inbox.dispatchEvent(new Event("read"));
+      recount();
+    } catch {
+      this.#read = before; // said again with the next message or the next look
+    }
+  }
+
+  #composer() {
+    const text = field("Your message", h("textarea", { rows: "2", maxlength: LENGTH_MAX, name: "message" }), "Enter sends, Shift and Enter begins a new line.");
+    const form = h("form", { class: "say" }, text.wrapper, h("button", { type: "submit" }, "Send"));
+    text.control.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      form.requestSubmit();
+    });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (!text.control.value.trim()) return;
+      this.#send({ id: freshId(), payload: text.control.value });
+      text.control.value = "";
+      text.control.focus();
+    });
+    return form;
+  }
+
+  /** Send a message under an id of its own, so that sending it again cannot say it twice. */
+  async #send(draft) {
+    this.#log.querySelector(".hollow")?.remove();
+    const made = said({ ...draft, from: session.current().user_id, created_at: Date.now() });
+    const note = h("p", { class: "soft", role: "status" }, "Sending…");
+    made.append(note);
+    this.#sending.set(draft.id, made);
+    this.#log.append(made);
+    this.#group();
+    this.#log.scrollTop = this.#log.scrollHeight;
+    await this.#deliver(draft, made, note);
+  }
+
+  async #deliver(draft, made, note) {
+    try {
+      const { number } = await call("POST", "/v1/messages", { conversation: this.#id, ...draft });
+      note.remove();
+      if (this.#shown.has(number)) return; // the inbox was quicker
+      this.#sending.delete(draft.id);
+      this.#shown.set(number, made);
+      this.#last = Math.max(this.#last, number);
+    } catch (failure) {
+      const again = button("Send again", () => {
+        fill(note, "Sending…");
+        return this.#deliver(draft, made, note);
+      }, { class: "link" });
+      fill(note, `Not sent. ${failure.message} `, again);
+    }
+  }
+}
+
+function said(message) {
+  const mine = message.from === session.current()?.user_id;
+  return h(
+    "li",
+    { class: mine ? "said mine" : "said", "data-from": message.from },
+    h("p", { class: "by" }, h("span", { class: "author" }, called(message.from)), " ", when(message.created_at)),
+    h("p", { class: "text", dir: "auto" }, message.payload),
+  );
+}
+
+/** Make an id that nobody else makes, on pages without TLS as well. */
+function freshId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,106 @@
+// What others did that one may want to know, newest first.
+
+import { call } from "./api.js";
+import { button, h, when } from "./dom.js";
+import { inbox, recount } from "./inbox.js";
+import { attempt, begin, empty, load, say } from "./ui.js";
+
+const PAGE = 20;
+const DID = { post: "posted something new", comment: "commented on your post", like: "likes your post" };
+
+/** Show the notifications; returns what ends the view. */
+export function notifications(main) {
+  begin(main, "Notifications", button("Mark all read", () => attempt(markAll), { class: "quiet" }));
+  const list = h("ul", { class: "notices" });
+  const place = h("div", { class: "posts" });
+  main.append(place);
+  const shown = new Map(); // the item of each notification
+  const first = () => load(place, () => page(), (found) => showFirst(place, list, shown, found));
+  const fresh = () => (list.isConnected ? attempt(async () => takeNew(list, shown, await page())) : first());
+  const told = () => {
+    say("A new notification.");
+    fresh();
+  };
+  inbox.addEventListener("notification", told);
+  inbox.addEventListener("stale", fresh);
+  first();
+  return () => {
+    inbox.removeEventListener("notification", told);
+    inbox.removeEventListener("stale", fresh);
+  };
+
+  async function markAll() {
+    let more = true;
+    while (more) ({ more } = await call("POST", "/api/notifications/read-all"));
+    for (const item of shown.values()) seen(item);
+    recount();
+  }
+}
+
+function page(before) {
+  return call("GET", `/api/notifications?limit=${PAGE}${before ? `&before=${before}` : ""}`);
+}
+
+function showFirst(place, list, shown, found) {
+  list.replaceChildren();
+  shown.clear();
+  if (!found.notifications.length) {
+    place.replaceChildren(empty("Nothing yet. Whoever likes your posts or writes about them is told of here."));
+    return;
+  }
+  place.replaceChildren(list);
+  append(list, shown, found);
+}
+
+function append(list, shown, { notifications: found, next }) {
+  const items = found.filter((one) => !shown.has(one.id)).map((one) => item(one, shown));
+  list.append(...items);
+  if (!next) return items[0];
+  const more = button(
+    "Show older ones",
+    () =>
+      attempt(async () => {
+        const following = await page(next);
+        more.remove();
+        append(list, shown, following)?.querySelector("a").focus();
+      }),
+    { class: "more" },
+  );
+  list.after(more);
+  return items[0];
+}
+
+function takeNew(list, shown, { notifications: found }) {
+  const fresh = found.filter((one) => !shown.has(one.id)).map((one) => item(one, shown));
+  list.prepend(...fresh);
+  for (const one of found) if (one.read) seen(shown.get(one.id));
+}
+
+function item(one, shown) {
+  const mark = () =>
+    attempt(async () => {
+      await call("POST", "/api/notifications/read", { ids: [one.id] });
+      seen(made);
+      recount();
+    });
+  const made = h(
+    "li",
+    { class: one.read ? "notice" : "notice new" },
+    h("a", { href: `#/feed/${one.post}`, on: { click: () => made.classList.contains("new") && mark() } },
+      one.read ? null : h("span", { class: "unseen" }, "New: "),
+      h("span", { class: "author" }, one.actor), ` ${DID[one.kind] ?? "did something"}`),
+    when(one.created_at),
+    one.read ? null : button("Mark read", mark, { class: "quiet", "aria-label": `Mark read: ${one.actor} ${DID[one.kind] ?? ""}` }),
+  );
+  shown.set(one.id, made);
+  return made;
+}
+
+function seen(made) {
+  if (!made?.classList.contains("new")) return;
+  const focused = made.contains(document.activeElement);
+  made.classList.remove("new");
+  made.querySelector(".unseen")?.remove();
+  made.querySelector("button")?.remove();
+  if (focused) made.querySelector("a").focus();
+}
