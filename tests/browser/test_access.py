@@ -225,3 +225,21 @@ async def delete_by_keyboard(ada: Visitor) -> None:
     await press(ada, "Enter")
     await tab_to(ada, "Delete")
     await press(ada, "Enter")
+
+
+async def test_game_is_played_with_the_arrows(visit: Visit) -> None:
+    """On the board the arrows move the focus, Enter marks, and what happens is said aloud."""
+    ada, bob = await visit(1), await visit(2)
+    await ada.open("Games")
+    await ada.page.get_by_label("Name of a new game").fill("Quiet")
+    await press(ada, "Enter")
+    await ada.expect_status("Waiting for somebody to join.")
+    await bob.open("Games")
+    await bob.button("Join Quiet").click()
+    await ada.expect_status("Your turn.")
+    await ada.page.get_by_role("button", name="Row 1, column 1: free").focus()
+    await press(ada, "ArrowRight", "ArrowDown", "Enter")
+    await ada.expect_status("user-0002 is to move.")
+    await expect(ada.page.get_by_role("button", name="Row 2, column 2: cross")).to_be_focused()
+    await bob.expect_status("Your turn.")
+    await expect(bob.page.get_by_role("status").filter(has_text="Your turn.")).to_have_count(1)

@@ -84,6 +84,21 @@ async def test_log_out_ends_every_tab(visit: Visit) -> None:
     await expect(twin.heading("Welcome back")).to_be_visible()
 
 
+async def test_next_user_of_a_browser_sees_the_own_names(visit: Visit) -> None:
+    """Who logs in after another begins at the feed, and sees conversations from the own side."""
+    ada = await visit(1)
+    await ada.start_conversation("user-0002")
+    await ada.send("for you")
+    await expect(ada.page.get_by_text("Sending…")).to_have_count(0)
+    await ada.button("Log out").click()
+    await ada.log_in(2)
+    await ada.expect_unread("Messages", 1)
+    await ada.open("Messages")
+    await ada.page.get_by_role("link", name="user-0001 1 unread").click()
+    await expect(ada.page.get_by_role("list", name="Messages").get_by_text("New")).to_be_visible()
+    await ada.expect_unread("Messages", 0)
+
+
 async def test_sign_up_leads_to_the_feed(visit: Visit) -> None:
     """Who makes an account is logged in; a taken name and a short password are told in words."""
     new = await visit()

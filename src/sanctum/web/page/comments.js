@@ -10,7 +10,7 @@ const TEXT_MAX = 2000;
 
 /** Show the comments of a post in a place; `counted` is told when their number changed. */
 export function comments(place, post, counted) {
-  const list = h("ol", { class: "list" });
+  const list = h("ol", { class: "list", tabindex: "-1", "aria-label": "Comments" });
   const address = `/api/posts/${post.id}/comments`;
   const count = (change) => {
     post.comments += change;
@@ -42,9 +42,11 @@ function append(list, address, { comments: found, next }, count) {
 }
 
 function item(address, comment, count) {
-  const remove = async () => {
-    await call("DELETE", `${address}/${comment.id}`);
+  const remove = () => call("DELETE", `${address}/${comment.id}`);
+  const removed = () => {
+    const next = made.parentElement;
     made.remove();
+    next.focus();
     count(-1);
     say("Deleted.");
   };
@@ -54,7 +56,7 @@ function item(address, comment, count) {
     { class: "comment" },
     h("p", { class: "by" }, h("span", { class: "author" }, comment.author), " ", when(comment.created_at)),
     h("p", { class: "text", dir: "auto" }, comment.text),
-    mine ? button("Delete", () => confirm("Delete this comment?", "Delete", remove), { class: "link", "aria-label": "Delete comment" }) : null,
+    mine ? button("Delete", () => confirm("Delete this comment?", "Delete", remove, removed), { class: "link", "aria-label": "Delete comment" }) : null,
   );
   return made;
 }

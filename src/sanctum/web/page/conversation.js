@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { button, field, fill, h, when } from "./dom.js";
 import { inbox, recount } from "./inbox.js";
-import { learnOthers, titleOf } from "./messages.js";
+import { learnParticipants, titleOf } from "./messages.js";
 import { called, learn } from "./people.js";
 import * as session from "./session.js";
 import { attempt, empty, load } from "./ui.js";
@@ -11,6 +11,7 @@ import { attempt, empty, load } from "./ui.js";
 const PAGE = 30;
 const LENGTH_MAX = 20000;
 const NEAR_END_PX = 80;
+const HEARD_MAX = 300; // of a message that is read aloud when it arrives
 
 /** Show a conversation in a pane; returns what ends it. */
 export function conversation(pane, id) {
@@ -48,7 +49,7 @@ class Talk {
   open() {
     const loadAll = async () => {
       const talk = await call("GET", `/v1/conversations/${this.#id}`);
-      await learnOthers(talk);
+      await learnParticipants(talk);
       return { talk, page: await this.#page() };
     };
     load(this.#pane, loadAll, ({ talk, page }) => this.#show(talk, page));
@@ -61,8 +62,9 @@ class Talk {
     document.title = `${titleOf(talk)} · Sanctum`;
     this.#prepend(page);
     if (!page.messages.length) this.#log.append(h("li", { class: "hollow" }, empty("Nothing said yet.")));
-    const first = [...this.#shown].find(([number]) => number > this.#read && talk.unread);
-    if (first) first[1].before(h("li", { class: "divider" }, "New"));
+    const isNew = ([number, item]) => number > this.#read && !item.matches(".mine");
+    const first = [...this.#shown].sort(([a], [b]) => a - b).find(isNew);
+    if (first && talk.unread) first[1].before(h("li", { class: "divider" }, "New"));
     this.#group();
     this.#log.scrollTop = this.#log.scrollHeight;
     this.markRead();
@@ -97,7 +99,7 @@ class Talk {
   async arrive({ message, id, from, payload, created }) {
     await learn([from]).catch(() => null); // a name that cannot be learnt now is shown as a number
     this.#add({ number: message, id, from, payload, created_at: created * 1000 });
-    if (from !== session.current()?.user_id) this.#heard.textContent = `${called(from)}: ${payload}`;
+    if (from !== session.current()?.user_id) this.#heard.textContent = `${called(from)}: ${payload.slice(0, HEARD_MAX)}`;
   }
 
   /** Show what came while nothing could arrive: the newest page is enough to go on from. */

@@ -119,7 +119,11 @@ class Game {
     if (state === "waiting" && me !== host) return [button("Join", () => this.#act("join"))];
     if (state === "waiting") return [button("Close the game", () => this.#act("close"), { class: "quiet" })];
     if (me !== host && me !== guest) return [];
-    return [button("Leave the game", () => confirm("Leave this game? The other player wins.", "Leave", () => this.#do("leave")), { class: "quiet" })];
+    return [button("Leave the game", () => this.#leave(), { class: "quiet" })];
+  }
+
+  #leave() {
+    confirm("Leave this game? The other player wins.", "Leave", () => this.#do("leave"), () => this.#heading.focus());
   }
 
   #act(action) {

@@ -7,7 +7,7 @@ import { counts, follow, inbox, unfollow } from "./inbox.js";
 import { messages } from "./messages.js";
 import { notifications } from "./notifications.js";
 import * as session from "./session.js";
-import { attempt } from "./ui.js";
+import { attempt, closeDialogs } from "./ui.js";
 import { welcome } from "./welcome.js";
 
 // By the first word of the address after `#/`: the tab's name and its view. A view is given where to
@@ -26,6 +26,7 @@ let end = null;
 function show() {
   end?.();
   end = null;
+  closeDialogs();
   const who = session.current();
   document.getElementById("top").hidden = !who;
   document.body.classList.toggle("outside", !who);
@@ -45,8 +46,14 @@ function build() {
   const who = session.current();
   fill(
     document.getElementById("account"),
-    who ? [h("span", { class: "me" }, who.username), button("Log out", () => attempt(session.logOut), { class: "quiet" })] : null,
+    who ? [h("span", { class: "me" }, who.username), button("Log out", leave, { class: "quiet" })] : null,
   );
+}
+
+/** Log out; whoever comes next does not begin where this one left, unlike after a session that ran out. */
+function leave() {
+  history.replaceState(null, "", "#/feed");
+  return attempt(session.logOut);
 }
 
 function mark(name) {

@@ -11,7 +11,7 @@ import { attempt, begin, dialog, empty, load } from "./ui.js";
 const SHOWN = 50;
 const GATHER_MS = 150;
 const TITLE_MAX = 200;
-const others = new Map(); // of each conversation without a title, the users beside oneself
+const known = new Map(); // who takes part in each conversation that has no title
 
 /** Show the conversations, and with an id that one; returns what ends the view. */
 export function messages(main, [id]) {
@@ -41,21 +41,22 @@ export function messages(main, [id]) {
 
 async function newest() {
   const { conversations } = await call("GET", `/v1/conversations?limit=${SHOWN}`);
-  await Promise.all(conversations.map(learnOthers));
+  await Promise.all(conversations.map(learnParticipants));
   return conversations;
 }
 
 /** Learn who takes part in a conversation that has no title to be called by. */
-export async function learnOthers(talk) {
-  if (talk.title || others.has(talk.id)) return;
+export async function learnParticipants(talk) {
+  if (talk.title || known.has(talk.id)) return;
   const { participants } = await call("GET", `/v1/conversations/${talk.id}/participants`);
   await learn(participants);
-  others.set(talk.id, participants.filter((user) => user !== session.current()?.user_id));
+  known.set(talk.id, participants);
 }
 
 /** Say what a conversation is called. */
 export function titleOf(talk) {
-  return talk.title || (others.get(talk.id) ?? []).map(called).join(", ") || "Only you";
+  const others = (known.get(talk.id) ?? []).filter((user) => user !== session.current()?.user_id);
+  return talk.title || others.map(called).join(", ") || "Only you";
 }
 
 function show(list, found, open) {

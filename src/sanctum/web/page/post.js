@@ -66,17 +66,19 @@ function reply(talk, post) {
 function owners(made, talk, post, gone) {
   return [
     button("Edit", () => edit(made, talk, post, gone), { class: "quiet" }),
-    button("Delete", () => confirm("Delete this post?", "Delete", () => remove(made, post, gone)), { class: "quiet" }),
+    button("Delete", () => remove(made, post, gone), { class: "quiet" }),
   ];
 }
 
-async function remove(made, post, gone) {
-  await call("DELETE", `/api/posts/${post.id}`);
-  const next = made.nextElementSibling ?? made.previousElementSibling;
-  made.remove();
-  say("Deleted.");
-  next?.focus();
-  gone();
+function remove(made, post, gone) {
+  const done = () => {
+    const next = made.nextElementSibling ?? made.previousElementSibling;
+    made.remove();
+    say("Deleted.");
+    next?.focus();
+    gone();
+  };
+  confirm("Delete this post?", "Delete", () => call("DELETE", `/api/posts/${post.id}`), done);
 }
 
 function edit(made, talk, post, gone) {

@@ -38,17 +38,22 @@ export function begin(main, title, ...beside) {
   return heading;
 }
 
+const loading = new WeakMap(); // what loads into an element now: an answer that is overtaken is not shown
+
 /** Load something into an element: while it loads, when it fails, and when it is there. */
 export async function load(into, work, show) {
+  const mine = {};
+  loading.set(into, mine);
+  const isWanted = () => into.isConnected && loading.get(into) === mine;
   into.setAttribute("aria-busy", "true");
   if (!into.childElementCount) fill(into, waiting());
   try {
     const loaded = await work();
-    if (into.isConnected) show(loaded);
+    if (isWanted()) show(loaded);
   } catch (failure) {
-    if (into.isConnected) fill(into, failed(failure, () => load(into, work, show)));
+    if (isWanted()) fill(into, failed(failure, () => load(into, work, show)));
   } finally {
-    into.removeAttribute("aria-busy");
+    if (loading.get(into) === mine) into.removeAttribute("aria-busy");
   }
 }
 
@@ -76,15 +81,25 @@ export function dialog(title, ...content) {
   return made;
 }
 
-/** Ask before something is done for good. */
-export function confirm(question, label, act) {
+/** Close what is open above the page. */
+export function closeDialogs() {
+  for (const open of document.querySelectorAll("dialog")) open.close();
+}
+
+/** Ask before something is done for good; `done` follows when the page has the focus again. */
+export function confirm(question, label, act, done) {
+  const carryOut = async () => {
+    if (!(await attempt(act))) return;
+    made.close();
+    done();
+  };
   const made = dialog(
     question,
     h(
       "div",
       { class: "actions" },
       button("Keep", () => made.close(), { class: "quiet" }),
-      button(label, async () => (await attempt(act)) && made.close(), { class: "danger" }),
+      button(label, carryOut, { class: "danger" }),
     ),
   );
 }
