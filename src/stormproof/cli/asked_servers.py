@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 from stormproof.kernel.errors import BadInput, Problem
 from stormproof.model.event import Event
@@ -21,6 +23,8 @@ READERS: Final[Mapping[str, Callable[[str], RowReader]]] = {
     "valkey": ValkeyRows,
 }
 
+PORTS: Final = 1 << 16
+_PORT: Final = re.compile(r"[0-9]{1,5}")
 EXAMPLES: Final = {
     "postgres": "postgresql://user:password@host:5432/database",
     "valkey": "valkey://:password@host:6379",
@@ -57,13 +61,25 @@ def _wrong(kind: str, url: str) -> str:
     if not url:
         return "the variable is not set"
     if kind == "postgres":
-        is_one = url.startswith(("postgresql://", "postgres://"))
+        is_one = url.startswith(("postgresql://", "postgres://")) and _has_ports(url)
         return "" if is_one else "holds no URL of a PostgreSQL"
     try:
         ValkeyAddress.parse(url)
     except ValueError:
         return "holds no URL of a Valkey"
     return ""
+
+
+def _has_ports(url: str) -> bool:
+    """Say whether all ports that a PostgreSQL's URL names, of each of its hosts, may be one."""
+    try:
+        address = urlsplit(url)
+    except ValueError:
+        return False
+    hosts = address.netloc.rpartition("@")[2].split(",")
+    ports = [one.rpartition("]")[2].rpartition(":")[2] for one in hosts if ":" in one]
+    ports += ",".join(parse_qs(address.query).get("port", [])).split(",")
+    return all(not one or (_PORT.fullmatch(one) and 0 < int(one) < PORTS) for one in ports)
 
 
 def streams_of(plan: Plan) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from stormproof.observe.postgres_stats import (
     asyncpg_library,
     failures_of,
 )
-from stormproof.observe.rows import Left, Page, RowsRefused, spelling
+from stormproof.observe.rows import Left, Page, Paging, RowsRefused, spelling
 
 if TYPE_CHECKING:
     import asyncpg  # type: ignore[import-untyped]
@@ -91,7 +91,7 @@ class PostgresRows:
                 connection.terminate()  # and with it the transaction, without waiting for anybody
         except failures_of(library) as error:
             raise RowsRefused(self._hidden(f"{type(error).__name__}: {error}")) from error
-        except ValueError as error:  # of a URL that is none
+        except (ValueError, OverflowError) as error:  # of a URL that is none
             raise RowsRefused("the address of the database cannot be read") from error
 
     def _hidden(self, text: str) -> str:
@@ -116,15 +116,16 @@ async def _pages(
     statement: asyncpg.prepared_stmt.PreparedStatement, planned: PlannedRead
 ) -> AsyncGenerator[Page, None]:
     """Yield what a prepared statement gives."""
-    spell = spelling(planned)
-    page: Page = []
-    async for row in statement.cursor(prefetch=PAGE_ROWS):
-        page.append(_element([_plain(value, spell) for value in row]))
-        if len(page) == PAGE_ROWS:
-            yield page
-            page = []
-    if page:
+    spell, paging = spelling(planned), Paging(PAGE_ROWS)
+    cursor = await statement.cursor()
+    while given := await cursor.fetch(paging.rows):
+        page: Page = []
+        for row in given:
+            columns = list(row)
+            paging.take(columns)
+            page.append(_element([_plain(value, spell) for value in columns]))
         yield page
+        paging.turn()
 
 
 def _element(columns: Sequence[object]) -> object:

@@ -18,7 +18,7 @@ from stormproof.kernel.limits import FINAL_READ_KEYS_MAX
 from stormproof.model.final_read import BEFORE, Moment
 from stormproof.model.plan import PlannedRead
 from stormproof.observe.resp import Reply, RespConnection, RespError
-from stormproof.observe.rows import Left, Page, RowsRefused, spelling
+from stormproof.observe.rows import Left, Page, Paging, RowsRefused, spelling
 from stormproof.observe.valkey_address import ValkeyAddress
 
 PAGE_ENTRIES: Final = 500
@@ -108,12 +108,12 @@ async def _entries(
     connection: RespConnection, planned: PlannedRead, mark: _Mark, left: Left
 ) -> AsyncGenerator[Page, None]:
     """Yield the field of all entries since a mark, having counted that none is missing."""
-    stream, spell = planned.stream, spelling(planned)
+    stream, spell, paging = planned.stream, spelling(planned), Paging(PAGE_ENTRIES)
     now = await _mark(connection, stream)
     after, count = mark.last_id, 0
     while True:
         given = await connection.call(
-            "XRANGE", stream, f"({after}", now.last_id, "COUNT", str(PAGE_ENTRIES)
+            "XRANGE", stream, f"({after}", now.last_id, "COUNT", str(paging.rows)
         )
         entries = given if isinstance(given, list) else []
         if not entries:
@@ -121,6 +121,7 @@ async def _entries(
         page: Page = []
         for entry in entries:
             after, fields = _entry(entry)
+            paging.take([*fields, *fields.values()])
             value = fields.get(planned.field)
             if value is None:
                 left.out += 1
@@ -128,6 +129,7 @@ async def _entries(
                 page.append(spell(value))
         count += len(entries)
         yield page
+        paging.turn()
     if now == mark == _START and not planned.empty:
         raise RowsRefused(f"there is no stream {stream}, nor was there one before the load")
     if count != now.added - mark.added:

@@ -11,6 +11,7 @@ import pytest
 from tests.sanctum.servers import DEADLINE_S, LOOPBACK, Postgres, Valkey, free_port
 
 from stormproof.kernel.clock import SystemClock
+from stormproof.kernel.limits import FINAL_READ_PAGE_BYTES
 from stormproof.model.event import Event, FinalReadEvent
 from stormproof.model.final_read import Moment
 from stormproof.model.plan import PlannedRead
@@ -18,7 +19,7 @@ from stormproof.observe import postgres_rows, valkey_rows
 from stormproof.observe.final_reads import FinalReads
 from stormproof.observe.postgres_rows import PostgresRows
 from stormproof.observe.resp import RespConnection
-from stormproof.observe.rows import Left, RowReader, RowsRefused
+from stormproof.observe.rows import FIRST_ROWS, Left, RowReader, RowsRefused
 from stormproof.observe.valkey_rows import ValkeyRows
 from stormproof.testing import ScriptedRecorder
 
@@ -282,3 +283,17 @@ async def test_a_server_that_hangs_is_given_up_in_time(
     await reads.before_load()
     rows = [(one.rows, one.error) for one in told if isinstance(one, FinalReadEvent)]
     assert rows == [(0, "no answer within 200ms"), (1, "")]
+
+
+async def test_rows_of_megabytes_never_stand_side_by_side_by_the_thousand(
+    postgres: Postgres,
+) -> None:
+    """Half a megabyte a row is asked for a few rows at a time; two megabytes are refused."""
+    reader = PostgresRows(postgres.url("postgres"))
+    statement = "SELECT n, repeat('x', 500000) FROM generate_series(1, 40) AS n"
+    pages = reader.read(PlannedRead(name="read", statement=statement), "after", Left())
+    sizes = [len(page) async for page in pages]
+    assert (sum(sizes), max(sizes)) == (40, FIRST_ROWS)
+    assert sizes[1:-1] == [FINAL_READ_PAGE_BYTES // 500_008] * (len(sizes) - 2)
+    with pytest.raises(RowsRefused, match="a row of it takes 2000000 bytes"):
+        await rows_of(reader, statement="SELECT repeat('x', 2000000)")
