@@ -4,20 +4,25 @@
 
 The code is the record's copy, held to the digests in its plan: a file that was changed, or that the
 plan does not name, is not run. A process keeps a checker from reaching other checkers and the
-judge, gives it one order of sets and dictionaries and none of our secrets, and can be ended: by its
-time, or by Ctrl-C.
+judge, gives it one order of sets and dictionaries and none of our secrets, and can be ended, with
+all that it has started: by its time, which is told while it runs out, or by Ctrl-C.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
+import click
 import msgspec
 
 from stormproof.checks.own_checkers import MEND, ask, without_addresses
@@ -25,6 +30,7 @@ from stormproof.checks.own_view import view_of
 from stormproof.journeys.loader import import_file
 from stormproof.kernel.errors import BadInput
 from stormproof.kernel.limits import OWN_CHECKER_ANSWER_BYTES_MAX, OWN_CHECKER_S_MAX
+from stormproof.kernel.units import SECOND_NS
 from stormproof.load.process import end_with_parent
 from stormproof.model.own_checker import Checker, OwnAnswer
 from stormproof.model.plan import OwnChecker, Plan
@@ -35,6 +41,11 @@ from stormproof.store.reader import changed_journeys, load_record, strange_files
 # could give another answer elsewhere.
 _KEPT = re.compile(r"PATH|HOME|TMPDIR|TZ|LANG|LC_\w+|LD_LIBRARY_PATH|PYTHON\w*|COVERAGE_\w+")
 
+TOLD_EVERY_S: Final = 10
+FASTER: Final = (
+    "have it look at each operation once, by `columns`, or give it longer: checkerTimeout of the"
+    " profile"
+)
 RELOAD = "read variables of the environment in journeys and not on import; then run again"
 
 
@@ -53,23 +64,49 @@ def _answer(directory: RunDirectory, own: OwnChecker) -> OwnAnswer:
     path, name = str(directory.path.absolute()), own.source.function
     command = [sys.executable, "-P", "-m", "stormproof", "_check", path, name]
     kept = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env={**kept, "PYTHONHASHSEED": "0"},
+        start_new_session=True,  # so that whatever it starts can be ended with it
+    )
+    bound_s = min(own.timeout_ns / SECOND_NS, OWN_CHECKER_S_MAX)
     try:
-        ended = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            timeout=OWN_CHECKER_S_MAX,
-            env={**kept, "PYTHONHASHSEED": "0"},
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return _failed(f"took more than {OWN_CHECKER_S_MAX} s, and was ended")
-    if ended.returncode or len(ended.stdout) > OWN_CHECKER_ANSWER_BYTES_MAX:
-        return _failed(f"ended its process (code {ended.returncode}) without an answer")
+        answer = _heard(process, name, bound_s)
+    finally:
+        _end_with_children(process)
+    if answer is None:
+        return _failed(f"took more than {bound_s:g} s, and was ended", FASTER)
+    if process.returncode or len(answer) > OWN_CHECKER_ANSWER_BYTES_MAX:
+        return _failed(f"ended its process (code {process.returncode}) without an answer")
     try:
-        return msgspec.json.decode(ended.stdout, type=OwnAnswer)
+        return msgspec.json.decode(answer, type=OwnAnswer)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return _failed("ended its process without an answer")
+
+
+def _heard(process: subprocess.Popen[bytes], name: str, bound_s: float) -> bytes | None:
+    """Return what a checker's process writes, None where it takes too long; tell who waits."""
+    began_s = time.monotonic()
+    while (left_s := began_s + bound_s - time.monotonic()) > 0:
+        try:
+            return process.communicate(timeout=min(left_s, TOLD_EVERY_S))[0]
+        except subprocess.TimeoutExpired:
+            so_far_s = time.monotonic() - began_s
+            if so_far_s < bound_s:
+                told = f"{name} has been checking for {so_far_s:.0f} s; it may for {bound_s:g} s"
+                click.echo(told, err=True)
+    return None
+
+
+def _end_with_children(process: subprocess.Popen[bytes]) -> None:
+    """End a checker's process, and what it has started and left."""
+    with contextlib.suppress(ProcessLookupError):  # nobody is left
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def answer_alone(path: Path, name: str) -> int:
@@ -78,6 +115,8 @@ def answer_alone(path: Path, name: str) -> int:
     What the checker prints goes to standard error.
     """
     end_with_parent()
+    if os.getpgrp() == os.getpid():
+        signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
     answers = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     directory = RunDirectory.open(path)

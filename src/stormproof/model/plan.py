@@ -113,11 +113,15 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str = ""  # `http://host:port` that all requests go through
 
 
-class OwnChecker(msgspec.Struct, frozen=True, kw_only=True):
-    """A checker that the journeys' file declares, and what it measures."""
+class OwnChecker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A checker that the journeys' file declares, what it measures, and how long it may take.
+
+    Of a plan from before there was a choice that is five minutes.
+    """
 
     source: Source
     metrics: tuple[CustomMetric, ...]
+    timeout_ns: int = 300_000_000_000
 
 
 class FeedFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -122,4 +122,5 @@ class Profile:
     network: Network = field(default_factory=Network)
     sources: Mapping[str, SourceNumbers] = field(default_factory=dict)
     final_reads: Mapping[str, FinalReadNumbers] = field(default_factory=dict)
+    checker_timeout_ns: int = 60_000_000_000  # that each checker of the trial's file may take
     notes: tuple[str, ...] = ()  # what was left out of it, for people

@@ -221,7 +221,11 @@ def _draft(
         tags=authored.tags,
         metrics=authored.metrics,
         own_checkers=tuple(
-            OwnChecker(source=_source(loaded, function), metrics=metrics)
+            OwnChecker(
+                source=_source(loaded, function),
+                metrics=metrics,
+                timeout_ns=profile.checker_timeout_ns,
+            )
             for function, metrics in authored.checkers.items()
         ),
         faults=() if choices.target else _faults(trial, profile, scaled),

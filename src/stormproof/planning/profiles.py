@@ -7,6 +7,7 @@ from pathlib import Path
 from stormproof.kernel.canonical import canonical_json, sha256_hex
 from stormproof.kernel.errors import BadInput, Problem
 from stormproof.kernel.limits import (
+    OWN_CHECKER_S_MAX,
     PROFILE_BYTES_MAX,
     RATE_PER_S_MAX,
     REQUESTS_MAX,
@@ -121,6 +122,9 @@ def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
         network=network_of(fields.inner("network")),
         sources=read_sources(fields.inner("sources")),
         final_reads={n: _final_read(one) for n, one in fields.inner("finalReads").objects()},
+        checker_timeout_ns=fields.duration_ns(
+            "checkerTimeout", default="60s", low="1s", high=f"{OWN_CHECKER_S_MAX}s"
+        ),
         notes=fields.lines("notes"),
     )
     fields.done()

@@ -237,19 +237,25 @@ def test_a_checker_sees_no_secrets_of_whoever_judges(
 
 
 def test_a_checker_that_never_ends_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After its time it is undecided."""
+    """While it takes its time whoever waits is told until when; then it is undecided."""
     monkeypatch.setattr(own_checking, "OWN_CHECKER_S_MAX", 0.2)
+    monkeypatch.setattr(own_checking, "TOLD_EVERY_S", 0.05)
     code, judged, _ = judge_trusting(checker_run(tmp_path, "while True: pass"))
     assert code == 2
     assert "took more than 0.2 s" in judged["odd"]["why"]
+    assert "checkerTimeout" in judged["odd"]["remedy"]
+    assert "has been checking for 0 s; it may for 0.2 s" in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_the_judge_and_the_checker(tmp_path: Path) -> None:
-    """An endless checker is gone, with whoever asked it, and no verdict is written."""
+    """An endless checker and what it started are gone, with whoever asked it; no verdict is
+    written."""
     trace = tmp_path / "trace"
-    told = f"open({str(trace)!r}, 'w').write(str(os.getpid()) + '.')"
+    child = "__import__('subprocess').Popen(['sleep', '600']).pid"
+    pids = f"str(os.getpid()) + ' ' + str({child}) + '.'"
+    told = f"open({str(trace)!r}, 'w').write({pids})"
     run = checker_run(tmp_path, f"{told}\n    while True: pass")
     command = [sys.executable, "-m", "stormproof", "judge", "--trust-checkers", str(run)]
     judging = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -260,8 +266,9 @@ def test_ctrl_c_ends_the_judge_and_the_checker(tmp_path: Path) -> None:
     finally:
         judging.kill()
         judging.wait()
-    checker = int(trace.read_text().rstrip("."))
-    _wait_until(lambda: not Path(f"/proc/{checker}").exists())
+    ended = trace.read_text().rstrip(".").split()
+    assert len(ended) == 2
+    _wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in ended))
     assert not (run / "verdict.json").exists()
 
 
