@@ -10,6 +10,7 @@ from stormproof.checks.final_looks import FinalLook, final_looks
 from stormproof.checks.history import History, Told
 from stormproof.checks.orphans import check_orphans
 from stormproof.checks.outcome import Outcome
+from stormproof.checks.spelt import with_unspelt
 from stormproof.checks.stored import check_stored
 from stormproof.checks.stored_apart import check_apart
 from stormproof.model.finding import Finding, Witness
@@ -44,9 +45,9 @@ def final_checkers(
 
     return {
         "final looks": lambda: Outcome(findings=list(_unread(looks()))),
-        "stored": lambda: check_stored(told(), looks()),
-        "stored apart": lambda: check_apart(told(), looks()),
-        "orphans": lambda: check_orphans(told(), looks(), warned(record, *UNDONE)),
+        "stored": lambda: with_unspelt(check_stored(told(), looks())),
+        "stored apart": lambda: with_unspelt(check_apart(told(), looks())),
+        "orphans": lambda: with_unspelt(check_orphans(told(), looks(), warned(record, *UNDONE))),
     }
 
 

@@ -21,6 +21,7 @@ from stormproof.checks.registers import check_registers
 from stormproof.checks.sessions import check_monotonic, check_own_writes, check_staleness
 from stormproof.checks.sets import check_sets
 from stormproof.checks.sometimes import check_sometimes
+from stormproof.checks.spelt import with_unspelt
 from stormproof.checks.totals import check_totals
 from stormproof.checks.unique_ids import check_unique_ids
 from stormproof.model.history import Function
@@ -172,7 +173,8 @@ def history_checkers(
             return _absent(one, asked)
         if one.only_asked and not wanted & set(one.metrics):
             return Outcome()
-        return one.check(Told(history=history(), windows=windows, asked=tuple(asked)))
+        told = Told(history=history(), windows=windows, asked=tuple(asked))
+        return with_unspelt(one.check(told))
 
     return {one.name: partial(run, one) for one in CHECKERS}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -85,8 +85,8 @@ def check_stored(told: Told, looks: Sequence[FinalLook]) -> Outcome:
     told to no ledger; a read that failed or gave
     more rows than are kept, and a record that was cut off, leave the run undecided, and so does a
     read none of whose new rows is anything that was added: it is then of something else; elements
-    that were all there before the load, or may have been since nobody could look, show nothing of
-    what is lost.
+    that were there before the load, or may have been since nobody could look, show nothing of
+    what is lost: they are no samples, and where there are no others the run is undecided.
     """
     findings: list[Finding] = []
     measured: dict[Key, Measurement] = {}
@@ -137,8 +137,9 @@ def _check_one(told: Told, look: FinalLook) -> Outcome:
             return unknown
         return Measurement(value=float(len(elements)), samples=max(len(held.sure), len(elements)))
 
+    lost = measure(held.lost, needs_before=False)
     measured = {
-        "stored_lost": measure(held.lost, needs_before=False),
+        "stored_lost": lost if why else replace(lost, samples=held.shown),
         "stored_refused": measure(held.refused, needs_before=True),
         "stored_surplus": measure(held.surplus, needs_before=True),
         "stored_repeated": measure(held.repeated, needs_before=True),

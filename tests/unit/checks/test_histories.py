@@ -13,6 +13,8 @@ from stormproof.checks.history import Told
 from stormproof.checks.judge import judge
 from stormproof.checks.outcome import Outcome
 from stormproof.checks.sometimes import check_sometimes
+from stormproof.checks.spelt import with_unspelt
+from stormproof.model.finding import Finding
 from stormproof.model.history import Function
 from stormproof.model.objective import Status
 from stormproof.model.verdict import Verdict
@@ -36,6 +38,16 @@ def test_a_loss_fails_a_run_that_nobody_asked_about_sets() -> None:
     verdict = _judged(LOST, ("http_req_failed", "rate<0.2"))
     assert verdict.verdict is Status.FAIL
     assert "1 element lost" in verdict.headline
+
+
+def test_a_finding_says_why_its_keys_are_digests() -> None:
+    """Where the record does not spell a key out, the reader is told how many it does, and how to
+    find the text; a finding that spells all of them out says nothing of that."""
+    (found,) = _judged(LOST).findings[:1]
+    assert "#" in found.witnesses[0].what
+    assert "a worker spells out 10,000 keys" in found.advice
+    spelt = Finding(kind="set-lost", title="1 element lost", count=1, advice="look")
+    assert with_unspelt(Outcome(findings=[spelt])).findings == [spelt]
 
 
 @pytest.mark.parametrize(

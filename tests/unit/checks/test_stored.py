@@ -180,6 +180,17 @@ def test_elements_that_were_there_before_show_nothing() -> None:
     assert value_of(stored([1], [add(1), add(2)], before=before), LOST) == 1
 
 
+def test_elements_that_were_there_before_are_no_samples() -> None:
+    """Of nine acknowledged elements that an earlier run had stored and one that it had not, one
+    shows what is stored; so a floor of samples is not met by what shows nothing."""
+    ops = [add(one) for one in range(10)]
+    outcome = stored(range(10), ops, before=range(9))
+    assert (value_of(outcome, LOST), outcome.measured[LOST, "messages"].samples) == (0, 1)
+    assert stored(range(10), ops).measured[LOST, "messages"].samples == 10
+    gone = stored(range(1, 10), ops, before=range(9))
+    assert (value_of(gone, LOST), gone.measured[LOST, "messages"].samples) == (1, 2)
+
+
 def test_one_undecided_read_leaves_the_sum_undecided() -> None:
     """Unless another one has found something: that is not undone by what is unknown."""
     good, bad = final_look([1], of="chat", name="good"), final_look("away", of="chat", name="bad")
