@@ -39,10 +39,13 @@ def final_look(
     of: str = "",
     same_as: str = "",
     empty: bool = False,
+    without: str = "",
     left_out: int = 0,
 ) -> FinalLook:
     """Return a final read of a database, with the rows from before the load."""
-    planned = PlannedRead(name=name, statement="SELECT", of=of, same_as=same_as, empty=empty)
+    planned = PlannedRead(
+        name=name, statement="SELECT", of=of, same_as=same_as, empty=empty, without=without
+    )
     return FinalLook(planned=planned, before=look(before, 0), after=look(after, left_out=left_out))
 
 

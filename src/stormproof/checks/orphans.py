@@ -8,12 +8,22 @@ from typing import Final
 import numpy as np
 
 from stormproof.checks.final_looks import FinalLook
-from stormproof.checks.history import Told
+from stormproof.checks.history import Changes, Told
+from stormproof.checks.ledger import Words
 from stormproof.checks.outcome import Key, Measurement, Outcome
-from stormproof.checks.stored import TO_THE_END, over_all
+from stormproof.checks.stored import (
+    CUT,
+    SAME_WORDS,
+    TO_THE_END,
+    changes_of,
+    gone_before,
+    over_all,
+)
+from stormproof.checks.word_sets import are_in, common, distinct
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.finding import Finding, Witness
+from stormproof.model.history import Function
 from stormproof.rules.history_metrics import ORPHANED
 
 READ_FIRST: Final = "see why it was not read before the load, or begin with none of them"
@@ -32,7 +42,9 @@ def check_orphans(told: Told, looks: Sequence[FinalLook], undone: str = "") -> O
     apart by all that they say, so a read gives what identifies them; a read that failed leaves it
     undecided, and so do rows where nobody knows what was there before, or where users did not all
     carry out what they had registered to clean up (`undone` says so), and entries of a stream
-    without the field that is read.
+    without the field that is read. A read that the trial expects without what journeys removed from
+    a key of the ledger is made before clean-ups: each row that is an element which was added and
+    removed for good, in the same run, is left over, whatever was there before.
     """
     findings: list[Finding] = []
     measured: dict[Key, Measurement] = {}
@@ -46,7 +58,62 @@ def check_orphans(told: Told, looks: Sequence[FinalLook], undone: str = "") -> O
                 findings.append(
                     Finding(kind="final-unread", title=value.why, count=1, advice=value.remedy)
                 )
+        elif look.planned.without:
+            found, value = _removed(told, look)
+            measured[ORPHANED, look.name] = value
+            findings += found
     return Outcome(findings=findings, measured={**measured, **over_all(measured)})
+
+
+def _removed(told: Told, look: FinalLook) -> tuple[list[Finding], Measurement]:
+    """Count the rows of what journeys removed for good before the read began."""
+    changes, rows = changes_of(told, look.planned.without), look.after.rows
+    gone = gone_before(changes, look.after.began_ns)
+    left = rows[are_in(rows, gone)]
+    why, remedy = "", ""
+    if not look.after.is_made:
+        why, remedy = f"{look.name} was not read when all was over: {look.after.why}", TO_THE_END
+    elif not told.history.whole:
+        why, remedy = CUT, TO_THE_END
+    elif not len(gone):
+        why = f"nothing that was added to {look.planned.without} was removed for good"
+        remedy = "have journeys remove what they added, and wait for the answer"
+    elif len(rows) + look.after.left_out and not len(common(distinct(rows), _added(changes))):
+        why = f"no row of {look.name} is anything that was added to {look.planned.without}"
+        remedy = SAME_WORDS
+    if why:
+        told_so = Finding(kind="final-unread", title=why, count=1, advice=remedy)
+        is_told = look.after.is_made and told.history.whole
+        unknown = Measurement(value=None, samples=0, why=why, remedy=remedy)
+        return [told_so] if is_told else [], unknown
+    findings = [_left_behind(told, look, left)] if len(left) else []
+    return findings, Measurement(value=float(len(left)), samples=len(gone))
+
+
+def _added(changes: Changes) -> Words:
+    return distinct(changes.of(Function.ADD).value)
+
+
+def _left_behind(told: Told, look: FinalLook, left: Words) -> Finding:
+    rows, times = np.unique(left, return_counts=True)
+    key = look.planned.without
+    shown = zip(rows[:FINDINGS_LISTED_MAX].tolist(), times.tolist(), strict=False)
+    return Finding(
+        kind="orphaned",
+        title=f"{counted(len(left), 'row')} left in {look.name} of what had been removed from"
+        f" {key}",
+        count=len(left),
+        witnesses=[
+            Witness(
+                what=f"{told.history.value_text(row)} of {look.name}"
+                f"{f', {count} times' if count > 1 else ''}, read at"
+                f" {told.at(look.after.began_ns)}, although it had been removed from {key}",
+                at_ns=look.after.began_ns,
+            )
+            for row, count in shown
+        ],
+        advice="have what belongs to an element go with it, in the transaction that removes it",
+    )
 
 
 def _measure(look: FinalLook, undone: str) -> Measurement:

@@ -59,8 +59,7 @@ def hold(look: FinalLook, changes: Changes) -> Held:
     sure, made = without(distinct(added[is_owed]), removed), distinct(added[is_made])
     refused = without(distinct(added[~is_made]), made)
     lost = without(sure, rows)
-    lives = lives_of(changes.where(are_in(changes.value, removed)))
-    gone = distinct(lives.value[lives.maybe_to < began_ns])
+    gone = gone_before(changes, began_ns)
     return Held(
         sure=sure,
         shown=len(lost) + len(common(sure, distinct(look.new))),
@@ -70,6 +69,20 @@ def hold(look: FinalLook, changes: Changes) -> Held:
         repeated=common(new, rows[times > 1]),
         matched=len(common(rows, distinct(added))),
     )
+
+
+def gone_before(changes: Changes, at_ns: int) -> Words:
+    """Return the elements of a key that were added, and removed for good before an instant."""
+    removes = changes.of(Function.REMOVE)
+    removed = distinct(removes.value[removes.step != Step.REFUSED])
+    lives = lives_of(changes.where(are_in(changes.value, removed)))
+    return distinct(lives.value[lives.maybe_to < at_ns])
+
+
+def changes_of(told: Told, key: str) -> Changes:
+    """Return the adds and removals of a key."""
+    changes = told.history.changes.of(Function.ADD, Function.REMOVE)
+    return changes.where(changes.key == np.uint64(digest_word(key)))
 
 
 def check_stored(told: Told, looks: Sequence[FinalLook]) -> Outcome:
@@ -116,9 +129,7 @@ def over_all(measured: dict[Key, Measurement]) -> dict[Key, Measurement]:
 
 
 def _check_one(told: Told, look: FinalLook) -> Outcome:
-    changes = told.history.changes.of(Function.ADD, Function.REMOVE)
-    changes = changes.where(changes.key == np.uint64(digest_word(look.planned.of)))
-    held = hold(look, changes)
+    held = hold(look, changes_of(told, look.planned.of))
     why, remedy = _doubt(told, look, held)
     doubt = Measurement(value=None, samples=0, why=why, remedy=remedy)
     first = look.before.why

@@ -186,7 +186,8 @@ class PlannedRead(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     It gives rows: those of a `statement` (PostgreSQL), the values of a `field` of a `stream`'s
     entries, the pending entries of a `group` of it, or the `keys` of a pattern (Valkey). They are
     held against what journeys told of the ledger's key `of`, against the rows of the read
-    `same_as`, or there must be none (`empty`) but those that were there before.
+    `same_as`, or there must be none (`empty`) but those that were there before, or none of what
+    journeys removed from the ledger's key `without`.
     """
 
     name: str
@@ -199,6 +200,7 @@ class PlannedRead(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     of: str = ""
     same_as: str = ""
     empty: bool = False
+    without: str = ""
     wait_ns: int = 0  # before it is read; of one that must be empty: that it may take to be
     timeout_ns: int = 30_000_000_000
 

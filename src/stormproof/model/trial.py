@@ -41,6 +41,7 @@ class FinalRead:
         of: the ledger's key whose elements must be the rows.
         same_as: the final read that must have the same rows.
         empty: there must be no row, but those that were there before the load.
+        without: the ledger's key of whose elements none may be a row that journeys removed.
     """
 
     statement: str = ""
@@ -52,6 +53,7 @@ class FinalRead:
     of: str = ""
     same_as: str = ""
     empty: bool = False
+    without: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

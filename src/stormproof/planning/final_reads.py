@@ -19,7 +19,7 @@ from stormproof.model.trial import FinalRead, Trial
 
 EMPTY_WAIT_NS: Final = 5 * SECOND_NS
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_TEXTS: Final = ("statement", "stream", "field", "group", "keys", "of", "same_as")
+_TEXTS: Final = ("statement", "stream", "field", "group", "keys", "of", "same_as", "without")
 
 
 def planned_reads(trial: Trial, profile: Profile) -> tuple[PlannedRead, ...]:
@@ -43,6 +43,7 @@ def _planned(name: str, one: FinalRead, profile: Profile) -> PlannedRead:
         of=one.of,
         same_as=one.same_as,
         empty=one.empty,
+        without=one.without,
         wait_ns=wait_ns,
         timeout_ns=numbers.timeout_ns,
     )
@@ -101,14 +102,16 @@ def _bad_read(one: PlannedRead, trial: Trial) -> Iterator[tuple[str, str]]:
 
 
 def _bad_expectation(one: PlannedRead, trial: Trial) -> Iterator[tuple[str, str]]:
-    is_compared = bool(one.of or one.same_as)
-    if one.empty == is_compared:
-        yield "nothing, or too much, is expected of it", "of=KEY, same_as=READ, or empty=True"
+    expected = (bool(one.of or one.same_as), one.empty, bool(one.without))
+    if sum(expected) != 1:
+        fix = "of=KEY, same_as=READ, without=KEY, or empty=True"
+        yield "nothing, or too much, is expected of it", fix
     if one.group and not one.empty:
         yield "pending entries are no elements", "empty=True"
     if one.same_as:
         other = trial.final_reads.get(one.same_as)
-        if other is None or one.same_as == one.name or other.empty:
-            known = [name for name, it in trial.final_reads.items() if not it.empty]
+        if other is None or one.same_as == one.name or other.empty or other.without:
+            reads = trial.final_reads.items()
+            known = [name for name, it in reads if not it.empty and not it.without]
             fix = f"known: {', '.join(name for name in known if name != one.name) or 'none'}"
             yield f"same_as {one.same_as!r} is no other read of elements", fix

@@ -36,7 +36,10 @@ STORED: Final[Mapping[str, str]] = {
 STORED_APART: Final = "stored_apart"
 STORED_APART_DOC: Final = "Elements that one of two final reads holds, and the other does not."
 ORPHANED: Final = "orphaned"
-ORPHANED_DOC: Final = "Rows of a final read that should have none, and that were not there before."
+ORPHANED_DOC: Final = (
+    "Rows of a final read that should have none, and that were not there before; of one without"
+    " what was removed, rows that are."
+)
 FINALLY_READ: Final = {**STORED, STORED_APART: STORED_APART_DOC, ORPHANED: ORPHANED_DOC}
 SEEN: Final = "seen"
 SEEN_DOC: Final = "How often journeys told the ledger that they saw `what`."

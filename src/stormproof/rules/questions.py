@@ -188,7 +188,10 @@ def _unstored(objective: Objective, plan: Plan) -> Iterator[str]:
     known = {
         **dict.fromkeys(STORED, ("of=KEY", [one.name for one in reads if one.of])),
         STORED_APART: ("same_as=READ", [one.name for one in reads if one.same_as]),
-        ORPHANED: ("empty=True", [one.name for one in reads if one.empty]),
+        ORPHANED: (
+            "empty=True or without=KEY",
+            [one.name for one in reads if one.empty or one.without],
+        ),
     }
     if objective.metric not in known:
         return

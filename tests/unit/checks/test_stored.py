@@ -317,3 +317,60 @@ def test_an_unknown_rest_is_undecided(after: Any, before: Any, why: str) -> None
     outcome = orphans(after, before)
     assert kinds(outcome) <= {"final-unread"}
     assert why in outcome.measured["orphaned", "tickets"].why
+
+
+GONE = [add(1), add(2), add(1, function=Function.REMOVE, began=300, ended=400)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "before", "more", "left"),
+    [
+        pytest.param([2, 2], (), [], 0, id="all of it went"),
+        pytest.param([1, 2, 1], (), [], 2, id="two rows stayed"),
+        pytest.param([1, 2], [1], [], 1, id="whatever was there before"),
+        pytest.param([], (), [], 0, id="nothing is left at all"),
+        pytest.param([1, 2], (), [add(1, began=350, ended=500)], None, id="added again, perhaps"),
+        pytest.param(
+            [1, 2],
+            (),
+            [add(2, Step.UNKNOWN, function=Function.REMOVE, began=300)],
+            1,
+            id="removed, perhaps",
+        ),
+    ],
+)
+def test_rows_of_what_journeys_removed_are_left_over(
+    rows: list[int], before: Any, more: list[Op], left: int | None
+) -> None:
+    """Only what was added and surely removed, before the read, and not added again may not stay."""
+    looks = [final_look(rows, before, name="comments", without="chat")]
+    outcome = run_looks(check_orphans, looks, [*GONE, *more])
+    assert value_of(outcome, "orphaned", "comments") == left
+    if left:
+        (found,) = outcome.findings
+        assert found.title == (
+            f"{'1 row' if left == 1 else '2 rows'} left in comments of what had been removed"
+            " from chat"
+        )
+        assert found.witnesses[0].what.startswith("1 of comments")
+
+
+@pytest.mark.parametrize(
+    ("look", "ops", "why"),
+    [
+        (final_look("away", without="chat"), GONE, "was not read when all was over"),
+        (final_look([1], without="chat"), GONE[:2], "was removed for good"),
+        (final_look([7], without="chat"), GONE, "no row of messages is anything that was added"),
+        (final_look([], without="chat", left_out=2), GONE, "no row of messages is anything"),
+    ],
+)
+def test_rows_that_cannot_be_held_against_removals_decide_nothing(
+    look: Any, ops: list[Op], why: str
+) -> None:
+    """Without a read, a removal, or a row that is anybody's, nobody is cleared or accused."""
+    outcome = run_looks(check_orphans, [look], ops)
+    assert value_of(outcome, "orphaned") is None
+    assert why in outcome.measured["orphaned", "messages"].why
+    assert "orphaned" not in kinds(outcome)
+    cut = run_looks(check_orphans, [final_look([1, 2], without="chat")], GONE, whole=False)
+    assert (value_of(cut, "orphaned"), cut.findings) == (None, [])

@@ -87,6 +87,12 @@ def test_the_plan_has_what_trial_and_profile_say(tmp_path: Path) -> None:
         ("FinalRead(statement='S' * 10001, of='a')", "its statement has 10001 characters"),
         ("FinalRead(keys='k' * 201, empty=True)", "a name is too long (at most 200"),
         ("FinalRead(statement=7, of='a')", "final_reads: is not of its declared type"),
+        (
+            "FinalRead(statement='S', of='a', without='b')",
+            "nothing, or too much, is expected of it",
+        ),
+        ("FinalRead(statement='S', empty=True, without='b')", "nothing, or too much, is expected"),
+        ("FinalRead(statement='S', without=7)", "final_reads: is not of its declared type"),
         ("'SELECT 1'", "final_reads: is not of its declared type"),
     ],
 )
@@ -97,6 +103,13 @@ def test_what_cannot_be_read_or_held_against_anything_is_told(
     with pytest.raises(BadInput) as raised:
         compiled(tmp_path, f"{{'odd': {read}}}")
     assert problem in str(raised.value)
+
+
+def test_a_read_without_what_was_removed_is_made_before_clean_ups(tmp_path: Path) -> None:
+    """It is expected of it that nothing of a key is there, so it waits for nothing to be empty."""
+    reads = "{'left': FinalRead(statement='SELECT id FROM parts', without='chat')}"
+    (left,) = compiled(tmp_path, reads, "{'orphaned{what:left}': ('count==0',)}").final_reads
+    assert (left.without, left.empty, left.wait_ns) == ("chat", False, 0)
 
 
 def test_a_server_that_nobody_named_is_told(tmp_path: Path) -> None:
@@ -116,7 +129,10 @@ def test_times_of_a_read_that_is_not_there_are_told(tmp_path: Path) -> None:
     [
         ("stored_lost{what:left}", "no final read 'left' with of=KEY"),
         ("stored_apart{what:rows}", "no final read 'rows' with same_as=READ"),
-        ("orphaned{what:lefd}", "no final read 'lefd' with empty=True: did you mean 'left'?"),
+        (
+            "orphaned{what:lefd}",
+            "no final read 'lefd' with empty=True or without=KEY: did you mean",
+        ),
         ("stored_lost{fault:x}", "stored_lost has no tag 'fault'"),
     ],
 )
