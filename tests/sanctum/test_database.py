@@ -8,7 +8,7 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from tests.sanctum.servers import BOUNDS, ROLE, ROLE_PASSWORD, Postgres
 
-from sanctum.backing.database import RETRIES_MAX, Database
+from sanctum.backing.database import PATIENCE, RETRIES_MAX, Database
 from sanctum.backing.errors import DatabaseUnavailable
 from sanctum.defects import Defects
 from sanctum.telemetry.metrics import Metrics
@@ -159,3 +159,18 @@ async def test_conflicts_without_end_are_given_up(
     assert _sample(metrics, "storage_retries_total") == RETRIES_MAX
     assert _sample(metrics, 'storage_errors_total{type="DeadlockDetectedError"}') == 1
     assert store.healthy
+
+
+async def test_refused_statement_is_an_answer(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody probes, a caller's statement that the database refuses closes the breaker."""
+    breaker = store._breaker
+    for _ in range(PATIENCE.failures):
+        breaker.fail(breaker.admit(), "ask", "no answer")
+    with pytest.raises(DatabaseUnavailable, match="does not answer"):
+        await store.fetch("ask", "SELECT 1")
+    monkeypatch.setattr("sanctum.backing.breaker.TRIAL_AFTER_S", 0.0)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await store.fetch("ask", "SELECT 1 / 0")
+    assert breaker.closed

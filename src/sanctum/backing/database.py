@@ -216,6 +216,9 @@ class Database:
         except _UNAVAILABLE as error:
             breaker.fail(attempt, operation, _reason(error))
             raise self._failure(operation, error) from error
+        except asyncpg.PostgresError:
+            breaker.succeed(attempt)  # it answered, whatever it thinks of the statement
+            raise
         breaker.succeed(attempt)
         self._metrics.observe_query(operation, time.perf_counter() - started)
 
