@@ -18,14 +18,14 @@ class _Clock:
 
 
 class _Bench:
-    """A breaker that opens after three failures or two failed trials, on a clock of its own."""
+    """A breaker that opens after three failures and a second's silence, on a clock of its own."""
 
     def __init__(self, *planted: Defect) -> None:
         self.clock = _Clock()
         self.metrics = Metrics()
         self.breaker = Breaker(
             "database",
-            Patience(failures=3, failed_trials=2),
+            Patience(failures=3, silence_s=1, doubt_s=0.25),
             closed=True,
             defects=Defects(planted),
             metrics=self.metrics.storage,
@@ -49,7 +49,8 @@ class _Bench:
         self.breaker.succeed(self.breaker.admit_probe())
 
     def open(self) -> None:
-        """Let as many operations fail as it takes."""
+        """Let as many operations fail as it takes, for as long as it takes."""
+        self.clock.now += 1
         for _ in range(3):
             self.fail()
         assert not self.breaker.closed
@@ -70,6 +71,7 @@ def test_failures_in_a_row_open_it() -> None:
     """The third failure opens it, unless a success came in between; then all are refused."""
     bench = _Bench()
     for _ in range(4):
+        bench.clock.now += 5
         bench.fail()
         bench.fail()
         bench.succeed()
@@ -83,15 +85,42 @@ def test_failures_in_a_row_open_it() -> None:
     assert bench.sample('storage_circuit_breaker_open{dependency="database"}') == 1
 
 
-def test_failed_probes_open_it_whatever_else_succeeds() -> None:
-    """Two probes in a row that fail open it although operations succeed between them."""
+def test_overload_does_not_open_it() -> None:
+    """However many operations run out of time at once, one that succeeds now and then is enough."""
+    bench = _Bench()
+    for _ in range(10):
+        bench.clock.now += 0.9
+        for _ in range(50):
+            bench.fail()
+        bench.fail_probe()
+        bench.succeed()
+    assert bench.transitions() == (0, 0)
+    bench.clock.now += 0.9
+    for _ in range(50):
+        bench.fail()
+    assert bench.breaker.closed
+    bench.clock.now += 0.1
+    bench.fail()
+    assert bench.transitions() == (1, 0)
+
+
+def test_failure_after_a_silence_is_doubt() -> None:
+    """One failure beside successes leaves it healthy; one with none for a while does not."""
     bench = _Bench()
     bench.probe()
+    for _ in range(5):
+        bench.clock.now += 0.2
+        bench.fail()
+        bench.succeed()
+    seen = [bench.breaker.healthy]
+    bench.clock.now += 0.25
     bench.fail_probe()
+    seen.append(bench.breaker.healthy)
     bench.succeed()
-    assert (bench.breaker.closed, bench.breaker.healthy) == (True, False)
-    bench.fail_probe()
-    assert not bench.breaker.closed
+    seen.append(bench.breaker.healthy)
+    bench.probe()
+    seen.append(bench.breaker.healthy)
+    assert seen == [True, False, False, True]
 
 
 def test_one_success_of_a_probe_closes_it() -> None:

@@ -166,6 +166,7 @@ async def test_refused_statement_is_an_answer(
 ) -> None:
     """Where nobody probes, a caller's statement that the database refuses closes the breaker."""
     breaker = store._breaker
+    breaker._succeeded_at -= PATIENCE.silence_s
     for _ in range(PATIENCE.failures):
         breaker.fail(breaker.admit(), "ask", "no answer")
     with pytest.raises(DatabaseUnavailable, match="does not answer"):

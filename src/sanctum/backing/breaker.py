@@ -1,9 +1,9 @@
 """The breaker in front of a dependency: what does not answer is not asked again and again.
 
-Closed, it lets every operation pass. Failures in a row open it: operations are refused at once,
-so that nobody waits for what would fail. Half open, one operation is let through to find out, and
-its success closes the breaker. That one is a probe, of which the process makes several a second;
-where nobody probes it is now and then the operation of a caller.
+Closed, it lets every operation pass. Failures in a row, with no success for a while, open it:
+operations are refused at once, so that nobody waits for what would fail. Half open, one operation
+is let through to find out, and its success closes the breaker. That one is a probe, of which the
+process makes several a second; where nobody probes it is now and then a caller's operation.
 """
 
 from __future__ import annotations
@@ -23,14 +23,21 @@ TRIAL_AFTER_S = 2.0  # much more than the time between two probes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """Say how many failures in a row open a breaker: of any operations, and of trials alone.
+    """Say what a failure must come to before it counts against a dependency.
 
-    Trials are counted apart: under overload some operations still succeed in between, but what
-    cannot be probed in time serves nobody well.
+    Silence, the time without any success, tells a dependency that does not answer from a process
+    that is overloaded: there whole queues of operations run out of time at once, while others are
+    served all along.
+
+    Attributes:
+        failures: so many in a row, at least, open the breaker,
+        silence_s: and no success for so long.
+        doubt_s: after so long without success one failure makes the dependency unhealthy.
     """
 
     failures: int
-    failed_trials: int
+    silence_s: float
+    doubt_s: float
 
 
 class BreakerOpen(Exception):
@@ -84,9 +91,8 @@ class Breaker:
         self.healthy = False
         self.was_opened = False
         self._failures = 0
-        self._failed_trials = 0
         self._era = 0
-        self._tried_at = now()
+        self._tried_at = self._succeeded_at = now()
 
     def admit(self) -> Attempt:
         """Let an operation pass, or refuse it and count that.
@@ -111,25 +117,25 @@ class Breaker:
         if attempt.era != self._era:
             return
         self._failures = 0
+        self._succeeded_at = self._now()
         if attempt.trial:
-            self._failed_trials = 0
             self._gain()
 
     def fail(self, attempt: Attempt, operation: str, reason: str) -> None:
-        """Note a failure: the dependency is not healthy, and after some in a row not used."""
+        """Note a failure: if it counts, the dependency is unhealthy, and after some not used."""
         if attempt.era != self._era:
             return
         self._failures += 1
-        self._failed_trials += attempt.trial
-        if self.healthy:
+        silence_s, patience = self._now() - self._succeeded_at, self._patience
+        if self.healthy and silence_s >= patience.doubt_s:
             self.healthy = False
             fields = {"operation": operation, "reason": reason}
             logger.warning("%s is unavailable", self._dependency, extra={"fields": fields})
-        patience = self._patience
-        over = self._failures >= patience.failures or self._failed_trials >= patience.failed_trials
+        over = self._failures >= patience.failures and silence_s >= patience.silence_s
         if self.closed and over:
             self.closed = False
             self.was_opened = True
+            self._tried_at = self._now()
             self._transitions["open"] += 1
 
     def _gain(self) -> None:

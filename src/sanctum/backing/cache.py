@@ -27,7 +27,7 @@ T = TypeVar("T")
 PROBE_TTL_S = 5
 DROP_TIMEOUT_S = 0.2
 NAME = "cache"
-PATIENCE = Patience(failures=1, failed_trials=1)
+PATIENCE = Patience(failures=1, silence_s=0, doubt_s=0)
 
 
 class Cache:

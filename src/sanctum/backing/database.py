@@ -25,7 +25,7 @@ T = TypeVar("T")
 USER_SETTING = "sanctum.user_id"
 PROBE = "SELECT last_number FROM channels LIMIT 1"
 NAME = "database"
-PATIENCE = Patience(failures=5, failed_trials=2)
+PATIENCE = Patience(failures=3, silence_s=1, doubt_s=0.25)
 RETRIES_MAX = 2
 RETRY_FIRST_S = 0.01
 
@@ -118,7 +118,7 @@ class Database:
 
     @property
     def healthy(self) -> bool:
-        """Tell whether the last probe succeeded and nothing has failed since."""
+        """Tell whether the last probe succeeded and no failure after a silence came since."""
         return self._breaker.healthy
 
     async def open(self) -> None:
