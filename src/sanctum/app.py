@@ -133,7 +133,7 @@ class Service:
             defects=self._shared.defects,
             metrics=self.metrics,
         )
-        app.add_middleware(ObservedApp, metrics=self.metrics)
+        app.add_middleware(ObservedApp, defects=self._shared.defects, metrics=self.metrics)
         return app
 
     def drain(self) -> None:

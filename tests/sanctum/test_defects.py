@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import tracemalloc
 from pathlib import Path
 from time import monotonic
 
@@ -90,6 +91,46 @@ async def test_every_seventh_marked_stays_unread(serve: Serve) -> None:
     assert marked.body == {"marked": 10}
     unread = await api.call("GET", "/api/notifications/unread", token=reader)
     assert unread.body["unread"] == 1
+
+
+async def test_anybody_lists_users(serve: Serve) -> None:
+    """A user without a role lists all users, and still sets nobody's role."""
+    api = await serve(SANCTUM_DEFECTS="role_unchecked")
+    token = await api.token(2)
+    assert (await api.call("GET", "/api/admin/users", token=token)).status == 200
+    changed = await api.call("PUT", "/api/admin/users/3/role", {"role": "admin"}, token)
+    assert changed.status == 403
+
+
+async def test_refused_changes_use_the_pool_up(serve: Serve) -> None:
+    """Of every five refused within a transaction one keeps its connection, until none is left."""
+    overrides = {"SANCTUM_DATABASE_POOL_MAX": "2", "SANCTUM_DATABASE_ACQUIRE_TIMEOUT_S": "0.2"}
+    leaking = await serve(SANCTUM_DEFECTS="connection_leaks", **overrides)
+    sound = await serve(**overrides)
+    for api, last in ((leaking, 503), (sound, 404)):
+        token = await api.token(2)
+        missing = [
+            await api.call("PUT", "/api/posts/999999", {"text": "x"}, token) for _ in range(10)
+        ]
+        assert {answer.status for answer in missing} == {404}
+        answer = await api.call("PUT", "/api/posts/999999", {"text": "x"}, token)
+        assert answer.status == last
+
+
+def test_memory_of_requests_is_kept() -> None:
+    """Of a thousand requests a megabyte is kept, and nothing where the defect is off."""
+
+    def grown(*planted: Defect) -> int:
+        defects = Defects(planted)
+        tracemalloc.start()
+        for _ in range(1000):
+            defects.note_request()
+        size, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return size
+
+    assert grown(Defect.REQUEST_LEAKS) > 1_000_000
+    assert grown() < 10_000
 
 
 async def test_used_refresh_token_is_good_again(serve: Serve) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sanctum.auth import admin_routes, key_routes
+from sanctum.auth.admin import AdminStorage
 from sanctum.auth.ends import Ends
 from sanctum.auth.gate import CredentialGate
+from sanctum.auth.key_storage import KeyStorage
 from sanctum.auth.keys import ApiKeys
+from sanctum.auth.metrics import SessionMetrics
 from sanctum.auth.passwords import Passwords
 from sanctum.auth.routes import build_router
 from sanctum.auth.service import AuthService
@@ -56,6 +60,7 @@ def build(shared: Shared, credentials: Credentials) -> Domain:
     """Build the domain; it mints the tokens that the gate checks."""
     settings = shared.settings
     passwords = Passwords(threads=settings.argon2_threads, waiting_max=settings.argon2_waiting_max)
+    count = SessionMetrics(shared.metrics.registry)
     service = AuthService(
         accounts=AccountStorage(shared.database),
         passwords=passwords,
@@ -64,10 +69,17 @@ def build(shared: Shared, credentials: Credentials) -> Domain:
         tokens=credentials.tokens,
         refresh_tokens=RefreshTokens(secret=settings.jwt_secret, ttl_s=settings.refresh_ttl_s),
         defects=shared.defects,
+        count=count,
         metrics=shared.metrics,
     )
+    admin = AdminStorage(shared.database)
+    keys = KeyStorage(shared.database)
     return Domain(
-        routers=(build_router(service, shared.gate),),
+        routers=(
+            build_router(service, shared.gate),
+            key_routes.build_router(keys, credentials.keys, shared.gate),
+            admin_routes.build_router(admin, shared.gate, credentials.ends, count, shared.defects),
+        ),
         work={"session ends": credentials.ends.watch},
         close=passwords.close,
     )

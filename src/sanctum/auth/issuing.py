@@ -1,4 +1,4 @@
-"""Issue API keys, as the owner of the tables: the service itself can only look them up."""
+"""Issue API keys from the command line, for whoever owns the tables and needs no log-in."""
 
 from __future__ import annotations
 

@@ -53,6 +53,10 @@ class ApiKeys:
             holder = await self._look_up(digest)
         return holder
 
+    def forget(self, digest: bytes) -> None:
+        """Look a key up anew when it is shown next; other processes do within seconds."""
+        self._remembered.pop(digest, None)
+
     async def _look_up(self, digest: bytes) -> Identity | None:
         row = await self._database.fetch_one("find_key", _FIND, digest)
         self._remembered.pop(digest, None)

@@ -45,6 +45,7 @@ class AuthService:
         tokens: Tokens,
         refresh_tokens: RefreshTokens,
         defects: Defects,
+        count: SessionMetrics,
         metrics: Metrics,
     ) -> None:
         self._accounts = accounts
@@ -55,7 +56,7 @@ class AuthService:
         self._refresh_tokens = refresh_tokens
         self._defects = defects
         self._metrics = metrics
-        self._counted = SessionMetrics(metrics.registry)
+        self._counted = count
 
     async def sign_up(self, username: str, password: str) -> int | None:
         """Create an account and return its id, None when the username is taken.

@@ -227,11 +227,16 @@ class Database:
         assert self._pool is not None, "open() comes first"
         connection = await self._acquire(self._pool)
         self._in_use += 1
+        kept = False
         try:
             yield connection
+        except Exception as error:
+            kept = not isinstance(error, _UNAVAILABLE) and self._defects.keeps_connection()
+            raise
         finally:
-            self._in_use -= 1
-            await self._pool.release(connection)
+            if not kept:
+                self._in_use -= 1
+                await self._pool.release(connection)
 
     async def _acquire(self, pool: asyncpg.Pool) -> asyncpg.Connection:
         if self._waiting >= self._bounds.waiting_max:

@@ -32,6 +32,8 @@ NEVER_REACHED = 2**40
 HOLD_ACKNOWLEDGED_S = 0.5
 HOLD_BACK_EVERY = 20
 HOLD_BACK_S = 1.0
+KEPT_OF_REQUEST_BYTES = 1024
+KEEP_CONNECTION_EVERY = 5
 LEFT_UNREAD_EVERY = 7
 LIKE_TWICE_EVERY = 10
 SKIP_POST_EVERY_PAGE = 10
@@ -47,6 +49,7 @@ class Defects:
     def __init__(self, planted: Iterable[Defect] = ()) -> None:
         self._planted = frozenset(planted)
         self._counts: Counter[Defect] = Counter()
+        self._kept: list[bytearray] = []
 
     @property
     def names(self) -> list[str]:
@@ -129,6 +132,19 @@ class Defects:
     def forgets_order(self) -> bool:
         """Tell whether a message does not wait for the earlier ones of its conversation."""
         return Defect.SWAP_MESSAGES in self._planted
+
+    def lets_anybody_list_users(self) -> bool:
+        """Tell whether the list of users is not for admins only."""
+        return Defect.ROLE_UNCHECKED in self._planted
+
+    def note_request(self) -> None:
+        """Keep some memory of a request that was served, where that defect is on."""
+        if Defect.REQUEST_LEAKS in self._planted:
+            self._kept.append(bytearray(KEPT_OF_REQUEST_BYTES))
+
+    def keeps_connection(self) -> bool:
+        """Tell whether the connection of a transaction that was refused is not given back."""
+        return self._strikes(Defect.CONNECTION_LEAKS, every=KEEP_CONNECTION_EVERY)
 
     def left_unread(self, ids: Iterable[int]) -> set[int]:
         """Give those among notifications to be marked that are not."""

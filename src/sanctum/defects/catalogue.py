@@ -211,6 +211,21 @@ class Defect(Enum):
         "limit_hits_uncounted",
         "every request refused with 429 is counted: rate_limit_hits_total never rises",
     )
+    ROLE_UNCHECKED = (
+        "role_unchecked",
+        "only admins may list users: whoever has logged in may",
+    )
+    REQUEST_LEAKS = (
+        "request_leaks",
+        "memory is steady however many requests were served: 1 KB is kept of each",
+    )
+    CONNECTION_LEAKS = (
+        "connection_leaks",
+        (
+            "a refused change gives its connection to the database back: of every 5th that is"
+            " refused within a transaction it is kept for ever"
+        ),
+    )
     UNREAD_MISCOUNTS = (
         "unread_miscounts",
         (

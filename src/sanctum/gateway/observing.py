@@ -6,6 +6,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sanctum.defects import Defects
 from sanctum.telemetry.metrics import Metrics
 
 UNMATCHED = "unmatched"
@@ -14,8 +15,9 @@ UNMATCHED = "unmatched"
 class ObservedApp:
     """Wrap an application and record each request under its route template."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, defects: Defects, metrics: Metrics) -> None:
         self._app = app
+        self._defects = defects
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,6 +37,7 @@ class ObservedApp:
         try:
             await self._app(scope, receive, observe)
         finally:
+            self._defects.note_request()
             route = getattr(scope.get("route"), "path", UNMATCHED)
             elapsed_s = time.perf_counter() - started
             self._metrics.observe_request(scope["method"], route, status, elapsed_s)
