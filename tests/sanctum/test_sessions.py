@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from tests.sanctum.clients import PASSWORD, Answer, Api
-from tests.sanctum.conftest import DATABASE, Serve
-from tests.sanctum.servers import DEADLINE_S, Postgres
+from tests.sanctum.conftest import DATABASE, OpenLink, Serve
+from tests.sanctum.servers import DEADLINE_S, ROLE, ROLE_PASSWORD, Postgres
 
 from sanctum.auth.ends import Ends
 from sanctum.auth.sessions import OPEN_MAX, End, SessionStorage
@@ -97,6 +97,37 @@ async def test_log_out_ends_the_session_here_and_elsewhere(serve: Serve) -> None
     assert not await works(later, session)
     assert [await works(one, other) for one in (here, there, later)] == [True] * 3
     assert await here.metric('auth_session_ends_total{cause="logged_out"}') == 1
+
+
+async def test_outage_of_the_database_ends_and_renews_nothing(
+    serve: Serve, postgres: Postgres, database: str, open_link: OpenLink
+) -> None:
+    """Without its database a process answers 503, takes no token on trust, and recovers."""
+    link = await open_link(postgres.port)
+    url = postgres.url(database, ROLE, ROLE_PASSWORD).replace(str(postgres.port), str(link.port))
+    bounds = {"SANCTUM_DATABASE_URL": url, "SANCTUM_DATABASE_COMMAND_TIMEOUT_S": "0.5"}
+    api = await serve(**bounds)
+    session, other = await log_in(api), await log_in(api, 2)
+    link.hold()
+    await api.wait_ready(ready=False)
+    late = await serve(ready=False, **bounds)
+    calls = [
+        api.call("POST", "/api/auth/logout", token=session["token"]),
+        api.call("POST", "/api/auth/login", {"username": "user-0001", "password": PASSWORD}),
+        refresh(api, session),
+        api.call("DELETE", "/api/admin/users/2/sessions", token=session["token"]),
+        api.call("PUT", "/api/posts/1/like", token=session["token"]),
+        api.call("POST", "/api/posts/1/comments", {"text": "oh"}, session["token"]),
+        api.call("GET", "/api/keys", token=session["token"]),
+        late.call("POST", "/api/notifications/read-all", token=session["token"]),
+    ]
+    for answer in await asyncio.gather(*calls):
+        assert (answer.status, answer.body["error"]) == (503, "database_unavailable")
+    link.release()
+    await api.wait_ready()
+    await late.wait_ready()
+    assert [await works(one, other) for one in (api, late)] == [True, True]
+    assert (await refresh(api, other)).status == 200
 
 
 async def test_what_is_no_refresh_token_is_refused(api: Api) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 from tests.sanctum.clients import Api
@@ -223,3 +224,50 @@ async def test_comments_are_followed_up_without_a_gap_while_written(api: Api) ->
     written, _ = await asyncio.gather(asyncio.gather(*map(write, range(3, 8))), follow())
     assert seen == sorted(one for ids in written for one in ids)
     assert (await api.call("GET", f"/api/posts/{post_id}")).body["comments"] == 50
+
+
+DISAGREEING = """
+    SELECT p.id FROM posts p
+    WHERE p.likes <> (SELECT count(*) FROM likes l WHERE l.post_id = p.id)
+       OR p.comments <> (SELECT count(*) FROM comments c WHERE c.post_id = p.id)
+    UNION ALL
+    SELECT n.id FROM notifications n WHERE n.kind = 'like'
+       AND NOT EXISTS (SELECT FROM likes l WHERE l.post_id = n.post_id AND l.user_id = n.actor_id)
+"""
+
+
+async def test_writes_of_all_kinds_at_once_agree_and_block_nobody(
+    api: Api, postgres: Postgres
+) -> None:
+    """With everybody doing everything to the same posts, no request fails and all counts agree."""
+    users = (1, 6, 11, 16)  # they share a channel, so each is told of all the others' posts
+    posts = [await post(api, user) for user in users] + [1, 2]
+
+    async def live(user: int, choice: random.Random) -> None:
+        for _ in range(10):
+            path = f"/api/posts/{choice.choice(posts)}"
+            token = await api.token(user)
+            made = await api.call("POST", f"{path}/comments", {"text": "oh"}, token)
+            listed = await api.call("GET", "/api/notifications?limit=100", token=token)
+            ids = [one["id"] for one in listed.body["notifications"]]
+            ways: list[tuple[str, str, object]] = [
+                ("PUT", f"{path}/like", None),
+                ("DELETE", f"{path}/like", None),
+                ("PUT", path, {"text": "edited"}),
+                ("DELETE", path if choice.random() < 0.1 else f"{path}/like", None),
+                ("POST", "/api/notifications/read-all", None),
+                ("POST", "/api/notifications/read", {"ids": choice.sample(ids, len(ids)) or [1]}),
+                ("POST", "/api/posts", {"text": "new"}),
+            ]
+            if made.status == 201:
+                ways.append(("DELETE", f"{path}/comments/{made.body['id']}", None))
+            for method, way, body in choice.sample(ways, 4):
+                answer = await api.call(method, way, body, token)
+                assert answer.status in (200, 201, 204, 403, 404), (method, way, answer)
+
+    lives = [(user, random.Random(user * 10 + i)) for user in users for i in (0, 1)]  # noqa: S311
+    await asyncio.gather(*(live(*one) for one in lives))
+    assert await postgres.fetch(DISAGREEING, DATABASE) == []
+    assert await api.metric("storage_retries_total") == 0
+    text = (await api.call("GET", "/metrics")).body
+    assert "Deadlock" not in text
