@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -191,22 +191,26 @@ def _proof(session: int, epoch: int = 0, issued_at: float = 0) -> Proof:
     return Proof(identity=identity, issued_at=issued_at, expires_at=9e9)
 
 
-class _NoEnds(SessionStorage):
-    """A table without a row."""
+class _Table(SessionStorage):
+    """A table of ends in memory."""
 
-    def __init__(self) -> None:
-        pass
+    def __init__(self, *rows: End) -> None:
+        self.rows = list(rows)
+        self.pages = 0
 
-    async def ended_after(self, *_: object) -> list[End]:
-        """List nothing."""
-        return []
+    async def ended_after(self, instant: datetime, end_id: int, limit: int) -> list[End]:
+        """List a page of what is later than a point."""
+        self.pages += 1
+        await asyncio.sleep(0)
+        later = [end for end in self.rows if (end.ended_at, end.id) > (instant, end_id)]
+        return sorted(later, key=lambda end: (end.ended_at, end.id))[:limit]
 
 
 async def test_ends_are_forgotten_with_their_tokens_only() -> None:
     """Memory is bounded: of more ends than that, all tokens of the oldest one's time are void."""
     now = 0.0
     ends = Ends(
-        _NoEnds(),
+        _Table(),
         token_ttl_s=10,
         interval_s=1,
         overlap_s=1,
@@ -224,9 +228,30 @@ async def test_ends_are_forgotten_with_their_tokens_only() -> None:
     assert not await ends.refuses(_proof(3, issued_at=1003))
 
 
+async def test_ends_are_read_page_by_page_and_late_ones_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A crowd at the start makes one look; what commits late within the overlap is still read."""
+    monkeypatch.setattr("sanctum.auth.ends.PAGE_MAX", 2)
+    start = datetime.now(UTC)
+    rows = [
+        End(session=n, user_id=7, epoch=None, ended_at=start + timedelta(seconds=n // 3), id=n)
+        for n in range(1, 8)
+    ]
+    late = rows.pop(2)
+    table = _Table(*rows)
+    ends = Ends(table, token_ttl_s=10, interval_s=1, overlap_s=3)
+    refused = await asyncio.gather(*(ends.refuses(_proof(n, 0, 9e9)) for n in range(9)))
+    assert refused == [False, True, True, False, True, True, True, True, False]
+    assert table.pages == 4
+    table.rows.append(late)
+    await ends.look()
+    assert await ends.refuses(_proof(3, issued_at=9e9))
+
+
 async def test_end_of_all_sessions_spares_later_ones() -> None:
     """A user's epoch voids the tokens of those before it, whatever order ends are read in."""
-    ends = Ends(_NoEnds(), token_ttl_s=10, interval_s=1, overlap_s=1)
+    ends = Ends(_Table(), token_ttl_s=10, interval_s=1, overlap_s=1)
     for epoch in (2, 1):
         ends.note(_end(epoch, epoch=epoch))
     assert [await ends.refuses(_proof(5, epoch)) for epoch in (0, 1, 2)] == [True, True, False]

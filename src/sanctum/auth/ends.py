@@ -57,6 +57,7 @@ class Ends:
         self._remembered_max = remembered_max
         self._now = now
         self._read_up_to: datetime | None = None
+        self._first_look = asyncio.Lock()
         self._ended: OrderedDict[tuple[str, int], tuple[End, float]] = OrderedDict()
         self._issued_after = 0.0
 
@@ -67,7 +68,9 @@ class Ends:
             DatabaseUnavailable: when this process has not yet been able to read what ended.
         """
         if self._read_up_to is None:
-            await self.look()
+            async with self._first_look:  # a crowd at the start needs one look, not many
+                if self._read_up_to is None:
+                    await self.look()
         identity = proof.identity
         if proof.issued_at < self._issued_after or ("session", identity.session) in self._ended:
             return True

@@ -25,6 +25,7 @@ ROUTE_SERIES_MAX = 200
 # What never happened reads 0, not nothing: an alert on an absent series never fires.
 LIMITS = ("concurrency", "key", "sockets")
 CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013)
+DENIALS = ("role", "author", "ticket", "socket", "origin")
 AUTH_FAILURES = (
     "credentials",
     "missing_token",
@@ -77,7 +78,8 @@ class Metrics:
         )
         for limit in LIMITS:
             self.rate_limit_hits.labels(limit)
-        self.security_denied.labels("role")
+        for what in DENIALS:
+            self.security_denied.labels(what)
         for reason in AUTH_FAILURES:
             self.auth_failures.labels(reason)
         rate = Gauge("auth_login_success_rate", "Log-ins that succeeded, 0 to 1", registry=registry)
