@@ -93,7 +93,12 @@ async def test_keys_are_made_listed_and_revoked_by_their_owner(api: Api) -> None
     assert listed.body == {"keys": [{k: v for k, v in made.body.items() if k != "key"}]}
     assert (await api.call("GET", "/api/keys", token=other)).body == {"keys": []}
     assert (await api.call("DELETE", f"/api/keys/{key_id}", token=other)).status == 404
-    for method, path in (("POST", "/api/keys"), ("POST", "/api/auth/logout")):
+    for method, path in (
+        ("POST", "/api/keys"),
+        ("GET", "/api/keys"),
+        ("DELETE", f"/api/keys/{key_id}"),
+        ("POST", "/api/auth/logout"),
+    ):
         answer = await api.call(method, path, {}, key=key)
         assert (answer.status, answer.body["error"]) == (403, "session_needed")
     assert (await api.call("DELETE", f"/api/keys/{key_id}", token=owner)).status == 204

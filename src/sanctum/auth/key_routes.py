@@ -1,4 +1,4 @@
-"""Routes for API keys; a key makes no further keys, so one that leaked dies with its end."""
+"""Routes for API keys, for whoever logged in: a key that leaked makes and ends no others."""
 
 from __future__ import annotations
 
@@ -48,14 +48,16 @@ def build_router(stored: KeyStorage, known: ApiKeys, gate: Gate) -> APIRouter:
             raise Refusal(409, "too_many_keys", f"there are {KEYS_MAX} keys; revoke one first")
         return json_response(issued, 201)
 
-    @router.get("", openapi_extra=contract({200: KeyList}))
+    @router.get("", openapi_extra=contract({200: KeyList}, refuses=[403]))
     async def list_keys(request: Request) -> Response:
         owner = await gate.identify(request)
+        session_of(owner)
         return json_response(KeyList(await stored.list(owner.user_id)))
 
-    @router.delete("/{key_id}", openapi_extra=contract({204: None}, KEY_ID, refuses=[404]))
+    @router.delete("/{key_id}", openapi_extra=contract({204: None}, KEY_ID, refuses=[403, 404]))
     async def revoke_key(request: Request) -> Response:
         owner = await gate.identify(request)
+        session_of(owner)
         key_id = KEY_ID.read(request)
         digest = await stored.revoke(key_id, owner.user_id)
         if digest is None:
