@@ -155,6 +155,24 @@ async def test_session_that_was_idle_too_long_is_not_renewed(api: Api, postgres:
     assert await works(api, session)
 
 
+async def test_what_no_token_can_belong_to_is_purged(serve: Serve, postgres: Postgres) -> None:
+    """A process deletes sessions that expired and ends of long ago, and keeps all others."""
+    await postgres.execute(
+        "INSERT INTO sessions (user_id, expires_at)"
+        " SELECT 1, now() + i * interval '1 hour' FROM unnest(ARRAY[-2, -1, 1]) AS i",
+        "INSERT INTO session_ends (user_id, session_id, ended_at)"
+        " SELECT 1, i, now() - i * interval '1 hour' FROM unnest(ARRAY[9, 8, 2]) AS i",
+        database=DATABASE,
+    )
+    await serve()
+    left = "SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM session_ends)"
+    async with asyncio.timeout(DEADLINE_S):
+        while tuple((await postgres.fetch(left, DATABASE))[0]) != (1, 1):
+            await asyncio.sleep(0.05)
+    kept = await postgres.fetch("SELECT session_id FROM session_ends", DATABASE)
+    assert [row[0] for row in kept] == [2]
+
+
 async def test_open_sessions_of_a_user_are_bounded(api: Api, postgres: Postgres) -> None:
     """With one more than the bound the oldest can no longer be renewed, the others can."""
     oldest, second = await log_in(api), await log_in(api)
