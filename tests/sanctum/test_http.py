@@ -186,13 +186,16 @@ async def test_metrics_count_by_route_template(api: Api) -> None:
 
 
 async def test_too_many_waiting_log_ins_are_refused(serve: Serve) -> None:
-    """Beyond the bound on waiting log-ins, 503 is answered instead of letting them pile up."""
+    """Beyond the bound on waiting passwords, 503 is answered instead of letting them pile up."""
     api = await serve(SANCTUM_ARGON2_THREADS="1", SANCTUM_ARGON2_WAITING_MAX="1")
     body = {"username": "user-0001", "password": PASSWORD}
-    async with asyncio.TaskGroup() as group:
-        calls = [group.create_task(api.call("POST", "/api/auth/login", body)) for _ in range(20)]
-    statuses = {call.result().status for call in calls}
-    assert statuses == {200, 503}
+    for path, served in (("/api/auth/login", 200), ("/api/auth/signup", 409)):
+        calls = [api.call("POST", path, body) for _ in range(20)]
+        answers = await asyncio.gather(*calls)
+        assert {answer.status for answer in answers} == {served, 503}
+        assert {answer.body.get("error") for answer in answers if answer.status == 503} == {
+            "overloaded"
+        }
 
 
 async def test_passwords_refuse_beyond_their_bound() -> None:
