@@ -25,6 +25,7 @@ from sanctum.gateway.hub import Hub
 from sanctum.gateway.observing import ObservedApp
 from sanctum.gateway.openapi import serve_document
 from sanctum.inbox import domain as inbox
+from sanctum.messaging import domain as messaging
 from sanctum.notifications import domain as notifications
 from sanctum.operations import routes as operations_routes
 from sanctum.operations.health import Dependency, Health
@@ -199,6 +200,7 @@ def _build_api(shared: Shared, credentials: auth.Credentials) -> tuple[Domain, .
         auth.build(shared, credentials),
         social.build(shared, inboxes.inbox),
         notifications.build(shared),
+        messaging.build(shared),
         games.build(shared),
         commerce.build(shared),
         inboxes.domain,

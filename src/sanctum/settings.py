@@ -193,7 +193,22 @@ class Settings:
     )
     sweep_interval_s: float = field(
         metadata=_about(
-            "2", "seconds between two sweeps for undelivered messages", read.seconds(0.1, 60)
+            "2", "seconds between two sweeps for what was not heard of", read.seconds(0.1, 60)
+        )
+    )
+    participants_kept_max: int = field(
+        metadata=_about(
+            "4096",
+            "conversations whose participants a process keeps at hand",
+            read.whole(1, 1_000_000),
+        )
+    )
+    participants_trusted_s: float = field(
+        metadata=_about(
+            "5",
+            "seconds that kept participants are trusted after the database agreed with them; no"
+            " change of them that was not heard of is missed for longer",
+            read.seconds(0.1, 60),
         )
     )
     dispatch_interval_s: float = field(

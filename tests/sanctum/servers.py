@@ -120,6 +120,17 @@ class Postgres:
         await connection.close()
         return rows
 
+    async def fetch_as_role(self, setting: str, *queries: str, database: str) -> list[object]:
+        """Give the one value of each query, in a transaction of the application's role with a
+        setting; nothing of it stays."""
+        connection = await self._connect(self.url(database, ROLE, ROLE_PASSWORD))
+        async with connection.transaction():
+            await connection.execute(setting)
+            values = [await connection.fetchval(query) for query in queries]
+            await connection.execute("ROLLBACK; BEGIN")
+        await connection.close()
+        return values
+
     async def _connect(self, url: str) -> asyncpg.Connection:
         end = monotonic() + DEADLINE_S
         while True:

@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from valkey.asyncio import BlockingConnectionPool, Connection, Valkey
@@ -28,6 +29,14 @@ PROBE_TTL_S = 5
 DROP_TIMEOUT_S = 0.2
 NAME = "cache"
 PATIENCE = Patience(failures=1, silence_s=0, doubt_s=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Hold a stored value and for how many seconds more it is stored."""
+
+    value: bytes
+    ttl_s: float
 
 
 class Cache:
@@ -88,6 +97,17 @@ class Cache:
         value: bytes | None = await self._run("get", lambda: self._client.get(key))
         self._metrics.observe_read(hit=value is not None)
         return value
+
+    async def look_up(self, key: str) -> Held | None:
+        """Look a value up and how long it stays, None when absent, and count that; raises
+        CacheUnavailable."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.get(key)
+        pipeline.pttl(key)
+        value, ttl_ms = await self._run("get", pipeline.execute)
+        found = value is not None and ttl_ms > 0
+        self._metrics.observe_read(hit=found)
+        return Held(value=value, ttl_s=ttl_ms / 1000) if found else None
 
     async def take(self, key: str) -> bytes | None:
         """Return a value and delete it in one step, None when absent; raises CacheUnavailable."""

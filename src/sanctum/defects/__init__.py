@@ -39,6 +39,11 @@ LIKE_TWICE_EVERY = 10
 SKIP_POST_EVERY_PAGE = 10
 LOG_IN_SLOWER_S = 0.002
 LOG_IN_SLOWER_MAX_S = 2.0
+HUSH_EVERY_REMOVAL = 3
+CUT_ABOVE_BYTES = 32 * 1024
+FLIP_ABOVE_BYTES = 16 * 1024
+FLIP_EVERY_PAYLOAD = 10
+DRIFT_EVERY_MARK = 5
 
 Bound = TypeVar("Bound", int, float)
 
@@ -91,6 +96,31 @@ class Defects:
     def cents_astray(self) -> int:
         """Give how many cents of the charge that is being entered the ledger misses."""
         return int(self._strikes(Defect.REVENUE_DRIFTS, every=DRIFT_EVERY_CHARGE))
+
+    def hushes_removal(self) -> bool:
+        """Tell whether nobody hears of the participant that is being removed."""
+        return self._strikes(Defect.MEMBERSHIP_STALE, every=HUSH_EVERY_REMOVAL)
+
+    def reads_for_a_participant(self) -> bool:
+        """Tell whether a conversation is read as a participant, and not as who asks, sees it."""
+        return Defect.ROW_SECURITY_OFF in self._planted
+
+    def stored_payload(self, payload: bytes) -> bytes:
+        """Give what is stored of a payload, UTF-8 as it was."""
+        if len(payload) > CUT_ABOVE_BYTES and Defect.PAYLOAD_CUT in self._planted:
+            payload = payload[:CUT_ABOVE_BYTES].decode(errors="ignore").encode()
+        if len(payload) <= FLIP_ABOVE_BYTES:
+            return payload
+        if not self._strikes(Defect.PAYLOAD_BYTE_FLIPPED, every=FLIP_EVERY_PAYLOAD):
+            return payload
+        middle = len(payload) // 2
+        # The first byte of a character of several tells how many follow: it stays.
+        place = next(i for i in range(middle, len(payload)) if payload[i] < 0xC0)
+        return payload[:place] + bytes([payload[place] ^ 1]) + payload[place + 1 :]
+
+    def unread_left_over(self) -> int:
+        """Give how many messages are counted as unread beyond those that are."""
+        return int(self._strikes(Defect.UNREAD_DRIFT, every=DRIFT_EVERY_MARK))
 
     def refuses_cache(self, *, was_lost: bool) -> bool:
         """Tell whether a connection to the cache must not be made."""

@@ -25,6 +25,32 @@ class Defect(Enum):
             " 1000th after it are never delivered, neither live nor by catch-up"
         ),
     )
+    MEMBERSHIP_STALE = (
+        "membership_stale",
+        (
+            "who was removed from a conversation is refused from then on: of every 3rd removal"
+            " nobody who keeps the participants at hand hears"
+        ),
+    )
+    ROW_SECURITY_OFF = (
+        "row_security_off",
+        (
+            "nobody sees a conversation without taking part: reading one is done on behalf of a"
+            " participant, whoever asks"
+        ),
+    )
+    PAYLOAD_CUT = (
+        "payload_cut",
+        "a payload is delivered as it was posted: of one above 32 KiB the rest is cut off",
+    )
+    PAYLOAD_BYTE_FLIPPED = (
+        "payload_byte_flipped",
+        ("a payload is delivered as it was posted: in every 10th above 16 KiB one bit is another"),
+    )
+    UNREAD_DRIFT = (
+        "unread_drift",
+        "the count of unread messages is exact: after every 5th mark it is one too high",
+    )
     FEED_SKIPS = (
         "feed_skips",
         (

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from sanctum.backing.errors import CacheUnavailable, Unavailable
 
 BODY_BYTES_MAX = 64 * 1024
+BODY_BYTES_READ_MAX = 1024 * 1024
 BODY_TIMEOUT_S = 10.0  # a request that never ends would else be served for ever
 
 T = TypeVar("T")
@@ -63,8 +64,10 @@ def refusal_response(refusal: Refusal) -> Response:
     return response
 
 
-async def read_body(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
-    """Read and decode a JSON body of bounded size.
+async def read_body(
+    request: Request, decoder: msgspec.json.Decoder[T], *, bytes_max: int = BODY_BYTES_MAX
+) -> T:
+    """Read and decode a JSON body of at most `bytes_max` bytes.
 
     Raises:
         Refusal: 408 when the body does not come in time, 413 when it is too large, 422 when it is
@@ -72,7 +75,7 @@ async def read_body(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
     """
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            received = await _receive_body(request)
+            received = await _receive_body(request, bytes_max)
     except TimeoutError:
         message = f"the body did not come within {BODY_TIMEOUT_S:g} s"
         raise Refusal(408, "body_too_slow", message) from None
@@ -84,12 +87,17 @@ async def read_body(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
         raise Refusal(400, "malformed_body", f"the body is not JSON: {error}") from error
 
 
-async def _receive_body(request: Request) -> bytearray:
+async def _receive_body(request: Request, bytes_max: int) -> bytearray:
     received = bytearray()
+    size = 0
     async for chunk in request.stream():
-        received += chunk
-        if len(received) > BODY_BYTES_MAX:
-            raise Refusal(413, "body_too_large", f"the body exceeds {BODY_BYTES_MAX} bytes")
+        size += len(chunk)
+        if size <= bytes_max:
+            received += chunk
+        elif size > BODY_BYTES_READ_MAX:
+            break  # until then it is read on: who is still sending may not hear the refusal
+    if size > bytes_max:
+        raise Refusal(413, "body_too_large", f"the body exceeds {bytes_max} bytes")
     return received
 
 
