@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from typing import Protocol
 
 import msgspec
 from valkey.asyncio import Connection
@@ -67,6 +68,26 @@ class Publisher:
             self._topic.fall_behind(key)
 
 
+class Listener(Protocol):
+    """Take what is published on a topic of the cache's pub/sub.
+
+    Attributes:
+        name: the topic.
+        subscribed: whether what is published reaches this process; kept by the subscription.
+    """
+
+    name: str
+    subscribed: bool
+
+    def offer(self, frame: bytes) -> None:
+        """Take a published frame; raises msgspec.DecodeError when it is foreign."""
+        ...
+
+    def all_fall_behind(self) -> None:
+        """Hear that frames may have been missed."""
+        ...
+
+
 class Subscription:
     """Offer every published frame to its topic; find out at once when nothing comes any more.
 
@@ -76,7 +97,7 @@ class Subscription:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._topics: dict[bytes, Topic] = {}
+        self._topics: dict[bytes, Listener] = {}
         self._backoff_s = BACKOFF_FIRST_S
         self._was_live = False
 
@@ -85,7 +106,7 @@ class Subscription:
         """Tell whether published frames reach this process."""
         return all(topic.subscribed for topic in self._topics.values())
 
-    def add(self, topic: Topic) -> None:
+    def add(self, topic: Listener) -> None:
         """Add a topic, before the subscription runs."""
         self._topics[topic.name.encode()] = topic
 

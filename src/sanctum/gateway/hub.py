@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from sanctum.backing.cache import Cache
 from sanctum.defects import Defects
 from sanctum.gateway.entrance import Entrance, build_router
-from sanctum.gateway.fanout import Subscription, Sweep
+from sanctum.gateway.fanout import Listener, Subscription, Sweep
 from sanctum.gateway.identity import Gate
 from sanctum.gateway.members import QueueLimits
 from sanctum.gateway.sessions import Host, Offer, SessionLimits, Sessions
@@ -65,6 +65,10 @@ class Hub:
         self._offers[name] = Offer(topic=topic, host=host)
         self._subscription.add(topic)
         self._sweep.add(topic)
+
+    def listen(self, listener: Listener) -> None:
+        """Let a part of the process hear what others publish, before the hub runs."""
+        self._subscription.add(listener)
 
     def drain(self) -> None:
         """Close every socket as going away."""

@@ -24,6 +24,7 @@ def build(shared: Shared) -> Domain:
         kept_max=settings.participants_kept_max,
         trusted_s=settings.participants_trusted_s,
     )
+    shared.hub.listen(memberships)
     sweep = MembershipSweep(memberships, interval_s=settings.sweep_interval_s)
     access = Access(database, memberships, metrics)
     conversations = ConversationStorage(database, access, memberships, shared.defects, metrics)

@@ -93,8 +93,6 @@ class Memberships:
         subscribed: whether what others publish reaches this process at present.
     """
 
-    name = TOPIC
-
     def __init__(
         self,
         storage: MembershipStorage,
@@ -122,6 +120,7 @@ class Memberships:
         self._trusted_s = trusted_s
         self._now = now
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self.name = TOPIC
         self.subscribed = False
 
     async def includes(self, conversation: int, user_id: int) -> bool | None:
