@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from tests.sanctum.clients import Answer, Api
 from tests.sanctum.conftest import DATABASE
-from tests.sanctum.servers import Postgres
+from tests.sanctum.servers import DEADLINE_S, Postgres
 
 # What the consumer does for each message; here for one conversation at a time.
 ARRIVAL = """
@@ -114,3 +116,10 @@ async def unread(api: Api, user: int) -> int:
     answer = await api.call("GET", "/v1/unread", token=await api.token(user))
     count: int = answer.body["unread"]
     return count
+
+
+async def until_true(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something that is asked for comes true."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not await condition():
+            await asyncio.sleep(0.01)

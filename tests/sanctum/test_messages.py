@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from tests.sanctum.clients import Api
 from tests.sanctum.conftest import DATABASE, OpenLink, Serve
 from tests.sanctum.servers import DEADLINE_S, ROLE, ROLE_PASSWORD, Postgres
-from tests.sanctum.talks import Talk, converse, post, unread
+from tests.sanctum.talks import Talk, converse, post, unread, until_true
 
 from sanctum.messaging.message_routes import PAYLOAD_BYTES_MAX
 from sanctum.messaging.messages import PAGE_BYTES_MAX
@@ -220,6 +221,37 @@ async def test_unread_is_exact_whatever_is_concurrent(api: Api, postgres: Postgr
         await asyncio.gather(arrive(), mark(), mark())
     await talk.arrive(postgres)
     assert await _marks(talk, 2) == (35, 15)
+
+
+async def test_what_is_read_before_it_arrives_is_not_unread(serve: Serve) -> None:
+    """Marks at any instant, before, while and after messages are delivered, leave an exact count,
+    and one that is brought to the last message leaves none."""
+    api = await serve()
+    talk = await converse(api, 1, 2, 3)
+    await talk.say(1, 5, "early")
+    assert (await talk.read_up_to(2, 4)).body["unread"] == 0
+    for role in ("dispatcher", "consumer"):
+        await serve(role=role)
+
+    async def mark() -> None:
+        for number in range(5, 31, 5):
+            await until_true(partial(_last, talk, 2, number))
+            assert (await talk.read_up_to(2, number)).status == 200
+
+    await asyncio.gather(talk.say(1, 30), mark())
+    await until_true(partial(_has_unread, talk, 3, 35))
+    assert await _marks(talk, 2) == (30, 5)
+    assert (await talk.read_up_to(2, 35)).body["unread"] == 0
+    assert await unread(api, 2) == 0
+
+
+async def _last(talk: Talk, user: int, number: int) -> bool:
+    last: int = (await talk.call(user, "GET")).body["last_number"]
+    return last >= number
+
+
+async def _has_unread(talk: Talk, user: int, count: int) -> bool:
+    return (await _marks(talk, user))[1] == count
 
 
 async def test_id_of_a_hidden_message_is_not_told(api: Api) -> None:

@@ -13,7 +13,8 @@ from sanctum.pipeline.stream import Message
 
 # Inboxes are locked in the order of their users, so that two consumers, or a consumer and a
 # notification, never wait for each other. $5: whether a message waits for the earlier ones of its
-# conversation; $6: whether it is delivered without its row.
+# conversation; $6: whether it is delivered without its row. What was marked as read before it
+# arrived is not unread, nor what is marked while this waits for the participant's row.
 _DELIVER = """
     WITH wanted AS (
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[])
@@ -77,9 +78,11 @@ _DELIVER = """
         FROM arrivals a JOIN counted c ON c.user_id = a.user_id
         RETURNING user_id, number, conversation_id, message_number
     ), raised AS (
-        UPDATE participants p SET unread = p.unread + more.messages
+        UPDATE participants p SET unread = p.unread + (
+            SELECT count(*) FROM unnest(more.numbers) AS number WHERE number > p.read_number
+        )
         FROM (
-            SELECT conversation_id, user_id, count(*) AS messages FROM arrivals
+            SELECT conversation_id, user_id, array_agg(number) AS numbers FROM arrivals
             WHERE user_id <> author_id GROUP BY conversation_id, user_id
         ) more
         WHERE p.conversation_id = more.conversation_id AND p.user_id = more.user_id
