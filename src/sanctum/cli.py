@@ -77,8 +77,11 @@ def rehearse_migration(table: str) -> None:
 @click.option("--users", type=click.IntRange(1, 1_000_000), default=200, show_default=True)
 @click.option("--channels", type=click.IntRange(1, 100_000), default=20, show_default=True)
 @click.option("--posts", type=click.IntRange(0, 1_000_000), default=500, show_default=True)
-def seed(users: int, channels: int, posts: int) -> None:
-    """Fill the database with synthetic users, channels and posts; safe to repeat."""
+@click.option("--conversations", type=click.IntRange(0, 1_000_000), default=0, show_default=True)
+@click.option("--messages", type=click.IntRange(0, 10_000_000), default=0, show_default=True,
+              help="Spread over the new conversations, and delivered.")  # fmt: skip
+def seed(users: int, channels: int, posts: int, conversations: int, messages: int) -> None:
+    """Fill the database with synthetic users, channels, posts and more; safe to repeat."""
     settings = _settings()
     owner_url = _owner_url(settings)
     if settings.env is Environment.PRODUCTION:
@@ -86,12 +89,19 @@ def seed(users: int, channels: int, posts: int) -> None:
     from sanctum.seeding import SeedConflict, SeedSize
     from sanctum.seeding import seed as run
 
-    size = SeedSize(users=users, channels=channels, posts=posts)
+    size = SeedSize(
+        users=users,
+        channels=channels,
+        posts=posts,
+        conversations=conversations,
+        messages=messages,
+    )
     try:
         _on_database(lambda: run(owner_url, size, settings.seed_password))
     except SeedConflict as error:
         _fail(EXIT_BAD_INPUT, f"seed: {error}")
-    click.echo(f"seeded {users} users, {channels} channels, {posts} posts")
+    made = f"seeded {users} users, {channels} channels, {posts} posts"
+    click.echo(f"{made}, {conversations} conversations, {messages} messages")
 
 
 @cli.command("api-key")

@@ -1,4 +1,4 @@
-"""Seed: synthetic users, channels and posts, the same on every run."""
+"""Seed: synthetic users, channels, posts and conversations, the same on every run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import asyncpg  # type: ignore[import-untyped]
 
 from sanctum.auth.passwords import hash_password
+from sanctum.messaging.seeding import seed_conversations
 
 CONNECT_TIMEOUT_S = 5
 INSTRUCTOR_EVERY_USER = 10  # the first user is the admin
@@ -61,6 +62,8 @@ class SeedSize:
     users: int
     channels: int
     posts: int
+    conversations: int = 0
+    messages: int = 0
 
 
 def seed(owner_url: str, size: SeedSize, password: str) -> None:
@@ -85,7 +88,8 @@ async def _seed(owner_url: str, size: SeedSize, password_hash: str) -> None:
         async with connection.transaction():
             await _insert(connection, size, password_hash)
         await connection.execute(
-            "ANALYZE users, posts, channels, memberships, messages, notifications"
+            "ANALYZE users, posts, channels, memberships, messages, notifications, conversations,"
+            " participants, conversation_messages, inboxes, inbox_entries"
         )
     except asyncpg.UniqueViolationError as error:
         raise SeedConflict(str(error)) from error
@@ -103,3 +107,9 @@ async def _insert(connection: asyncpg.Connection, size: SeedSize, password_hash:
     await connection.execute(_POSTS, size.posts, size.users)
     for table in ("users", "channels", "posts"):
         await connection.execute(_NEXT_ID.format(table=table))
+    await seed_conversations(
+        connection,
+        users=size.users,
+        conversations=size.conversations,
+        messages=size.messages,
+    )
