@@ -282,3 +282,32 @@ async def test_message_needs_the_database(
     await api.wait_ready()
     assert (await talk.post(1, "after")).status == 201
     assert (await talk.messages(1))[0]["id"] == "after"
+
+
+async def test_changes_before_delivery_stop_nothing(serve: Serve, postgres: Postgres) -> None:
+    """What was posted to a conversation that is deleted is delivered to nobody, who was removed
+    gets nothing more, who was added nothing from before; everything else arrives."""
+    api = await serve()
+    deleted, talk = await converse(api, 1, 2), await converse(api, 1, 2, 3)
+    await deleted.say(1, 3, "gone")
+    await talk.say(1, 2, "before")
+    assert (await deleted.call(1, "DELETE")).status == 204
+    assert (await talk.remove(1, 3)).status == 204
+    assert (await talk.add(1, 4)).status == 201
+    await talk.say(2, 2, "after")
+    for role in ("dispatcher", "consumer"):
+        await serve(role=role)
+    await until_true(partial(_has_unread, talk, 4, 2))
+    await until_true(partial(_is_empty, postgres, "outbox"))
+    rows = await postgres.fetch(
+        "SELECT user_id, conversation_id, message_number FROM inbox_entries ORDER BY 1, 2, 3",
+        DATABASE,
+    )
+    seen = {user: [row[2] for row in rows if row[0] == user] for user in (1, 2, 3, 4)}
+    assert seen == {1: [1, 2, 3, 4], 2: [1, 2, 3, 4], 3: [], 4: [3, 4]}
+    assert {row[1] for row in rows} == {talk.id}
+    assert [await unread(api, user) for user in (1, 2, 3, 4)] == [2, 2, 0, 2]
+
+
+async def _is_empty(postgres: Postgres, table: str) -> bool:
+    return not await postgres.fetch(f"SELECT 1 FROM {table} LIMIT 1", DATABASE)  # noqa: S608
