@@ -124,12 +124,11 @@ class Postgres:
         """Give the one value of each query, in a transaction of the application's role with a
         setting; nothing of it stays."""
         connection = await self._connect(self.url(database, ROLE, ROLE_PASSWORD))
-        async with connection.transaction():
-            await connection.execute(setting)
-            values = [await connection.fetchval(query) for query in queries]
-            await connection.execute("ROLLBACK; BEGIN")
-        await connection.close()
-        return values
+        try:
+            await connection.execute(f"BEGIN; {setting}")
+            return [await connection.fetchval(query) for query in queries]
+        finally:
+            await connection.close()
 
     async def _connect(self, url: str) -> asyncpg.Connection:
         end = monotonic() + DEADLINE_S

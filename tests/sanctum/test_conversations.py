@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg  # type: ignore[import-untyped]
+import pytest
 from tests.sanctum.clients import Answer, Api
 from tests.sanctum.conftest import DATABASE
 from tests.sanctum.servers import Postgres, Valkey
@@ -166,6 +168,29 @@ async def test_database_shows_the_role_nothing_of_others(postgres: Postgres, api
         )
         assert counts == [0, 0, 0, 0], user
     assert (await talk.call(2, "GET")).body["title"] == "a title"
+
+
+async def test_database_binds_participants_too(postgres: Postgres, api: Api) -> None:
+    """The role posts to no conversation on behalf of an outsider, and shows who joined late no
+    message from before, whatever statement it runs."""
+    talk = await converse(api, 1, 2)
+    await talk.say(1, 2)
+    assert (await talk.add(1, 3)).status == 201
+    await talk.say(1, 1, "after")
+    numbers = await postgres.fetch_as_role(
+        "SET LOCAL sanctum.user_id = '3'",
+        "SELECT array_agg(number) FROM conversation_messages",
+        database=DATABASE,
+    )
+    assert numbers == [[3]]
+    row = f"({talk.id}, 4, 4, 'x', 'x')"
+    columns = "conversation_id, number, author_id, client_id, payload"
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+        await postgres.fetch_as_role(
+            "SET LOCAL sanctum.user_id = '4'",
+            f"INSERT INTO conversation_messages ({columns}) VALUES {row}",  # noqa: S608
+            database=DATABASE,
+        )
 
 
 async def test_cache_that_is_away_lets_in_whom_it_should(api: Api, valkey: Valkey) -> None:
