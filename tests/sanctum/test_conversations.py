@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 from tests.sanctum.clients import Answer, Api
 from tests.sanctum.conftest import DATABASE
 from tests.sanctum.servers import Postgres, Valkey
-from tests.sanctum.talks import Talk, converse
+from tests.sanctum.talks import Talk, converse, until_true
 
 from sanctum.messaging.conversations import PARTICIPANTS_MAX
 
@@ -142,6 +143,28 @@ async def test_only_the_creator_deletes(api: Api, postgres: Postgres) -> None:
         left = await postgres.fetch(f"SELECT count(*) FROM {table}", DATABASE)  # noqa: S608
         assert left[0][0] == 0, table
     assert (await _listed(api, 2)).body["conversations"] == []
+
+
+async def test_deletion_waits_for_a_delivery(api: Api, postgres: Postgres) -> None:
+    """A conversation deleted while messages of it are delivered waits until they are, whichever
+    participant is told first, and neither fails."""
+    talk = await converse(api, 1, 2)
+    connection = await asyncpg.connect(postgres.url(DATABASE))
+    await connection.execute("INSERT INTO inboxes (user_id) VALUES (1), (2)")
+    delivery = connection.transaction()
+    await delivery.start()
+    await connection.execute("SELECT FROM inboxes ORDER BY user_id FOR UPDATE")
+    await connection.execute("UPDATE participants SET unread = 1 WHERE user_id = 2")
+    deletion = asyncio.ensure_future(talk.call(1, "DELETE"))
+    await until_true(partial(_is_waiting, postgres))
+    await connection.execute("UPDATE participants SET unread = 1 WHERE user_id = 1")
+    await delivery.commit()
+    await connection.close()
+    assert (await deletion).status == 204
+
+
+async def _is_waiting(postgres: Postgres) -> bool:
+    return bool(await postgres.fetch("SELECT 1 FROM pg_locks WHERE NOT granted", DATABASE))
 
 
 async def test_direct_conversation_has_two(api: Api) -> None:

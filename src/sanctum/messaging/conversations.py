@@ -48,6 +48,14 @@ _UPDATE = """
     WHERE id = $1 AND version = $2
     RETURNING id
 """
+# Whoever delivers messages locks inboxes in this order, and then the marks of their participants.
+# The marks go with their conversation: locked in any other order, each would wait for the other.
+_LOCK_INBOXES = """
+    SELECT FROM conversations c
+    JOIN participants p ON p.conversation_id = c.id JOIN inboxes i ON i.user_id = p.user_id
+    WHERE c.id = $1 AND c.created_by = $2
+    ORDER BY i.user_id FOR UPDATE OF i
+"""
 _DELETE = """
     DELETE FROM conversations WHERE id = $1 AND created_by = $2 RETURNING participants_version
 """
@@ -176,6 +184,7 @@ class ConversationStorage:
             Refusal: 403 for everybody but its creator, 404 when there is no such conversation.
         """
         async with self._access.on_behalf("delete_conversation", user_id, conversation) as t:
+            await t.fetch(_LOCK_INBOXES, conversation, user_id)
             deleted = await t.fetch_one(_DELETE, conversation, user_id)
             if deleted is None:
                 await _visible(t, conversation, user_id)
