@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
-from tests.sanctum.clients import CHANNELS, Api
+from tests.sanctum.clients import CHANNELS, Api, InboxSocket
 from tests.sanctum.conftest import Serve
 from tests.sanctum.rawclient import RawClient
-from tests.sanctum.servers import DEADLINE_S
+from tests.sanctum.servers import DEADLINE_S, until
 
 NEIGHBOUR = 1 + CHANNELS
 SWEEPS = 'database_query_seconds_count{operation="last_numbers"}'
@@ -79,6 +80,35 @@ async def test_open_socket_misses_a_notification(serve: Serve, planted: bool) ->
         await resumed.received(11)
     listed = await api.call("GET", "/api/notifications", token=await api.token(NEIGHBOUR))
     assert len(listed.body["notifications"]) == 11
+
+
+@planted
+async def test_entry_is_sent_to_somebody_else(serve: Serve, planted: bool) -> None:
+    """Sockets are sent the entries of their own user, or one in twenty goes astray as well."""
+    api = await _serve(serve, "inbox_crosstalk", planted=planted)
+    token = await api.token(1)
+    readers = (NEIGHBOUR, NEIGHBOUR + CHANNELS)
+    async with await api.inbox(readers[0]) as first, await api.inbox(readers[1]) as second:
+        await _reaches(api, "inbox_catch_up_total", 2)
+        for i in range(10):
+            answer = await api.call("POST", "/api/posts", {"text": f"{i}"}, token)
+            assert answer.status == 201
+        await _reaches(api, "inbox_delivered_total", 21 if planted else 20)
+        sockets = (first, second)
+        await asyncio.gather(*(socket.received(10) for socket in sockets))
+        for socket, reader in zip(sockets, readers, strict=True):
+            own = [entry["number"] for entry in socket.entries if entry["user"] == reader]
+            assert own == list(range(1, 11))
+        await _count_foreign(sockets, readers, 1 if planted else 0)
+
+
+async def _count_foreign(
+    sockets: Sequence[InboxSocket], readers: Sequence[int], expected: int
+) -> None:
+    total = 10 * len(sockets) + expected
+    await until(lambda: sum(len(s.entries) for s in sockets) == total, f"{total} entries")
+    pairs = zip(sockets, readers, strict=True)
+    assert sum(entry["user"] != own for s, own in pairs for entry in s.entries) == expected
 
 
 @planted

@@ -27,6 +27,7 @@ SLOW_FEED_S = 0.3
 INDEX_LOCKS_S = 5.0
 SKIP_EVERY_POST = 5
 PASS_OVER_EVERY_NOTIFICATION = 10
+STRAY_EVERY_ENTRY = 20
 SKIP_EVERY_RESUME = 3
 NEVER_REACHED = 2**40
 HOLD_ACKNOWLEDGED_S = 0.5
@@ -250,6 +251,10 @@ class Defects:
         return self._strikes(
             Defect.NOTIFICATION_SKIPS_SUBSCRIBER, every=PASS_OVER_EVERY_NOTIFICATION
         )
+
+    def leads_entry_astray(self) -> bool:
+        """Tell whether somebody else is sent the entry that is being passed on, too."""
+        return self._strikes(Defect.INBOX_CROSSTALK, every=STRAY_EVERY_ENTRY)
 
     def numbers_skipped_on_resume(self) -> int:
         """Give how many numbers a socket that resumes is not sent."""

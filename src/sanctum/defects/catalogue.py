@@ -144,6 +144,13 @@ class Defect(Enum):
             " passes on one open socket hears nothing, though the lists hold it"
         ),
     )
+    INBOX_CROSSTALK = (
+        "inbox_crosstalk",
+        (
+            "an inbox is for its user's eyes only: every 20th entry that a process passes on is"
+            " sent to an open socket of somebody else as well"
+        ),
+    )
     RESUME_SKIPS = (
         "resume_skips",
         (

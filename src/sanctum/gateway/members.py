@@ -121,6 +121,11 @@ class Member:
         if number == self._tail + 1 and not self._behind:
             self._tail = number
 
+    def intrude(self, frame: bytes) -> None:
+        """Send a frame that is none of the member's; only a planted defect asks for that."""
+        self._queue(self._tail, frame)
+        self._wake.set()
+
     def fall_behind(self) -> None:
         """Make the member read whatever it may have missed."""
         self._behind = True

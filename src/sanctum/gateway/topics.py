@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from prometheus_client import Counter
@@ -42,6 +43,13 @@ class Place:
 
     key: int
     number: int
+
+
+class Mishap(Enum):
+    """Name what may go wrong with one frame on its way to its members."""
+
+    MISSED = "one of them is not sent it"
+    STRAYED = "somebody else is sent it too"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +118,10 @@ class Audience:
         """Let the first member miss a live frame; only a planted defect asks for that."""
         next(iter(self.members)).pass_over(number)
 
+    def intrude_on_one(self, frame: bytes) -> None:
+        """Send the first member a frame of another key; only a planted defect asks for that."""
+        next(iter(self.members)).intrude(frame)
+
     def fall_behind(self) -> None:
         """Make every member read what it may have missed."""
         for member in self.members:
@@ -139,7 +151,7 @@ class Topic:
         locate: Callable[[bytes], Place],
         metrics: TopicMetrics,
         *,
-        passes_one_over: Callable[[bytes], bool] = lambda _frame: False,
+        mishap: Callable[[bytes], Mishap | None] = lambda _frame: None,
     ) -> None:
         """Make a topic without members.
 
@@ -148,15 +160,15 @@ class Topic:
             log: reads what is stored.
             locate: tells where a published frame belongs; raises msgspec.DecodeError.
             metrics: what to count.
-            passes_one_over: tells whether one member of a frame's key misses it, which only a
-                planted defect wants.
+            mishap: tells what goes wrong with a frame that is offered; nothing does but by a
+                planted defect.
         """
         self.name = name
         self.log = log
         self.metrics = metrics
         self.subscribed = False
         self._locate = locate
-        self._passes_one_over = passes_one_over
+        self._mishap = mishap
         self._audiences: dict[int, Audience] = {}
         self._reading = asyncio.Semaphore(PAGES_AT_ONCE)
 
@@ -187,9 +199,17 @@ class Topic:
         audience = self._audiences.get(place.key)
         if audience is None:
             return
-        if self._passes_one_over(frame):
-            audience.pass_over_one(place.number)
+        match self._mishap(frame):
+            case Mishap.MISSED:
+                audience.pass_over_one(place.number)
+            case Mishap.STRAYED:
+                self._lead_astray(place.key, frame)
         audience.offer(place.number, frame)
+
+    def _lead_astray(self, key: int, frame: bytes) -> None:
+        others = [audience for audience in self if audience.key != key]
+        if others:
+            others[0].intrude_on_one(frame)
 
     def fall_behind(self, key: int) -> None:
         """Make a key's members read what they may have missed."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sanctum.domain import Domain, Shared
 from sanctum.gateway.fanout import Publisher
-from sanctum.gateway.topics import Topic
+from sanctum.gateway.topics import Mishap, Topic
 from sanctum.inbox.frames import TOPIC, is_notification, locate
 from sanctum.inbox.host import InboxHost
 from sanctum.inbox.inbox import Inbox
@@ -28,10 +28,12 @@ def build(shared: Shared) -> Inboxes:
     storage = InboxStorage(shared.database)
     metrics = InboxMetrics(shared.metrics.registry)
 
-    def passes_one_over(frame: bytes) -> bool:
-        return is_notification(frame) and shared.defects.passes_subscriber_over()
+    def mishap(frame: bytes) -> Mishap | None:
+        if is_notification(frame) and shared.defects.passes_subscriber_over():
+            return Mishap.MISSED
+        return Mishap.STRAYED if shared.defects.leads_entry_astray() else None
 
-    topic = Topic(TOPIC, storage, locate, metrics.topic, passes_one_over=passes_one_over)
+    topic = Topic(TOPIC, storage, locate, metrics.topic, mishap=mishap)
     queue_max = shared.settings.fanout_queue_max
     publisher = Publisher(shared.cache, topic, queue_max=queue_max)
     shared.hub.open("inbox", topic, InboxHost())
