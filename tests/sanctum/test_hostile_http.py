@@ -18,7 +18,8 @@ async def test_connection_whose_head_does_not_come_is_dropped(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Saying nothing, half a head, or nothing whole after an answer: each ends in time."""
-    monkeypatch.setattr("sanctum.gateway.http.HEAD_TIMEOUT_S", 0.3)
+    for bound in ("SILENCE_TIMEOUT_S", "HEAD_TIMEOUT_S"):
+        monkeypatch.setattr(f"sanctum.gateway.http.{bound}", 0.3)
     api = await serve()
     clients = [await RawClient.connect(api) for _ in range(30)]
     for client in clients[10:20]:

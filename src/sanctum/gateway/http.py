@@ -10,6 +10,7 @@ from asyncio import TimerHandle, Transport
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+SILENCE_TIMEOUT_S = 75.0  # as between two requests: browsers connect before they need to
 HEAD_TIMEOUT_S = 10.0
 HEAD_BYTES_MAX = 64 * 1024
 
@@ -23,7 +24,7 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Take over a connection; its first head is waited for from now on."""
         super().connection_made(transport)
-        self._await_head()
+        self._await_head(SILENCE_TIMEOUT_S)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless a head has become too large."""
@@ -37,7 +38,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to take the head of a request."""
         super().on_message_begin()
-        self._await_head()
+        self._await_head(HEAD_TIMEOUT_S)
 
     def on_headers_complete(self) -> None:
         """Begin to serve a request."""
@@ -49,10 +50,10 @@ class BoundedHttp(HttpToolsProtocol):
         self._stop_awaiting_head()
         super().connection_lost(exc)
 
-    def _await_head(self) -> None:
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.abort)
-            self._head_bytes = 0
+    def _await_head(self, timeout_s: float) -> None:
+        self._stop_awaiting_head()
+        self._head_timer = self.loop.call_later(timeout_s, self.transport.abort)
+        self._head_bytes = 0
 
     def _stop_awaiting_head(self) -> None:
         if self._head_timer is not None:
