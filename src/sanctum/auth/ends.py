@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from sanctum.auth.sessions import End, SessionStorage
 from sanctum.auth.tokens import Proof
 from sanctum.backing.errors import DatabaseUnavailable
+from sanctum.gateway.identity import Identity
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +72,11 @@ class Ends:
             async with self._first_look:  # a crowd at the start needs one look, not many
                 if self._read_up_to is None:
                     await self.look()
-        identity = proof.identity
-        if proof.issued_at < self._issued_after or ("session", identity.session) in self._ended:
+        return proof.issued_at < self._issued_after or self.include(proof.identity)
+
+    def include(self, identity: Identity) -> bool:
+        """Tell whether an identity's session is among those remembered."""
+        if ("session", identity.session) in self._ended:
             return True
         everything, _ = self._ended.get(("user", identity.user_id), (None, 0.0))
         return everything is not None and identity.epoch < (everything.epoch or 0)

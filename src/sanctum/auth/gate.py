@@ -63,6 +63,10 @@ class CredentialGate:
             raise Refusal(403, "role_needed", f"this is for the role {role.value}")
         return who
 
+    def has_ended(self, identity: Identity) -> bool:
+        """Tell whether the session that proved an identity has ended since; keys have none."""
+        return identity.session is not None and self._ends.include(identity)
+
     async def _holder_of_key(self, key: str) -> Identity:
         holder = await self._keys.find(key)
         if holder is None:

@@ -60,3 +60,7 @@ class NotingGate:
         who = await self._gate.require(request, role)
         self._users.note(who.user_id)
         return who
+
+    def has_ended(self, identity: Identity) -> bool:
+        """Tell whether the session that proved an identity has ended since."""
+        return self._gate.has_ended(identity)

@@ -20,7 +20,7 @@ from sanctum.gateway.answers import (
 from sanctum.gateway.contract import contract
 from sanctum.gateway.identity import Gate
 from sanctum.gateway.parameters import whole_number
-from sanctum.gateway.sessions import Offer, Sessions
+from sanctum.gateway.sessions import Offer, Sessions, holder_of
 from sanctum.gateway.tickets import Admission, Tickets
 from sanctum.telemetry.metrics import Metrics
 
@@ -106,7 +106,13 @@ class Entrance:
             if refusal.status == 403:
                 self._metrics.security_denied.labels("ticket").inc()
             raise
-        admission = Admission(user_id=identity.user_id, topic=topic, key=key)
+        admission = Admission(
+            user_id=identity.user_id,
+            topic=topic,
+            key=key,
+            session=identity.session,
+            epoch=identity.epoch,
+        )
         return IssuedTicket(await self._tickets.issue(admission), self._tickets.ttl_s)
 
     async def admit(self, websocket: WebSocket, topic: str, key: int | None = None) -> Entry:
@@ -129,7 +135,12 @@ class Entrance:
         query = websocket.query_params
         after = whole_number(query.get("after"), "after", -1, 0, NUMBER_MAX)
         admission = await self._tickets.consume(query.get("ticket", ""))
-        if admission is None or admission.topic != topic or key not in (None, admission.key):
+        if (
+            admission is None
+            or admission.topic != topic
+            or key not in (None, admission.key)
+            or self._gate.has_ended(holder_of(admission))
+        ):
             self._metrics.security_denied.labels("socket").inc()
             raise Refusal(403, "invalid_ticket", "the ticket is used, expired or not for this")
         last = (await offer.topic.log.last_numbers([admission.key])).get(admission.key, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import APIRouter
@@ -31,6 +32,8 @@ class Hub:
         self, settings: Settings, cache: Cache, gate: Gate, defects: Defects, metrics: Metrics
     ) -> None:
         self._offers: dict[str, Offer] = {}
+        self._gate = gate
+        self._check_interval_s = settings.session_check_interval_s
         self._subscription = Subscription(cache)
         self._sweep = Sweep(interval_s=settings.sweep_interval_s)
         self._sessions = Sessions(_limits(settings, defects), defects, metrics)
@@ -47,6 +50,7 @@ class Hub:
         self.work: Mapping[str, Callable[[], Awaitable[None]]] = {
             "subscription": self._subscription.run,
             "sweep": self._sweep.run,
+            "sockets of ended sessions": self._watch_sessions,
         }
 
     @property
@@ -73,6 +77,11 @@ class Hub:
     def drain(self) -> None:
         """Close every socket as going away."""
         self._sessions.close_all()
+
+    async def _watch_sessions(self) -> None:
+        while True:
+            await asyncio.sleep(self._check_interval_s)
+            self._sessions.close_ended(self._gate.has_ended)
 
 
 def _limits(settings: Settings, defects: Defects) -> SessionLimits:

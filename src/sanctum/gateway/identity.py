@@ -58,3 +58,7 @@ class Gate(Protocol):
             Unavailable: when the proof cannot be looked up.
         """
         ...
+
+    def has_ended(self, identity: Identity) -> bool:
+        """Tell whether the session that proved an identity has ended since; keys have none."""
+        ...

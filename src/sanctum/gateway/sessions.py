@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from sanctum.defects import Defects
 from sanctum.gateway.frames import Error, InvalidFrame, encode
 from sanctum.gateway.identity import Identity
 from sanctum.gateway.members import Member, QueueLimits, SlowReader
-from sanctum.gateway.sockets import GOING_AWAY, BoundedSocket, socket_of
+from sanctum.gateway.sockets import GOING_AWAY, POLICY_VIOLATION, BoundedSocket, socket_of
 from sanctum.gateway.tickets import Admission
 from sanctum.gateway.topics import Topic
 from sanctum.telemetry.metrics import Metrics
@@ -67,7 +68,7 @@ class Sessions:
         self._limits = limits
         self._defects = defects
         self._metrics = metrics
-        self._sockets: set[BoundedSocket] = set()
+        self._sockets: dict[BoundedSocket, Admission] = {}
 
     def __len__(self) -> int:
         return len(self._sockets)
@@ -76,6 +77,12 @@ class Sessions:
         """Close every socket as going away, without waiting for any client."""
         for socket in list(self._sockets):
             socket.expel(GOING_AWAY, "the service is going away")
+
+    def close_ended(self, has_ended: Callable[[Identity], bool]) -> None:
+        """Close the sockets of sessions that have ended: log-out is for them, too."""
+        for socket, admission in list(self._sockets.items()):
+            if has_ended(holder_of(admission)):
+                socket.expel(POLICY_VIOLATION, "the session has ended")
 
     async def serve(
         self,
@@ -96,14 +103,14 @@ class Sessions:
         """
         await websocket.accept()
         socket = socket_of(websocket.scope)
-        self._sockets.add(socket)
+        self._sockets[socket] = admission
         self._metrics.ws_connects.inc()
         self._metrics.ws_active.inc()
         session = _Session(websocket, socket, offer, admission, self._limits, self._metrics)
         try:
             await session.run(last, self._first_tail(last, after))
         finally:
-            self._sockets.discard(socket)
+            del self._sockets[socket]
             self._metrics.ws_active.dec()
             self._metrics.count_close(socket.close_code)
             if socket.heartbeat_expired:
@@ -115,6 +122,13 @@ class Sessions:
         if after is None:
             return last
         return min(after + self._defects.numbers_skipped_on_resume(), last)
+
+
+def holder_of(admission: Admission) -> Identity:
+    """Give who was admitted, as far as their sessions tell them apart."""
+    return Identity(
+        user_id=admission.user_id, username="", session=admission.session, epoch=admission.epoch
+    )
 
 
 class _Session:

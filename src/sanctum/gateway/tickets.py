@@ -14,11 +14,13 @@ TICKET_LENGTH_MAX = 64
 
 
 class Admission(msgspec.Struct, frozen=True):
-    """Say who is admitted to which key of which topic."""
+    """Say who is admitted to which key of which topic, and by which session of theirs."""
 
     user_id: int
     topic: str
     key: int
+    session: int | None = None
+    epoch: int = 0
 
 
 _encoder = msgspec.json.Encoder()
