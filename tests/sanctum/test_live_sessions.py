@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from tests.sanctum.clients import Answer, Api
+from tests.sanctum.servers import until
 from tests.sanctum.shop import ADMIN, INSTRUCTOR, OTHER, STUDENT, course, enrol, refusal
 
 FAR = ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00")  # in UTC no date at all
@@ -61,7 +62,11 @@ async def test_enrolled_users_chat_while_it_is_live(api: Api) -> None:
         await student.say("q", "why is the sea salt?")
         await instructor.received(1)
         assert instructor.of("message")[0]["from"] == STUDENT
-    await _act(api, session, "end")
+        await _act(api, session, "end")
+        await student.send("late", "is anybody there?")
+        await until(lambda: bool(student.of("error")), "the refusal")
+        assert student.of("error")[0]["error"] == "not_a_member"
+        assert instructor.numbers == [1]
     for user in (STUDENT, INSTRUCTOR):
         assert (await api.ticket(user, channel)).status == 403
 

@@ -54,6 +54,9 @@ class ChatHost:
                 error="database_unavailable",
                 message="the database does not answer; the message may or may not be stored",
             )
+        if appended is None:
+            why = f"you are not a member of channel {channel} any more"
+            return Error(id=send.id, error="not_a_member", message=why)
         self._metrics.messages.inc()
         self._metrics.message_size.observe(len(send.body.encode()))
         if not self._defects.hides(appended.ordinal):

@@ -11,7 +11,11 @@ from sanctum.backing.database import Database
 # One statement is one transaction: the row lock on the channel makes numbers commit in order.
 _APPEND = """
     WITH channel AS (
-        UPDATE channels SET last_number = last_number + 1 WHERE id = $1 RETURNING last_number
+        UPDATE channels SET last_number = last_number + 1
+        WHERE id = $1 AND EXISTS (
+            SELECT FROM memberships WHERE channel_id = $1 AND user_id = $2
+        )
+        RETURNING last_number
     )
     INSERT INTO messages (channel_id, number, author_id, client_id, body)
     SELECT $1, channel.last_number, $2, $3, $4 FROM channel
@@ -50,12 +54,15 @@ class ChatStorage:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def append(self, channel: int, author_id: int, client_id: str, body: str) -> Appended:
-        """Commit a message under the channel's next number."""
+    async def append(
+        self, channel: int, author_id: int, client_id: str, body: str
+    ) -> Appended | None:
+        """Commit a message under the channel's next number; None when its author is no member."""
         row = await self._database.fetch_one(
             "append_message", _APPEND, channel, author_id, client_id, body
         )
-        assert row is not None, "a channel is never deleted"
+        if row is None:
+            return None
         return Appended(number=cast(int, row[0]), ordinal=cast(int, row[1]))
 
     async def after(self, channel: int, number: int, limit: int) -> Sequence[Stored]:

@@ -1,8 +1,7 @@
 """Live sessions of courses in PostgreSQL, each with a chat channel while it is live.
 
 Who joins becomes a member of the channel; when the session ends nobody is one any more, so no
-ticket to its chat is issued after that. Until then they share a channel as others do, with all that
-follows from it (who is told of a post).
+ticket to its chat is issued after that, and nobody talks over a socket that is still open.
 """
 
 from __future__ import annotations
