@@ -59,6 +59,8 @@ class Api:
             answer = await reader.read()
             writer.close()
             await writer.wait_closed()
+        if not answer:
+            raise ConnectionResetError("the connection ended without an answer")
         raw_head, _, raw_body = answer.partition(b"\r\n\r\n")
         first, *rest = raw_head.decode().split("\r\n")
         headers = {
