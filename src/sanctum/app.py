@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -34,6 +35,7 @@ from sanctum.settings import Settings
 from sanctum.social import domain as social
 from sanctum.telemetry.logs import Logs
 from sanctum.telemetry.metrics import Metrics
+from sanctum.telemetry.siblings import Siblings
 from sanctum.web import domain as web
 
 logger = logging.getLogger(__name__)
@@ -45,7 +47,21 @@ API = "api"
 class Service:
     """Own the parts of one process and run those that work in the background."""
 
-    def __init__(self, settings: Settings, logs: Logs, role: str = API) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        logs: Logs,
+        role: str = API,
+        place: tuple[Path, int] | None = None,
+    ) -> None:
+        """Wire everything.
+
+        Args:
+            settings: all of them.
+            logs: what the process logs to.
+            role: what it does, one of the command line's roles.
+            place: among several processes on one port, the folder of all and its own number.
+        """
         self.metrics = Metrics()
         self.failed = False
         defects = Defects(settings.defects)
@@ -65,12 +81,15 @@ class Service:
         self._domains = (
             _build_api(shared, credentials) if role == API else _build_worker(shared, role)
         )
+        siblings = None if place is None else Siblings(*place, self.metrics)
+        if siblings is not None:
+            self._domains += (_family(siblings),)
         self.health = Health(
             self._dependencies(role), interval_s=settings.health_interval_s, defects=defects
         )
         self._expose_logs(logs)
         self.routers = [router for domain in self._domains for router in domain.routers]
-        self.routers.append(operations_routes.build_router(self.health, self.metrics))
+        self.routers.append(operations_routes.build_router(self.health, self.metrics, siblings))
         self.app = self._build_app(settings)
 
     def _build_database(self, settings: Settings, defects: Defects) -> Database:
@@ -182,6 +201,10 @@ class Service:
 
 def _sockets(hub: Hub) -> Domain:
     return Domain(routers=(hub.router,), work=hub.work, drain=hub.drain)
+
+
+def _family(siblings: Siblings) -> Domain:
+    return Domain(work={"siblings": siblings.run, "parent": siblings.follow_parent})
 
 
 async def _stop(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import click
@@ -123,29 +125,66 @@ def api_key(user: str, days: int) -> None:
 @click.argument("role", type=click.Choice(ROLES), default=ROLES[0])
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True)
-def serve(role: str, host: str, port: int) -> None:
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True,
+              help="Processes that answer requests on the port; bounds hold for each.")  # fmt: skip
+@click.option("--worker", "place", type=(str, int, int), hidden=True)
+def serve(
+    role: str, host: str, port: int, workers: int, place: tuple[str, int, int] | None
+) -> None:
     """Serve until SIGTERM or SIGINT; ready once database and cache are there.
 
     ROLE is what the process does: answer requests (api, the default), relay stored messages to the
     stream (dispatcher), or deliver them from there (consumer). The latter two answer health and
-    metrics only.
+    metrics only. Several of each may run at once.
     """
     settings = _settings()
-    from sanctum.app import Service
-    from sanctum.server import build_server, listen
-    from sanctum.telemetry.logs import Logs
+    if workers > 1 and role != ROLES[0]:
+        _fail(EXIT_BAD_INPUT, f"serve: --workers is for {ROLES[0]}; start {role} several times")
+    if place is not None:
+        folder, number, descriptor = place
+        listener = socket.socket(fileno=descriptor)
+        _serve(settings, role, listener, (Path(folder), number))
+        return
+    from sanctum.server import listen
 
     try:
         listener = listen(host, port)
     except OSError as error:
         _fail(EXIT_ENVIRONMENT, f"serve: cannot listen on {host}:{port}: {error.strerror}")
+    if workers > 1:
+        _serve_several(settings, listener, workers)
+    else:
+        _serve(settings, role, listener, None)
+
+
+def _serve(
+    settings: Settings, role: str, listener: socket.socket, place: tuple[Path, int] | None
+) -> None:
+    from sanctum.app import Service
+    from sanctum.server import build_server
+    from sanctum.telemetry.logs import Logs
+
+    host, port = listener.getsockname()[:2]
     with Logs(settings.log_level) as logs:
-        service = Service(settings, logs, role)
+        service = Service(settings, logs, role, place)
         for name in unknown_variables(os.environ):
             logger.warning("unknown setting", extra={"fields": {"name": name}})
         logger.info("listening", extra={"fields": {"role": role, "host": host, "port": port}})
         build_server(service, settings).run(sockets=[listener])
     if service.failed:
+        sys.exit(EXIT_OUR_FAULT)
+
+
+def _serve_several(settings: Settings, listener: socket.socket, workers: int) -> None:
+    import asyncio
+
+    from sanctum.parent import Parent
+    from sanctum.telemetry.logs import Logs
+
+    with Logs(settings.log_level):
+        parent = Parent(listener, workers)
+        asyncio.run(parent.run())
+    if parent.failed:
         sys.exit(EXIT_OUR_FAULT)
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 from tests.sanctum.clients import Api
 from tests.sanctum.pipelines import QUICK
 from tests.sanctum.servers import DEADLINE_S, ROLE, ROLE_PASSWORD, Postgres, Valkey, free_port
@@ -35,12 +36,13 @@ class Worker:
 
     async def start(self, *options: str) -> None:
         """Start it and wait until it is ready."""
-        self._launch(*options)
+        self.launch(*options)
         async with asyncio.timeout(DEADLINE_S):
             while not await self._ready():
                 await asyncio.sleep(0.05)
 
-    def _launch(self, *options: str) -> None:
+    def launch(self, *options: str) -> None:
+        """Start it."""
         command = [sys.executable, "-m", "sanctum", "serve", self._role, *options]
         self._process = subprocess.Popen(
             [*command, "--port", str(self.api.port)],
@@ -52,6 +54,24 @@ class Worker:
         with contextlib.suppress(OSError):
             return await self.api.ready()
         return False
+
+    @property
+    def children(self) -> list[psutil.Process]:
+        """List the processes that it has started and that run."""
+        assert self._process is not None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self._process.pid).children()
+        return []
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
+    def wait(self) -> int:
+        """Wait for its end by itself; give its exit code."""
+        assert self._process is not None
+        return self._process.wait(DEADLINE_S)
 
     def kill(self) -> None:
         """End it at once, wherever it is."""

@@ -9,6 +9,7 @@ from sanctum.gateway.answers import json_response
 from sanctum.gateway.contract import Caller, contract
 from sanctum.operations.health import Health, Status
 from sanctum.telemetry.metrics import CONTENT_TYPE, Metrics
+from sanctum.telemetry.siblings import ParentAway, Siblings
 
 
 class DependencyReport(msgspec.Struct, frozen=True):
@@ -50,8 +51,8 @@ def _told(*answers: tuple[int, object]) -> dict[str, object]:
     return contract(dict(answers), caller=Caller.OPERATOR)
 
 
-def build_router(health: Health, metrics: Metrics) -> APIRouter:
-    """Build the routes over the process's health and metrics."""
+def build_router(health: Health, metrics: Metrics, siblings: Siblings | None = None) -> APIRouter:
+    """Build the routes over the health of a process and the metrics of it and its siblings."""
     router = APIRouter()
 
     @router.get("/health", openapi_extra=_told((200, HealthReport), (503, HealthReport)))
@@ -76,6 +77,11 @@ def build_router(health: Health, metrics: Metrics) -> APIRouter:
 
     @router.get("/metrics", openapi_extra=_told((200, str)))
     async def read_metrics(_request: Request) -> Response:
-        return Response(metrics.render(), media_type=CONTENT_TYPE)
+        if siblings is None:
+            return Response(metrics.render(), media_type=CONTENT_TYPE)
+        try:
+            return Response(await siblings.render_sum(), media_type=CONTENT_TYPE)
+        except ParentAway as error:
+            return Response(str(error), 503, media_type="text/plain")
 
     return router

@@ -26,6 +26,7 @@ ROUTE_SERIES_MAX = 200
 LIMITS = ("concurrency", "key", "sockets")
 CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013)
 DENIALS = ("role", "author", "ticket", "socket", "origin")
+LOGIN_RESULTS = ("success", "failure")
 AUTH_FAILURES = (
     "credentials",
     "missing_token",
@@ -42,8 +43,6 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every first one, read by nobody
         self.registry = CollectorRegistry(auto_describe=True)
-        self._logins = 0
-        self._logins_failed = 0
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._define_http()
         self.storage = StorageMetrics(self.registry)
@@ -82,6 +81,9 @@ class Metrics:
             self.security_denied.labels(what)
         for reason in AUTH_FAILURES:
             self.auth_failures.labels(reason)
+        logins = Counter("auth_logins_total", "Log-ins tried", ("result",), registry=registry)
+        self._logins = {result: logins.labels(result) for result in LOGIN_RESULTS}
+        self._logins_tried = self._logins_failed = 0
         rate = Gauge("auth_login_success_rate", "Log-ins that succeeded, 0 to 1", registry=registry)
         rate.set_function(self._login_success_rate)
         self.token_latency = Histogram(
@@ -154,7 +156,8 @@ class Metrics:
 
     def observe_login(self, *, success: bool) -> None:
         """Count a log-in."""
-        self._logins += 1
+        self._logins_tried += 1
+        self._logins["success" if success else "failure"].inc()
         if not success:
             self._logins_failed += 1
             self.auth_failures.labels("credentials").inc()
@@ -172,5 +175,5 @@ class Metrics:
         return generate_latest(self.registry)
 
     def _login_success_rate(self) -> float:
-        logins = self._logins
-        return 1.0 - self._logins_failed / logins if logins else math.nan  # as none was refused
+        tried = self._logins_tried
+        return 1.0 - self._logins_failed / tried if tried else math.nan  # as none was refused
