@@ -142,8 +142,8 @@ def serve(
         _fail(EXIT_BAD_INPUT, f"serve: --workers is for {ROLES[0]}; start {role} several times")
     if place is not None:
         folder, number, descriptor = place
-        listener = socket.socket(fileno=descriptor)
-        _serve(settings, role, listener, (Path(folder), number))
+        with socket.socket(fileno=descriptor) as listener:
+            _serve(settings, role, listener, (Path(folder), number))
         return
     from sanctum.server import listen
 
@@ -151,10 +151,11 @@ def serve(
         listener = listen(host, port)
     except OSError as error:
         _fail(EXIT_ENVIRONMENT, f"serve: cannot listen on {host}:{port}: {error.strerror}")
-    if workers > 1:
-        _serve_several(settings, listener, workers)
-    else:
-        _serve(settings, role, listener, None)
+    with listener:
+        if workers > 1:
+            _serve_several(settings, listener, workers)
+        else:
+            _serve(settings, role, listener, None)
 
 
 def _serve(

@@ -35,10 +35,12 @@ class Worker:
         self.api = Api(free_port())
 
     async def start(self, *options: str) -> None:
-        """Start it and wait until it is ready."""
+        """Start it, on a port that is free now, and wait until it is ready."""
+        self.api = Api(free_port())
         self.launch(*options)
         async with asyncio.timeout(DEADLINE_S):
             while not await self._ready():
+                assert not self.ended, f"{self._role} ended by itself"
                 await asyncio.sleep(0.05)
 
     def launch(self, *options: str) -> None:
