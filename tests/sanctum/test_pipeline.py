@@ -24,7 +24,7 @@ async def test_stored_messages_arrive_once_and_in_order(serve: Serve, talks: Tal
     await asyncio.gather(talks.say_many(both, 2, 20), talks.say_many(all_three, 1, 20))
     await talks.all_delivered()
     assert await talks.reconcile() == 20 * 2 + 20 * 3
-    assert await dispatcher.metric(PUBLISHED) == 40
+    await until_metric(dispatcher, PUBLISHED, lambda count: count == 40)
     await until_metric(consumer, DELIVERED, lambda delivered: delivered == 40)
     await until_metric(consumer, PEL, lambda size: size == 0)
     assert await dispatcher.metric("messaging_dispatch_lag_seconds") < 20

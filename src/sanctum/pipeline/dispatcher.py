@@ -110,8 +110,8 @@ class Dispatcher:
             _, self._stream_length = await self._stream.append([])
             return self._limits.interval_s
         entries, self._stream_length = await self._stream.append(row.message for row in rows)
-        await turn.mark([row.id for row in rows], entries)
         self._metrics.published.inc(len(rows))
+        await turn.mark([row.id for row in rows], entries)
         return AT_ONCE_S if len(rows) == BATCH_ROWS_MAX else self._limits.interval_s
 
     async def _fail(self, turn: Turn, reason: str) -> None:
