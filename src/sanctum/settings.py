@@ -223,7 +223,7 @@ class Settings:
     )
     dispatch_attempts_max: int = field(
         metadata=_about(
-            "4", "vain attempts before a message is set aside as a dead letter", read.whole(1, 1000)
+            "8", "vain attempts before a message is set aside as a dead letter", read.whole(1, 1000)
         )
     )
     dispatch_vanished_after_s: float = field(

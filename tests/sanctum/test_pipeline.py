@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -11,7 +12,11 @@ from tests.sanctum.pipelines import DELIVERED, PEL, QUICK, Talks, until_metric
 from tests.sanctum.servers import Valkey
 from valkey.asyncio import Valkey as Client
 
-from sanctum.pipeline.stream import GROUP, STREAM, TOPIC
+from sanctum.backing.cache import Cache
+from sanctum.backing.errors import CacheUnavailable
+from sanctum.defects import Defects
+from sanctum.pipeline.stream import GROUP, STREAM, TOPIC, Stream
+from sanctum.telemetry.metrics import Metrics
 
 REPEATED = "messaging_consumer_repeated_total"
 PUBLISHED = "messaging_dispatch_published_total"
@@ -77,10 +82,13 @@ async def test_repeated_and_foreign_entries_deliver_nothing(
     async with Client.from_url(valkey.url) as client:
         for number in (3, 1, 2):
             await client.xadd(STREAM, talks.entry(conversation, number))
-        for foreign in ({"x": "y"}, {**talks.entry(1, 1), "number": "one"}, {"id": b"\xff"}):
+        good = talks.entry(conversation, 1)
+        bad = [{"x": "y"}, {**good, "id": b"\xff"}, {**good, "created": "nan"}]
+        bad += [{**good, "number": number} for number in ("one", "0", str(2**63), str(10**300))]
+        for foreign in bad:
             await client.xadd(STREAM, foreign)
         await until_metric(consumer, REPEATED, lambda count: count == 3)
-        await until_metric(consumer, "messaging_consumer_unreadable_total", lambda n: n == 3)
+        await until_metric(consumer, "messaging_consumer_unreadable_total", lambda n: n == len(bad))
         await talks.say(conversation, 2)
         await talks.all_delivered()
         await until_metric(consumer, PEL, lambda size: size == 0)
@@ -169,3 +177,29 @@ async def test_workers_tell_operators_how_they_are(serve: Serve, valkey: Valkey)
     for worker in workers:
         await worker.wait_ready(ready=False)
         assert (await worker.call("GET", "/health")).body["status"] == "DEGRADED"
+
+
+async def test_consumers_that_hold_nothing_are_forgotten(valkey: Valkey) -> None:
+    """Names of consumers that are gone do not pile up; one that left entries is kept."""
+    cache = Cache(valkey.url, pool_max=2, timeout_s=0.5, defects=Defects(), metrics=Metrics())
+    await _until_healthy(cache)
+    stream = Stream(cache)
+    await stream.make()
+    async with Client.from_url(valkey.url) as client:
+        await client.xadd(STREAM, {"x": "y"})
+        await client.xreadgroup(GROUP, "holds", {STREAM: ">"}, count=1)
+        await client.xreadgroup(GROUP, "idle", {STREAM: ">"}, count=1)
+        await stream.forget_idle(60_000)
+        assert len(await client.xinfo_consumers(STREAM, GROUP)) == 2
+        async with asyncio.timeout(20):
+            while len(left := await client.xinfo_consumers(STREAM, GROUP)) == 2:
+                await stream.forget_idle(1)
+        assert [one["name"] for one in left] == [b"holds"]
+    await cache.close()
+
+
+async def _until_healthy(cache: Cache) -> None:
+    async with asyncio.timeout(20):
+        while not cache.healthy:
+            with contextlib.suppress(CacheUnavailable):
+                await cache.probe()

@@ -75,6 +75,7 @@ class Consumer:
                 continue
             except GroupMissing:
                 logger.debug("no stream yet")
+                self._retry_s = RETRY_FIRST_S  # the dispatcher is about to make it
             except (CacheUnavailable, DatabaseUnavailable) as error:
                 logger.debug("not delivered", extra={"fields": {"reason": str(error)}})
             # What was read and not delivered is pending under this name.
@@ -153,11 +154,18 @@ class Consumer:
             for entry in entries
         )
         self._metrics.delivered.inc(len(outcome.delivered))
+        self._note_delays(entries, outcome)
         self._metrics.repeated.inc(len(entries) - unreadable - early - len(outcome.delivered))
         if outcome.delivered:
             self._retry_s = RETRY_FIRST_S
         if early and self._look_again_at is None:
             self._look_again_at = time.monotonic() + self._back_off()
+
+    def _note_delays(self, entries: list[Entry], outcome: Outcome) -> None:
+        now = time.time()
+        created = {key_of(one.message): one.message.created for one in entries if one.message}
+        for key in outcome.delivered:
+            self._metrics.delay.observe(max(0.0, now - created[key]))
 
     def _back_off(self) -> float:
         pause_s, self._retry_s = self._retry_s, min(self._retry_s * 2, RETRY_LAST_S)

@@ -75,6 +75,8 @@ class Dispatcher:
 
     async def _take_turn(self) -> float:
         """Do one turn; return the seconds until the next one."""
+        if not self._mending_is_due and not await self._outbox.waits():
+            return self._limits.interval_s
         async with self._outbox.turn() as turn:
             if turn is None:
                 return STANDBY_S
@@ -132,10 +134,16 @@ class Dispatcher:
             self._metrics.replayed.inc(revived)
             logger.info("replayed", extra={"fields": {"messages": revived}})
 
+    @property
+    def _mending_is_due(self) -> bool:
+        return time.monotonic() - self._mended_at >= MEND_INTERVAL_S
+
     async def _mend(self, turn: Turn) -> None:
         """Let rows be relayed again whose entries are older than all that the stream holds."""
-        if time.monotonic() - self._mended_at < MEND_INTERVAL_S:
+        if not self._mending_is_due:
             return
+        if not await self._stream.exists():
+            raise GroupMissing
         rows = await turn.dispatched(self._limits.vanished_after_s, BATCH_ROWS_MAX)
         if rows:
             oldest = await self._stream.oldest()

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from sanctum.backing.errors import Unavailable
 from sanctum.telemetry.metrics import Metrics
@@ -15,6 +15,7 @@ from sanctum.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 SINK = "redis"
+_DELAY_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 15.0, 60.0)
 
 
 class DispatchMetrics:
@@ -49,6 +50,12 @@ class ConsumeMetrics:
     def __init__(self, metrics: Metrics) -> None:
         registry = metrics.registry
         self.delivered = metrics.delivered
+        self.delay = Histogram(
+            "messaging_delivery_seconds",
+            "Time from storing a message to its arrival in the inboxes",
+            buckets=_DELAY_S,
+            registry=registry,
+        )
         self.reclaimed = Counter(
             "messaging_consumer_pel_reclaimed_total",
             "Entries taken over from consumers that died",

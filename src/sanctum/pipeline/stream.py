@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import socket
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ STREAM = "sanctum:messages"
 GROUP = "sanctum"
 TOPIC = INBOX_TOPIC
 PUBLISHED_BYTES_MAX = 1 << 20
+NUMBER_MAX = 2**63 - 1
 # Valkey has no command that removes a consumer only if it holds nothing.
 _FORGET_IDLE = """
     for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
@@ -96,6 +98,10 @@ class Stream:
                     raise
 
         await self._cache.use("xgroup", make)
+
+    async def exists(self) -> bool:
+        """Tell whether there is a stream, if only an empty one."""
+        return bool(await self._cache.use("exists", lambda client: client.exists(STREAM)))
 
     async def oldest(self) -> str | None:
         """Give the id of the oldest entry, None when there is none."""
@@ -228,11 +234,22 @@ def _entry(entry_id: bytes, fields: Fields | None) -> Entry:
 
 
 def _message(fields: Fields) -> Message:
+    created = float(fields[b"created"])
+    if not math.isfinite(created):
+        raise ValueError("no instant")
     return Message(
-        conversation=int(fields[b"conversation"]),
-        number=int(fields[b"number"]),
-        author=int(fields[b"author"]),
+        conversation=_positive(fields[b"conversation"]),
+        number=_positive(fields[b"number"]),
+        author=_positive(fields[b"author"]),
         id=fields[b"id"].decode(),
         payload=fields[b"payload"],
-        created=float(fields[b"created"]),
+        created=created,
     )
+
+
+def _positive(raw: bytes) -> int:
+    """Read a number that the database can hold; raises ValueError."""
+    number = int(raw)
+    if not 0 < number <= NUMBER_MAX:
+        raise ValueError("out of range")
+    return number
