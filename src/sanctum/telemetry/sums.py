@@ -7,6 +7,7 @@ what one counted after it was last asked dies with it, as with every process tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -128,10 +129,10 @@ def _added(families: Iterable[Family]) -> dict[str, Family]:
 
 
 def _share(sums: dict[str, Family], counter: str, good: str) -> float:
-    """Give the good ones among all that a counter counted, 1 where there are none."""
+    """Give the good ones among all that a counter counted; of nothing there is no share."""
     samples = [
         sample for family in sums.values() for sample in family.samples if sample.name == counter
     ]
     total = sum(sample.value for sample in samples)
     right = sum(sample.value for sample in samples if dict(sample.labels).get("result") == good)
-    return right / total if total else 1.0
+    return right / total if total else math.nan
