@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.async_api import expect
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
@@ -198,3 +200,29 @@ async def test_lost_connection_is_not_tried_for_ever(visit: Visit) -> None:
     await ada.page.unroute("**/api/ws/ticket")
     await ada.button("Connect").click()
     await expect(connection).to_be_hidden()
+
+
+async def test_address_that_leads_nowhere_is_told(visit: Visit) -> None:
+    """An address of what is not there says so in words, and the rest of the page works."""
+    ada = await visit(1)
+    for place in ("messages/999", "games/999", "games/x", "feed/999", "feed/%00"):
+        await ada.page.goto(f"{ada.url}/#/{place}")
+        await expect(ada.page.get_by_role("alert")).to_contain_text(
+            re.compile("not there|accepted")
+        )
+        await ada.open("Notifications")
+        await expect(ada.page.get_by_text("Nothing yet.")).to_be_visible()
+    for place in ("nothing/of/that/name", "constructor"):
+        await ada.page.goto(f"{ada.url}/#/{place}")
+        await expect(ada.heading("Feed")).to_be_visible()
+
+
+async def test_broken_storage_asks_to_log_in(visit: Visit) -> None:
+    """Whatever lies in the browser's storage, one can log in."""
+    ada = await visit()
+    for stored in ("{", "5", "{}", "null", '{"token": "x", "expires_at": 9e15}'):
+        await ada.page.evaluate("stored => localStorage.setItem('sanctum.session', stored)", stored)
+        await ada.page.reload()
+        await ada.log_in(1)
+        await expect(ada.page.get_by_role("article")).to_have_count(20)
+        await ada.button("Log out").click()

@@ -35,9 +35,10 @@ function show() {
     return;
   }
   const [, word, ...rest] = location.hash.split("/");
-  const name = VIEWS[word] ? word : "feed";
+  const isKnown = Object.hasOwn(VIEWS, word ?? "");
+  const name = isKnown ? word : "feed";
   mark(name);
-  end = VIEWS[name].show(main, rest) ?? null;
+  end = VIEWS[name].show(main, isKnown ? rest : []) ?? null;
 }
 
 function build() {

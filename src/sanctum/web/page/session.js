@@ -12,8 +12,12 @@ export const changes = new EventTarget();
 
 /** Give the session: {user_id, username, token, expires_at}, null when logged out. */
 export function current() {
+  return parse(localStorage.getItem(KEY));
+}
+
+function parse(stored) {
   try {
-    return JSON.parse(localStorage.getItem(KEY));
+    return JSON.parse(stored);
   } catch {
     return null; // somebody else wrote there: the same as nothing
   }
@@ -107,6 +111,5 @@ async function drop() {
 // Another tab logged in or out.
 addEventListener("storage", (event) => {
   if (event.key !== KEY) return;
-  const before = event.oldValue ? JSON.parse(event.oldValue) : null;
-  if (before?.user_id !== current()?.user_id) changes.dispatchEvent(new Event("change"));
+  if (parse(event.oldValue)?.user_id !== current()?.user_id) changes.dispatchEvent(new Event("change"));
 });
