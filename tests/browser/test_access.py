@@ -243,3 +243,22 @@ async def test_game_is_played_with_the_arrows(visit: Visit) -> None:
     await expect(ada.page.get_by_role("button", name="Row 2, column 2: cross")).to_be_focused()
     await bob.expect_status("Your turn.")
     await expect(bob.page.get_by_role("status").filter(has_text="Your turn.")).to_have_count(1)
+
+
+async def test_arrivals_are_said_aloud(visit: Visit) -> None:
+    """A message and a notification are told in a live region wherever one is, and own ones not."""
+    ada, bob = await visit(1), await visit(2)
+    told = ada.page.get_by_role("status")
+    await ada.write("Is anybody up?")
+    await bob.button("Refresh").click()
+    await bob.post("Is anybody up?").get_by_role("button", name="Like").click()
+    await expect(told.filter(has_text="New notification.")).to_have_count(1)
+    await bob.start_conversation("user-0001")
+    await bob.send("I am")
+    await expect(told.filter(has_text="New message from user-0002.")).to_have_count(1)
+    await expect(bob.page.get_by_role("status").filter(has_text="New message")).to_have_count(0)
+    await ada.open("Messages")
+    await ada.page.get_by_role("link", name="user-0002").click()
+    await expect(ada.said("I am")).to_be_visible()
+    await bob.send("And you?")
+    await expect(told.filter(has_text="user-0002: And you?")).to_have_count(1)

@@ -35,6 +35,7 @@ export function unfollow() {
   stream?.end();
   stream = null;
   clearTimeout(gathering);
+  gathering = 0;
   clearTimeout(troubled);
   document.getElementById("connection").hidden = true;
   set({ messages: 0, notifications: 0 });
@@ -42,8 +43,8 @@ export function unfollow() {
 
 /** Ask the service how much is unread; it knows better than any sum of what arrived here. */
 export function recount() {
-  clearTimeout(gathering);
-  gathering = setTimeout(async () => {
+  gathering ||= setTimeout(async () => {
+    gathering = 0;
     const [messages, notifications] = await Promise.allSettled([
       call("GET", "/v1/unread"),
       call("GET", "/api/notifications/unread"),

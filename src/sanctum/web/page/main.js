@@ -6,8 +6,9 @@ import { games } from "./games.js";
 import { counts, follow, inbox, unfollow } from "./inbox.js";
 import { messages } from "./messages.js";
 import { notifications } from "./notifications.js";
+import { learn, nameOf } from "./people.js";
 import * as session from "./session.js";
-import { attempt, closeDialogs } from "./ui.js";
+import { attempt, closeDialogs, say } from "./ui.js";
 import { welcome } from "./welcome.js";
 
 // By the first word of the address after `#/`: the tab's name and its view. A view is given where to
@@ -77,6 +78,13 @@ function count() {
   }
 }
 
+/** Say what arrived, unless it is on the screen already. */
+async function tellMessage({ detail: { from, conversation } }) {
+  if (from === session.current()?.user_id || location.hash === `#/messages/${conversation}`) return;
+  await learn([from]).catch(() => null); // a name that cannot be learnt now is told as a number
+  say(`New message from ${nameOf(from)}.`);
+}
+
 function restart() {
   build();
   if (session.current()) follow();
@@ -90,5 +98,7 @@ skip.addEventListener("click", (event) => {
 });
 addEventListener("hashchange", show);
 inbox.addEventListener("counts", count);
+inbox.addEventListener("message", tellMessage);
+inbox.addEventListener("notification", () => say("New notification."));
 session.changes.addEventListener("change", restart);
 restart();

@@ -25,8 +25,10 @@ export function messages(main, [id]) {
   const refresh = () => load(list, newest, (found) => show(list, found, open));
   let gathering = 0;
   const later = () => {
-    clearTimeout(gathering);
-    gathering = setTimeout(refresh, GATHER_MS);
+    gathering ||= setTimeout(() => {
+      gathering = 0;
+      refresh();
+    }, GATHER_MS);
   };
   const events = ["message", "stale", "read"];
   for (const event of events) inbox.addEventListener(event, later);

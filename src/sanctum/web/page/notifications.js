@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { button, h, when } from "./dom.js";
 import { inbox, recount } from "./inbox.js";
-import { attempt, begin, empty, load, say } from "./ui.js";
+import { attempt, begin, empty, load } from "./ui.js";
 
 const PAGE = 20;
 const DID = { post: "posted something new", comment: "commented on your post", like: "likes your post" };
@@ -17,16 +17,11 @@ export function notifications(main) {
   const shown = new Map(); // the item of each notification
   const first = () => load(place, () => page(), (found) => showFirst(place, list, shown, found));
   const fresh = () => (list.isConnected ? attempt(async () => takeNew(list, shown, await page())) : first());
-  const told = () => {
-    say("A new notification.");
-    fresh();
-  };
-  inbox.addEventListener("notification", told);
-  inbox.addEventListener("stale", fresh);
+  const events = ["notification", "stale"];
+  for (const event of events) inbox.addEventListener(event, fresh);
   first();
   return () => {
-    inbox.removeEventListener("notification", told);
-    inbox.removeEventListener("stale", fresh);
+    for (const event of events) inbox.removeEventListener(event, fresh);
   };
 
   async function markAll() {
