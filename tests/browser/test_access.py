@@ -51,6 +51,10 @@ CONTROLS = """() => [...document.body.querySelectorAll("a, button, input, textar
         const { width, height } = element.getBoundingClientRect();
         return [element.outerHTML, Math.min(width, height)];
     })"""
+SHIFTED_MAX = 0.1  # share of the screen times distance, summed up: good by Web Vitals' CLS
+SHIFTED = """() => new Promise((resolve) => new PerformanceObserver((list) => resolve(
+    list.getEntries().reduce((sum, entry) => sum + (entry.value ?? 0), 0)
+)).observe({type: "layout-shift", buffered: true}) || setTimeout(resolve, 500, 0))"""
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 Place = Callable[[Visitor], Awaitable[None]]
@@ -262,3 +266,21 @@ async def test_arrivals_are_said_aloud(visit: Visit) -> None:
     await expect(ada.said("I am")).to_be_visible()
     await bob.send("And you?")
     await expect(told.filter(has_text="user-0002: And you?")).to_have_count(1)
+
+
+@pytest.mark.parametrize("width", [PHONE, 1100])
+async def test_nothing_jumps_while_a_part_loads(visit: Visit, width: int) -> None:
+    """What is on the screen stays where it is while the rest of a part arrives."""
+    ada = await visit(1, width=width)
+    await ada.start_conversation("user-0002")
+    for line in range(20):
+        await ada.send(f"line {line}")
+    await expect(ada.said("line 19")).to_be_visible()
+    places = {"feed": "Post 50 of the seed", "messages/1": "line 19", "games": "Nobody is waiting."}
+    for place, text in places.items():
+        await ada.page.goto("about:blank")
+        await ada.page.goto(f"{ada.url}/#/{place}")
+        await expect(ada.page.get_by_text(text)).to_be_visible()
+        assert await ada.page.evaluate(SHIFTED) < SHIFTED_MAX, place
+    await ada.page.evaluate("document.querySelector('main').style.marginTop = '20rem'")
+    assert await ada.page.evaluate(SHIFTED) > SHIFTED_MAX, "a jump is seen where there is one"
