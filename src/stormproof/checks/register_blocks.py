@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from stormproof.checks.history import Bytes, Changes, History, Ints, Mask, Reads
 from stormproof.checks.ledger import FOREVER_NS, Words
 from stormproof.checks.lookup import Lookup, dated, distinct
-from stormproof.model.history import FLAG_ABSENT, FLAG_EXPECTS_ABSENT, Function, Step
+from stormproof.model.history import (
+    FLAG_ABSENT,
+    FLAG_EXPECTS_ABSENT,
+    FUNCTION_MASK,
+    Function,
+    Step,
+)
 
 TOGETHER: Final = 1 << 18  # rows of a block, or those of one key where it has more
 ABSENT: Final = -1
@@ -114,9 +120,9 @@ def blocks_of(history: History, *, raised: bool) -> Iterator[Block]:
             yield Block(
                 keys=keys[low:high],
                 rows=_rows(
-                    changes.where(some),
+                    changes.where(some).unkept(),
                     of_change[some] - low,
-                    reads.where(others),
+                    reads.where(others).unkept(),
                     of_read[others] - low,
                 ),
                 is_raised=np.isin(keys[low:high], increased),
@@ -144,16 +150,22 @@ def _dealt(of_block: Ints, of_key: Indices) -> list[Ints]:
 def _rows(changes: Changes, of_change: Indices, reads: Reads, of_read: Indices) -> Rows:
     flags = np.concatenate([changes.flags, reads.flags])
     is_absent, expects_absent = (flags & FLAG_ABSENT) != 0, (flags & FLAG_EXPECTS_ABSENT) != 0
+    function = flags & np.uint8(FUNCTION_MASK)
 
     def both(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(changes, name), getattr(reads, name)])
 
+    value, other = both("value"), np.zeros(len(flags), np.uint64)
+    value[is_absent] = 0
+    if (function == Function.CAS).any():
+        other[: len(changes)] = changes.other
+        other[expects_absent] = 0
     return Rows(
         of_key=np.concatenate([of_change, of_read]).astype(np.int64),
-        function=both("function"),
-        value=np.where(is_absent, np.uint64(0), both("value")),
+        function=function,
+        value=value,
         is_absent=is_absent,
-        other=np.where(expects_absent, np.uint64(0), both("other")),
+        other=other,
         expects_absent=expects_absent,
         began_ns=both("began_ns"),
         ended_ns=both("ended_ns"),

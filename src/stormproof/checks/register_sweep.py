@@ -72,18 +72,18 @@ def sweep(block: Block) -> Sweep:
     rows = relevant(block)
     began, over = rows.dated(len(block.keys))
     order = np.argsort(began)
-    rows, began, over = rows.where(order), began[order], over[order]
+    began, over, of_key = began[order], over[order], rows.of_key[order]
     is_same_key = np.zeros(len(rows), np.bool_)
-    np.equal(rows.of_key[1:], rows.of_key[:-1], out=is_same_key[1:])
-    is_raised = block.is_raised[rows.of_key]
-    is_alone = _alone(began, over) & ~is_raised
-    off = np.flatnonzero(_contradicts_ahead(rows) & is_alone & is_same_key & _before(is_alone))
-    off = off[np.unique(rows.of_key[off], return_index=True)[1]]
+    np.equal(of_key[1:], of_key[:-1], out=is_same_key[1:])
+    is_alone = _alone(began, over) & ~block.is_raised[of_key]
+    off = np.flatnonzero(is_alone & is_same_key & _before(is_alone))
+    off = off[_contradicts(rows, order[off], order[off - 1])]
+    off = off[np.unique(of_key[off], return_index=True)[1]]
     return Sweep(
         samples=_samples(rows),
-        off=rows.where(off),
-        ahead=rows.where(off - 1),
-        off_key=block.keys[rows.of_key[off]],
+        off=rows.where(order[off]),
+        ahead=rows.where(order[off - 1]),
+        off_key=block.keys[of_key[off]],
         off_at=2 * off,
         stretches=_stretches(block, rows, order, (began, over), is_alone, is_same_key),
     )
@@ -133,15 +133,13 @@ def _alone(began: Ints, over: Ints) -> Mask:
     return is_first
 
 
-def _contradicts_ahead(rows: Rows) -> Mask:
-    """Return which operations do not give what the one ahead of them left, all being alone."""
-    compares = (rows.function == Function.CAS) & rows.is_made
-    given = np.where(compares, rows.other, rows.value)
-    is_absent = np.where(compares, rows.expects_absent, rows.is_absent)
-    differs = np.zeros(len(rows), np.bool_)
-    np.not_equal(given[1:], rows.value[:-1], out=differs[1:])
-    differs[1:] |= is_absent[1:] != rows.is_absent[:-1]
-    differs &= rows.is_read | compares
+def _contradicts(rows: Rows, some: Ints, ahead: Ints) -> Mask:
+    """Return which operations do not give what others left, all having gone on alone."""
+    compares = (rows.function[some] == Function.CAS) & rows.is_made[some]
+    given = np.where(compares, rows.other[some], rows.value[some])
+    is_absent = np.where(compares, rows.expects_absent[some], rows.is_absent[some])
+    differs: Mask = (given != rows.value[ahead]) | (is_absent != rows.is_absent[ahead])
+    differs &= (rows.function[some] == Function.READ) | compares
     return differs
 
 
@@ -159,15 +157,16 @@ def _stretches(
     held = np.flatnonzero(is_held)
     is_first = (~(is_same_key & _before(is_held)))[held]
     edges = np.append(np.flatnonzero(is_first), len(held))
-    rows, order, began, over = rows.where(held), order[held], dated[0][held], dated[1][held]
+    order = order[held]
     of_stretch = np.cumsum(is_first) - 1
     found = _Zones(
-        function=np.where(is_first & is_alone[held], Function.WRITE, rows.function),
-        rows=rows,
+        function=np.where(is_first & is_alone[held], Function.WRITE, rows.function[order]),
+        value=rows.value[order],
+        is_absent=rows.is_absent[order],
         of_stretch=of_stretch,
         edges=edges,
-        began=began,
-        over=over,
+        began=dated[0][held],
+        over=dated[1][held],
     )
     states, conflict = found.judge()
     left = np.flatnonzero(states != HOLDS)
@@ -177,9 +176,9 @@ def _stretches(
     new[as_told] = np.arange(len(as_told))
     sizes = np.diff(edges)[left]
     return Stretches(
-        rows=rows.where(as_told),
+        rows=rows.where(order[as_told]),
         edges=np.concatenate([[0], np.cumsum(sizes)]),
-        key=block.keys[rows.of_key[edges[left]]],
+        key=block.keys[rows.of_key[order[edges[left]]]],
         at=2 * held[edges[left]] + 1,
         is_broken=states[left] == BROKEN,
         conflict=new[conflict[left]],
@@ -195,7 +194,8 @@ class _Zones:
     """
 
     function: Bytes
-    rows: Rows
+    value: Words
+    is_absent: Mask
     of_stretch: Ints
     edges: Ints
     began: Ints
@@ -239,7 +239,7 @@ class _Zones:
 
     def _by_value(self, mine: Ints) -> tuple[Ints, Ints]:
         """Return rows by stretch and value, and where each value begins."""
-        value, is_absent = self.rows.value[mine], self.rows.is_absent[mine]
+        value, is_absent = self.value[mine], self.is_absent[mine]
         of_stretch = 2 * self.of_stretch[mine] + is_absent
         order = np.lexsort((value, of_stretch))
         value, of_stretch = value[order], of_stretch[order]
