@@ -221,6 +221,19 @@ async def test_seed_conflict_is_bad_input(postgres: Postgres, call: Call, databa
     assert (exited, "belong to other users" in errors) == (64, True)
 
 
+async def test_rehearsal_command_prints_what_it_took(
+    postgres: Postgres, call: Call, database: str
+) -> None:
+    """The output is one line of JSON: the table, the seconds of each step, the tries."""
+    environ = environment(postgres, database)
+    exited, output, errors = await asyncio.to_thread(
+        call, environ, "rehearse-migration", "--table", "messages"
+    )
+    assert (exited, errors, output.count("\n")) == (0, "", 1)
+    took = json.loads(output)
+    assert (took["table"], len(took["seconds"]), took["tries"] >= 2) == ("messages", 4, True)
+
+
 async def test_api_key_command_prints_a_key_and_nothing_else(
     postgres: Postgres, call: Call, serve: Serve, database: str
 ) -> None:
