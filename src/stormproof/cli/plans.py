@@ -19,9 +19,12 @@ from stormproof.planning.declarations import Breakable
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.planning.trials import LoadedTrial, find_trial, load_trial
 from stormproof.report.number import counted
-from stormproof.stack.embedded import CACHE, CACHE_LINK
+from stormproof.stack.embedded import CACHE, CACHE_LINK, CONSUMER, DISPATCHER
 
-BREAKABLE: Breakable = {"link-partition": (CACHE_LINK,), "process-restart": (CACHE,)}
+BREAKABLE: Breakable = {
+    "link-partition": (CACHE_LINK,),
+    "process-restart": (CACHE, DISPATCHER, CONSUMER),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

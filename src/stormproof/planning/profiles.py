@@ -188,7 +188,7 @@ def _population(fields: Fields) -> Population:
 
 def _ports(fields: Fields) -> dict[str, int]:
     """Take the fixed ports of parts; one of 0 is as good as absent: any free port."""
-    known = ("postgres", "cache", "cache-link", "api")
+    known = ("postgres", "cache", "cache-link", "api", "dispatcher", "consumer")
     ports = {part: fields.whole(part, default=0, low=0, high=65_535) for part in known}
     fields.done()
     return {part: port for part, port in ports.items() if port}

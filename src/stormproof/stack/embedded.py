@@ -1,7 +1,7 @@
 """The embedded stack as data: PostgreSQL, Valkey and Sanctum from their binaries, on free loopback
 ports, in one private folder.
 
-    postgres <------------------- api (Sanctum)
+    postgres <------------------- api, dispatcher, consumer (Sanctum)
     cache (Valkey) <- cache-link <-'
 """
 
@@ -35,8 +35,9 @@ from stormproof.stack.servers import (
     unprivileged_user,
 )
 
-POSTGRES, CACHE, CACHE_LINK, API = "postgres", "cache", "cache-link", "api"
-_NAMES = (POSTGRES, CACHE, CACHE_LINK, API)
+POSTGRES, CACHE, CACHE_LINK = "postgres", "cache", "cache-link"
+API, DISPATCHER, CONSUMER = "api", "dispatcher", "consumer"
+_NAMES = (POSTGRES, CACHE, CACHE_LINK, API, DISPATCHER, CONSUMER)
 _SERVER_READY_NS = 20 * SECOND_NS
 _INITDB_NS = 60 * SECOND_NS
 _MIGRATE_NS = 60 * SECOND_NS
@@ -227,24 +228,28 @@ class _Embedded:
         people = self.plan.population
         seed = ["--users", str(people.users), "--channels", str(people.channels),
                 "--posts", str(people.posts)]  # fmt: skip
-        port = self.ports[API]
         return [
             self._sanctum_task("migrate", [*command, "migrate"], _MIGRATE_NS),
             self._sanctum_task("seed", [*command, "seed", *seed], _SEED_NS),
-            Part(
-                name=API,
-                argv=[*command, "serve", "--host", HOST, "--port", str(port)],
-                env=self._sanctum_settings(),
-                cwd=str(self.run_dir),
-                ready=Readiness(
-                    kind="http",
-                    port=port,
-                    path="/health/ready",
-                    deadline_ns=self.plan.ready_deadline_ns,
-                ),
-                cores=self.cores,
-            ),
+            *(self._sanctum_part(role, command) for role in (API, DISPATCHER, CONSUMER)),
         ]
+
+    def _sanctum_part(self, role: str, command: list[str]) -> Part:
+        port = self.ports[role]
+        return Part(
+            name=role,
+            argv=[*command, "serve", role, "--host", HOST, "--port", str(port)],
+            env=self._sanctum_settings(),
+            cwd=str(self.run_dir),
+            ready=Readiness(
+                kind="http",
+                port=port,
+                path="/health/ready",
+                deadline_ns=self.plan.ready_deadline_ns,
+            ),
+            cores=self.cores,
+            breakable=role != API,
+        )
 
     def _sanctum_task(self, name: str, argv: list[str], deadline_ns: int) -> Task:
         settings = self._sanctum_settings()

@@ -12,7 +12,8 @@ from stormproof.model.part import Link, Part
 from stormproof.stack import embedded
 from stormproof.stack.servers import Servers
 
-PORTS = {"postgres": 10_001, "cache": 10_002, "cache-link": 10_003, "api": 10_004}
+NAMES = ("postgres", "cache", "cache-link", "api", "dispatcher", "consumer")
+PORTS = {name: 10_001 + place for place, name in enumerate(NAMES)}
 
 
 def test_what_faults_may_hit_is_what_the_stack_lets_break(

@@ -17,7 +17,8 @@ from stormproof.stack import embedded, servers
 from stormproof.stack.embedded import plan_embedded
 from stormproof.stack.servers import Servers, find_servers, unprivileged_user
 
-PORTS = {"postgres": 10_001, "cache": 10_002, "cache-link": 10_003, "api": 10_004}
+NAMES = ("postgres", "cache", "cache-link", "api", "dispatcher", "consumer")
+PORTS = {name: 10_001 + place for place, name in enumerate(NAMES)}
 
 
 @pytest.fixture
@@ -42,24 +43,26 @@ def test_steps_come_in_the_order_in_which_they_need_each_other(planned: StackPla
     """Each server is up before what uses it, and the database is migrated and seeded before the
     service starts."""
     named = [step.name for step in planned.steps if isinstance(step, Part | Task | Link)]
-    assert named == ["initdb", "postgres", "cache", "cache-link", "migrate", "seed", "api"]
+    servers = ["initdb", "postgres", "cache", "cache-link"]
+    assert named == [*servers, "migrate", "seed", "api", "dispatcher", "consumer"]
 
 
 def test_service_reaches_the_cache_through_the_link_only(planned: StackPlan) -> None:
-    """The service is given the link's port and never the cache's own."""
-    api = parts(planned)["api"]
-    assert f"127.0.0.1:{PORTS['cache-link']}/" in api.env["SANCTUM_CACHE_URL"]
-    assert not any(str(PORTS["cache"]) in value for value in (*api.env.values(), *api.argv))
+    """Every process of the service is given the link's port and never the cache's own."""
+    for name in ("api", "dispatcher", "consumer"):
+        part = parts(planned)[name]
+        assert f"127.0.0.1:{PORTS['cache-link']}/" in part.env["SANCTUM_CACHE_URL"]
+        assert not any(str(PORTS["cache"]) in value for value in (*part.env.values(), *part.argv))
     (link,) = [step for step in planned.steps if isinstance(step, Link)]
     assert (link.listen_port, link.upstream_port) == (PORTS["cache-link"], PORTS["cache"])
 
 
-def test_only_the_cache_and_its_link_may_be_broken(planned: StackPlan) -> None:
-    """Nothing else of the embedded stack is breakable in this version."""
+def test_what_may_be_broken(planned: StackPlan) -> None:
+    """The cache, its link, and the processes that deliver messages; nothing else."""
     breakable = [
         step.name for step in planned.steps if isinstance(step, Part | Link) and step.breakable
     ]
-    assert breakable == ["cache", "cache-link"]
+    assert breakable == ["cache", "cache-link", "dispatcher", "consumer"]
 
 
 def test_database_keeps_its_promises(planned: StackPlan) -> None:
