@@ -1,0 +1,118 @@
+"""Conversations as Sanctum's users hold them: posted to over HTTP, read in an open inbox.
+
+A message is posted to its conversation and arrives in the inbox of everybody who takes part, its
+author included. People are grouped: the first `group_size` of them share one conversation, the next
+ones another. Trials of messaging import what they need from here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from sanctum_journeys import LOGIN, PASSWORD, TICKET, WELCOME_S, Frame, name_of
+from stormproof import Setting, Socket, User, check, setup
+
+PEOPLE = Setting("people", low=2, whole=True)
+GROUP_SIZE = Setting("group_size", low=2, whole=True)
+PAYLOAD_BYTES = Setting("payload_bytes", low=64, high=65_536, whole=True)
+REFUSED = range(400, 500)  # certain: nothing was stored
+
+
+@setup
+async def gather(user: User) -> dict[str, Any]:
+    """Make one conversation a group, each by the first of its people."""
+    people, size = int(PEOPLE.of(user)), int(GROUP_SIZE.of(user))
+    conversations = []
+    for first in range(0, people, size):
+        members = range(first, min(first + size, people))
+        conversations.append(await _converse(user, [*members]))
+    return {"conversations": conversations}
+
+
+async def _converse(user: User, members: list[int]) -> int:
+    credentials = {"username": name_of(members[0]), "password": PASSWORD}
+    session = await user.http.post("/api/auth/login", json=credentials)
+    others = [index + 1 for index in members[1:]]
+    made = await user.http.post(
+        "/v1/conversations",
+        json={"kind": "group", "title": "people of a trial", "participants": others},
+        auth=session.json()["token"],
+    )
+    if made.status != 201:
+        user.fail(f"no conversation: {made.status} {made.error}")
+    return int(made.json()["id"])
+
+
+class Mailbox:
+    """One user's open inbox: a WebSocket that is opened again where it broke."""
+
+    __slots__ = ("_entry", "_heard", "_socket", "_user", "_welcomed", "conversation")
+
+    def __init__(self, user: User) -> None:
+        self._user = user
+        size = int(GROUP_SIZE.of(user))
+        self.conversation: int = user.data["conversations"][user.index // size]
+        self._entry: int | None = None  # the number of the last entry
+        self._heard = 0  # the number of the conversation's last message
+        self._welcomed = asyncio.Event()
+        self._socket: Socket | None = None
+
+    async def open(self) -> None:
+        """Be connected, resuming after the last entry that was seen."""
+        if self._socket is not None and self._socket.is_open:
+            return
+        query = {"ticket": await TICKET.take(self._user, {"topic": "inbox"})}
+        if self._entry is not None:
+            query["after"] = str(self._entry)
+        self._welcomed.clear()
+        self._socket = await self._user.ws.connect(
+            "/api/ws/inbox", query=query, on_message=self._take_frame
+        )
+        if not check(self._socket, "inbox opened", self._socket.is_open):
+            self._user.fail(f"no socket: {self._socket.status} {self._socket.error}")
+        try:
+            await asyncio.wait_for(self._welcomed.wait(), WELCOME_S)
+        except TimeoutError:
+            await self._socket.close()
+            self._user.fail("the inbox never said welcome")
+
+    def _take_frame(self, text: str) -> None:
+        frame: Frame = json.loads(text)
+        if frame.get("type") == "welcome":
+            self._entry = frame["last"] if self._entry is None else self._entry
+            self._user.ledger.joined(self.conversation, self._heard)
+            self._welcomed.set()
+            return
+        self._entry = frame["number"]
+        if frame["kind"] == "message":
+            if frame["conversation"] == self.conversation:
+                self._heard = frame["message"]
+            self._user.ledger.received(frame["payload"], frame["conversation"], frame["message"])
+
+
+async def open_mailbox(user: User) -> None:
+    """Have the inbox open; after a broken socket resume where it ended."""
+    if not hasattr(user.state, "mailbox"):
+        user.state.mailbox = Mailbox(user)
+    await user.state.mailbox.open()
+
+
+async def post_message(user: User) -> None:
+    """Post one message to one's conversation; its outcome is what the answer makes certain."""
+    conversation = user.state.mailbox.conversation
+    text = user.fake.text(int(PAYLOAD_BYTES.of(user)))
+    message = user.ledger.sent(conversation, text)
+    reply = await user.http.post(
+        "/v1/messages",
+        json={"conversation": conversation, "id": f"{message.key:x}", "payload": message.body},
+        auth=await LOGIN.token(user),
+    )
+    if reply.status in (200, 201):
+        message.ok(reply.json()["number"])
+    elif reply.status in REFUSED:
+        message.refused()
+    else:
+        message.unknown()
+    check(reply, "message accepted", reply.status in (200, 201))
