@@ -15,6 +15,7 @@ from sanctum.seeding import SeedSize, seed
 WITH_TALKS = SeedSize(
     users=SIZE.users, channels=SIZE.channels, posts=SIZE.posts, conversations=3, messages=50
 )
+CREATOR = "SELECT created_by FROM conversations WHERE id = {}"
 # Each finds what no service could have left behind.
 INCONSISTENT = {
     "an inbox with a gap": """
@@ -104,3 +105,17 @@ async def test_seed_may_be_repeated(api: Api, postgres: Postgres) -> None:
     assert (await foreign.call(2, "GET")).body["last_number"] == 0
     for what, query in INCONSISTENT.items():
         assert await postgres.fetch(query, DATABASE) == [], what
+
+
+async def test_seed_gives_no_id_out_again(api: Api, postgres: Postgres) -> None:
+    """After a seeded and a later conversation were deleted, the seed neither makes them anew nor
+    lets the service give their ids to others: inboxes still tell of their messages."""
+    await _seed(postgres, WITH_TALKS)
+    later = await converse(api, 1, 2)
+    await later.say(1, 1)
+    for talk in (later, Talk(api=api, id=2)):
+        creator = (await postgres.fetch(CREATOR.format(talk.id), DATABASE))[0][0]
+        assert (await talk.call(creator, "DELETE")).status == 204
+    await _seed(postgres, WITH_TALKS)
+    assert (await converse(api, 1, 2)).id == later.id + 1
+    assert await _count(postgres, "conversations") == 3

@@ -6,12 +6,16 @@ import asyncpg  # type: ignore[import-untyped]
 
 PARTICIPANTS = 4  # of each conversation, as far as there are so many users
 
-# A conversation that is there already stays as it is, whoever made it.
-_CONVERSATIONS = """
+# A conversation that is there already stays as it is, whoever made it. An id that was given out is
+# never given out again, also where its conversation was deleted: inboxes still tell of it.
+_GIVEN_OUT = """
+    coalesce(pg_sequence_last_value(pg_get_serial_sequence('conversations', 'id')::regclass), 0)
+"""
+_CONVERSATIONS = f"""
     CREATE TEMPORARY TABLE fresh ON COMMIT DROP AS
     SELECT i AS id, (i - 1) % $2::bigint + 1 AS created_by FROM generate_series(1, $1::bigint) AS i
-    WHERE NOT EXISTS (SELECT FROM conversations c WHERE c.id = i)
-"""
+    WHERE i > {_GIVEN_OUT}
+"""  # noqa: S608 - only constants are interpolated
 _STORE_CONVERSATIONS = """
     INSERT INTO conversations (id, kind, title, created_by)
     OVERRIDING SYSTEM VALUE
@@ -21,7 +25,7 @@ _PARTICIPANTS = f"""
     INSERT INTO participants (conversation_id, user_id)
     SELECT id, (id + k - 1) % $1::bigint + 1
     FROM fresh, generate_series(0, least({PARTICIPANTS}, $1::bigint) - 1) AS k
-"""  # noqa: S608 - only constants are interpolated
+"""  # noqa: S608
 _MESSAGES = f"""
     CREATE TEMPORARY TABLE seeded ON COMMIT DROP AS
     SELECT f.id AS conversation_id, i / $1::bigint + 1 AS number, i AS ordinal,
@@ -73,12 +77,7 @@ _UNREAD = """
     ) a
     WHERE p.conversation_id = a.conversation_id AND p.user_id = a.user_id
 """
-_NEXT_ID = """
-    SELECT setval(
-        pg_get_serial_sequence('conversations', 'id'), greatest(max(id), 1), max(id) IS NOT NULL
-    )
-    FROM conversations
-"""
+_NEXT_ID = "SELECT setval(pg_get_serial_sequence('conversations', 'id'), max(id)) FROM fresh"
 
 
 async def seed_conversations(
