@@ -35,6 +35,7 @@ class Talk {
   #id;
   #shown = new Map(); // the item of each message, by its number
   #sending = new Map(); // the items of own messages that are not acknowledged, by their id
+  #turn = Promise.resolve(); // one message is sent after the other, in the order in which they were written
   #last = 0;
   #read = 0;
   #log = h("ol", { class: "log", tabindex: "0", "aria-label": "Messages" });
@@ -178,7 +179,7 @@ class Talk {
   }
 
   /** Send a message under an id of its own, so that sending it again cannot say it twice. */
-  async #send(draft) {
+  #send(draft) {
     this.#log.querySelector(".hollow")?.remove();
     const made = said({ ...draft, from: session.current().user_id, created_at: Date.now() });
     const note = h("p", { class: "soft", role: "status" }, "Sending…");
@@ -187,10 +188,15 @@ class Talk {
     this.#log.append(made);
     this.#group();
     this.#log.scrollTop = this.#log.scrollHeight;
-    await this.#deliver(draft, made, note);
+    this.#deliver(draft, made, note);
   }
 
-  async #deliver(draft, made, note) {
+  #deliver(draft, made, note) {
+    this.#turn = this.#turn.then(() => this.#deliverNow(draft, made, note));
+    return this.#turn;
+  }
+
+  async #deliverNow(draft, made, note) {
     try {
       const { number } = await call("POST", "/v1/messages", { conversation: this.#id, ...draft });
       note.remove();
