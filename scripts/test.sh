@@ -1,9 +1,9 @@
 #!/bin/sh
 # Run all tests but those of tests/e2e and tests/browser, with coverage; what is given is passed on to pytest.
 #
-# Without arguments three groups run side by side, since each waits for something else most of the time: the
-# tests of tests/unit and tests/property, which open no address and start no process; those of the reference
-# service, on servers of their own; and all others. What the first two say follows once the others are done.
+# Without arguments two rows of tests run side by side, since each mostly waits: those that open no address and
+# start no process (tests/unit, tests/property), followed by the reference service's, and all others. No third one
+# does: runs that are judged need a core for their workers. What the first row says follows the other's.
 #
 # Exit codes: 0 all passed and enough is covered, otherwise that of what failed.
 
@@ -15,19 +15,21 @@ status=0
 if [ $# -gt 0 ]; then
     "$bin/coverage" run -m pytest --ignore=tests/e2e --ignore=tests/browser "$@" || status=$?
 else
-    said=$(mktemp -d)
-    "$bin/coverage" run -m pytest -p no:cacheprovider tests/unit tests/property >"$said/pure" 2>&1 &
-    pure=$!
-    "$bin/coverage" run -m pytest -p no:cacheprovider tests/sanctum >"$said/sanctum" 2>&1 &
-    sanctum=$!
-    trap 'kill "$pure" "$sanctum" 2>/dev/null || :; rm -rf "$said"' EXIT
+    said=$(mktemp)
+    (
+        failed=0
+        "$bin/coverage" run -m pytest -p no:cacheprovider tests/unit tests/property || failed=$?
+        "$bin/coverage" run -m pytest -p no:cacheprovider tests/sanctum || failed=$?
+        exit "$failed"
+    ) >"$said" 2>&1 &
+    beside=$!
+    trap 'kill "$beside" 2>/dev/null || :; rm -f "$said"' EXIT
     trap 'exit 130' INT TERM
     others=$(printf -- '--ignore=tests/%s ' e2e browser unit property sanctum)
     # shellcheck disable=SC2086 # one word a folder
     "$bin/coverage" run -m pytest $others || status=$?
-    wait "$pure" || status=$?
-    wait "$sanctum" || status=$?
-    cat "$said/pure" "$said/sanctum"
+    wait "$beside" || status=$?
+    cat "$said"
 fi
 [ "$status" = 0 ] || exit "$status"
 "$bin/coverage" combine --quiet

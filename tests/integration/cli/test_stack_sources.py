@@ -24,7 +24,7 @@ from stormproof.model.plan import PlannedRead
 from stormproof.stack.kept import KeptStack
 from stormproof.testing import ScriptedRecorder, check_source
 
-PARTS = {"postgres", "cache", "api"}
+PARTS = {"postgres", "cache", "api", "dispatcher", "consumer"}
 
 
 @pytest.fixture
