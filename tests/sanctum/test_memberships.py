@@ -210,7 +210,21 @@ async def test_older_list_replaces_no_newer_one() -> None:
     bench.truth.gate.set()
     await reading
     assert await bench.includes(2) is False
-    assert await bench.memberships.users(1) == (1,)
+    assert await bench.includes(1)
+
+
+async def test_removal_that_is_known_outweighs_an_older_shared_list() -> None:
+    """Also when nothing kept is trusted any more, a list that is older than what was kept brings
+    nobody back; and what cannot be read as a list is none."""
+    bench = _Bench()
+    older = msgspec.json.encode(bench.truth.held)
+    bench.memberships.offer(b'{"conversation": 1, "version": 2, "users": [1]}')
+    bench.truth.held = Membership(conversation=1, version=2, users=(1,))
+    bench.shared.away = False
+    bench.memberships.all_fall_behind()
+    for value in (older, b"[]", b"no list"):
+        bench.shared.held = Held(value=value, ttl_s=5)
+        assert await bench.includes(2) is False
 
 
 async def test_refusal_is_read_from_the_database() -> None:

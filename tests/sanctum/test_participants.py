@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
+import asyncpg  # type: ignore[import-untyped]
 from tests.sanctum.clients import Api
 from tests.sanctum.conftest import DATABASE
 from tests.sanctum.servers import Postgres
-from tests.sanctum.talks import Talk, converse
+from tests.sanctum.talks import Talk, converse, until_true
 
 from sanctum.messaging.conversations import PARTICIPANTS_MAX
 
@@ -55,6 +57,41 @@ async def test_creator_removes_and_others_leave(api: Api) -> None:
     assert (await talk.remove(2, 2)).status == 204
     assert (await talk.remove(2, 2)).status == 403
     assert await _participants(talk) == [1, 4]
+
+
+async def test_who_is_removed_while_waiting_does_nothing(api: Api, postgres: Postgres) -> None:
+    """What a participant asked for before a removal, and what waited for it, is refused after it:
+    nobody lets themselves or others in again, and nothing more is posted or renamed."""
+    talk = await converse(api, 1, 2)
+    assert (await talk.post(2, "before")).status == 201
+    connection = await asyncpg.connect(postgres.url(DATABASE))
+    removal = connection.transaction()
+    await removal.start()
+    await connection.execute("SELECT FROM conversations FOR UPDATE")
+    asked = [
+        asyncio.ensure_future(one)
+        for one in (
+            talk.add(2, 2),
+            talk.add(2, 3),
+            talk.post(2, "late"),
+            talk.call(2, "PATCH", body={"version": 1, "title": "late"}),
+        )
+    ]
+    await until_true(partial(_all_wait, postgres, len(asked)))
+    await connection.execute("DELETE FROM participants WHERE user_id = 2")
+    await connection.execute("UPDATE conversations SET participants_version = 9")
+    await removal.commit()
+    await connection.close()
+    assert [(await one).status for one in asked] == [403] * len(asked)
+    assert await _participants(talk) == [1]
+    assert await talk.numbers(1) == [1]
+    assert (await talk.call(1, "GET")).body["title"] == "a title"
+
+
+async def _all_wait(postgres: Postgres, count: int) -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    (row,) = await postgres.fetch(waiting, DATABASE)
+    return bool(row[0] == count)
 
 
 async def test_conversation_can_be_full(api: Api, postgres: Postgres) -> None:

@@ -102,6 +102,10 @@ class Defects:
         """Tell whether nobody hears of the participant that is being removed."""
         return self._strikes(Defect.MEMBERSHIP_STALE, every=HUSH_EVERY_REMOVAL)
 
+    def lists_what_is_kept(self) -> bool:
+        """Tell whether participants are listed from what is kept of them."""
+        return Defect.MEMBERSHIP_STALE in self._planted
+
     def reads_for_a_participant(self) -> bool:
         """Tell whether a conversation is read as a participant, and not as who asks, sees it."""
         return Defect.ROW_SECURITY_OFF in self._planted

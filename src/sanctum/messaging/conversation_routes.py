@@ -19,7 +19,6 @@ from sanctum.messaging.conversations import (
     ConversationStorage,
     Kind,
 )
-from sanctum.messaging.memberships import Memberships
 from sanctum.messaging.paging import ID_MAX, ActivityCursor, cursor_after
 from sanctum.messaging.participants import Participants, ParticipantStorage
 
@@ -123,9 +122,7 @@ def build_conversations(storage: ConversationStorage, access: Access, gate: Gate
     return router
 
 
-def build_participants(
-    storage: ParticipantStorage, memberships: Memberships, access: Access, gate: Gate
-) -> APIRouter:
+def build_participants(storage: ParticipantStorage, access: Access, gate: Gate) -> APIRouter:
     """Build the routes over participants."""
     router = APIRouter(prefix="/v1/conversations/{conversation}/participants")
 
@@ -134,7 +131,7 @@ def build_participants(
         user_id = (await gate.identify(request)).user_id
         conversation = CONVERSATION.read(request)
         await access.require(conversation, user_id)
-        return json_response(Participants(await memberships.users(conversation)))
+        return json_response(await storage.list(conversation, user_id))
 
     @router.post(
         "",

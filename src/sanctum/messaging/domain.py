@@ -33,7 +33,7 @@ def build(shared: Shared) -> Domain:
     return Domain(
         routers=(
             build_conversations(conversations, access, gate),
-            build_participants(participants, memberships, access, gate),
+            build_participants(participants, access, gate),
             build_messages(messages, access, gate, metrics),
         ),
         work={"memberships": sweep.run},

@@ -41,7 +41,8 @@ _LOAD = """
 _VERSIONS = "SELECT conversation_id, version FROM participants_versions($1::bigint[])"
 _PUT_NEWEST = """
 local held = redis.call('GET', KEYS[1])
-if held and cjson.decode(held).version >= tonumber(ARGV[1]) then return 0 end
+local readable, old = pcall(cjson.decode, held)
+if readable and old.version and old.version >= tonumber(ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
 """
@@ -144,7 +145,7 @@ class Memberships:
         return bool(await self._storage.versions([conversation]))
 
     async def users(self, conversation: int) -> tuple[int, ...]:
-        """List who takes part, none where there is no such conversation; raises as `includes`."""
+        """List who takes part as far as is known nearby; raises as `includes`."""
         membership = await self._nearest(conversation) or await self._load(conversation)
         return () if membership is None else membership.users
 
@@ -168,8 +169,12 @@ class Memberships:
         self.remember(_decoder.decode(frame))
 
     def all_fall_behind(self) -> None:
-        """Forget everything: a change may have been published that did not come here."""
-        self._kept.clear()
+        """Trust nothing that is kept: a change may have been published that did not come here.
+
+        It stays known how new each list is, so that an older one from the cache is not believed.
+        """
+        for kept in self._kept.values():
+            kept.trusted_until = 0.0
 
     async def sweep(self) -> None:
         """Trust the lists that the database agrees with anew, forget others; or raise."""
@@ -185,8 +190,8 @@ class Memberships:
                 self._kept.pop(conversation)
 
     async def _nearest(self, conversation: int) -> Membership | None:
-        kept = self._kept.get(conversation) if self.subscribed else None
-        if kept is not None and self._now() < kept.trusted_until:
+        kept = self._kept.get(conversation)
+        if kept is not None and self.subscribed and self._now() < kept.trusted_until:
             self._kept.move_to_end(conversation)
             return kept.membership
         try:
@@ -195,7 +200,12 @@ class Memberships:
             return None
         if shared is None:
             return None
-        membership = _decoder.decode(shared.value)
+        try:
+            membership = _decoder.decode(shared.value)
+        except msgspec.DecodeError:
+            return None  # not of this service, or of another version of it
+        if kept is not None and membership.version < kept.membership.version:
+            return None
         self._keep(membership, self._now() + shared.ttl_s)
         return membership
 

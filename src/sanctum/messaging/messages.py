@@ -68,6 +68,7 @@ _MARK_READ = """
     WHERE conversation_id = $1 AND user_id = $2
     RETURNING read_number, unread
 """
+_TAKES_PART = "SELECT 1 FROM participants WHERE conversation_id = $1 AND user_id = $2"
 _UNREAD = "SELECT coalesce(sum(unread), 0)::bigint FROM participants WHERE user_id = $1"
 
 
@@ -139,6 +140,9 @@ class MessageStorage:
                 row = await t.fetch_one(_POST, *arguments)
                 if row is None or row[0] is None:
                     raise Hidden
+                # Read after the lock: who was removed while waiting for it posts nothing any more.
+                if await t.fetch_one(_TAKES_PART, conversation, author) is None:
+                    raise Hidden
                 if row[1] is None:
                     raise _NotStored
         except _NotStored:
@@ -161,9 +165,14 @@ class MessageStorage:
         """List messages with a smaller number that came after the reader, newest first.
 
         A page has at most `limit` messages and, beyond its first, `PAGE_BYTES_MAX` of payload.
+
+        Raises:
+            Refusal: 403, 404 when the reader takes no part or there is no such conversation.
         """
-        async with self._database.transaction("list_messages", reader) as transaction:
-            rows = await transaction.fetch(_BEFORE, conversation, reader, number, limit)
+        async with self._access.on_behalf("list_messages", reader, conversation) as t:
+            rows = await t.fetch(_BEFORE, conversation, reader, number, limit)
+            if not rows and await t.fetch_one(_TAKES_PART, conversation, reader) is None:
+                raise Hidden
         messages = [_message(row) for row in rows]
         # Numbers have no gaps, so there are more unless this is the first that the reader sees.
         more = bool(messages) and messages[-1].number > cast(int, rows[-1][5]) + 1

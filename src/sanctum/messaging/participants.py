@@ -47,6 +47,16 @@ class ParticipantStorage:
         self._memberships = memberships
         self._defects = defects
 
+    async def list(self, conversation: int, user_id: int) -> Participants:
+        """List who takes part, as the database has it; raises Refusal for whoever does not."""
+        if self._defects.lists_what_is_kept():
+            return Participants(await self._memberships.users(conversation))
+        async with self._access.on_behalf("list_participants", user_id, conversation) as t:
+            users = await _users(t, conversation)
+            if user_id not in users:
+                raise Hidden
+        return Participants(users)
+
     async def add(self, conversation: int, user_id: int, added: int) -> Participants:
         """Let somebody take part in a group, from its next message on.
 
@@ -59,6 +69,9 @@ class ParticipantStorage:
             if locked[0] != Kind.GROUP.value:
                 raise Refusal(409, "not_a_group", "a direct conversation has two participants")
             users = await _users(t, conversation)
+            # Read after the lock: who was removed while waiting for it adds nobody any more.
+            if user_id not in users:
+                raise Hidden
             if added in users:
                 raise Refusal(409, "already_participant", f"user {added} takes part already")
             if len(users) >= PARTICIPANTS_MAX:
