@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sanctum.backing.errors import CacheUnavailable, DatabaseUnavailable
@@ -66,6 +65,7 @@ class Consumer:
         self._look_again_at: float | None = None
         self._retry_s = RETRY_FIRST_S
         self._reclaim_at = 0.0
+        self._part_entries_max = BATCH_ENTRIES_MAX
 
     async def run(self) -> None:
         """Deliver what comes."""
@@ -78,6 +78,9 @@ class Consumer:
                 self._retry_s = RETRY_FIRST_S  # the dispatcher is about to make it
             except (CacheUnavailable, DatabaseUnavailable) as error:
                 logger.debug("not delivered", extra={"fields": {"reason": str(error)}})
+                if isinstance(error, DatabaseUnavailable):
+                    # Perhaps it was too much to write in time: large messages of large groups.
+                    self._part_entries_max = 1
             # What was read and not delivered is pending under this name.
             self._own_after = FROM_THE_FIRST
             await asyncio.sleep(self._back_off())
@@ -114,14 +117,21 @@ class Consumer:
     async def _deliver(self, entries: list[Entry]) -> list[Key]:
         """Deliver entries and acknowledge them; return the messages that were delivered now."""
         delivered: list[Key] = []
-        for part in _parts(entries):
+        left = entries
+        while left:
+            part = _part_of(left, self._part_entries_max)
+            left = left[len(part) :]
             delivered += await self._deliver_part(part)
+            self._part_entries_max = min(self._part_entries_max * 2, BATCH_ENTRIES_MAX)
         return delivered
 
     async def _deliver_part(self, entries: list[Entry]) -> frozenset[Key]:
         messages = [entry.message for entry in entries if entry.message is not None]
         bodies = {key_of(message): (message.author, encode_body(message)) for message in messages}
         outcome = await self._write(bodies, [entry.id for entry in entries])
+        # Counted before the cache is asked for anything: they are delivered without it as well.
+        self._metrics.delivered.inc(len(outcome.delivered))
+        self._note_delays(entries, outcome)
         await self._stream.publish(
             entry_frame(arrival.user, arrival.number, bodies[arrival.message][1])
             for arrival in outcome.arrivals
@@ -153,8 +163,6 @@ class Consumer:
             entry.message is not None and key_of(entry.message) in outcome.early
             for entry in entries
         )
-        self._metrics.delivered.inc(len(outcome.delivered))
-        self._note_delays(entries, outcome)
         self._metrics.repeated.inc(len(entries) - unreadable - early - len(outcome.delivered))
         if outcome.delivered:
             self._retry_s = RETRY_FIRST_S
@@ -183,15 +191,11 @@ def key_of(message: Message) -> Key:
     return message.conversation, message.number
 
 
-def _parts(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Cut entries into parts that one transaction writes: some megabytes each at most."""
-    part: list[Entry] = []
+def _part_of(entries: list[Entry], entries_max: int) -> list[Entry]:
+    """Return the first entries, as many as one transaction writes: some megabytes at most."""
     size = 0
-    for entry in entries:
-        part.append(entry)
+    for count, entry in enumerate(entries[:entries_max], 1):
         size += len(entry.message.payload) if entry.message is not None else 0
         if size >= BATCH_BYTES_MAX:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
+            return entries[:count]
+    return entries[:entries_max]
