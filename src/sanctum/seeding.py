@@ -43,11 +43,12 @@ _FOREIGN_USERS = """
     SELECT count(*) FROM users
     WHERE id <= $1 AND username <> 'user-' || lpad(id::text, greatest(4, length(id::text)), '0')
 """
+# Never backwards: an id that was given out, even to a row that is gone, is not given out again.
 _NEXT_ID = """
-    SELECT setval(
-        pg_get_serial_sequence('{table}', 'id'), greatest(max(id), 1), max(id) IS NOT NULL
-    )
-    FROM {table}
+    SELECT setval(ids.name, ids.highest) FROM (
+        SELECT pg_get_serial_sequence('{table}', 'id') AS name, max(id) AS highest FROM {table}
+    ) AS ids
+    WHERE ids.highest > coalesce(pg_sequence_last_value(ids.name::regclass), 0)
 """
 
 

@@ -46,6 +46,7 @@ async def test_wrong_credentials_are_refused_alike(api: Api) -> None:
 BAD_BODIES: list[tuple[str, object, int]] = [
     ("/api/auth/signup", {"username": "ab", "password": PASSWORD}, 422),
     ("/api/auth/signup", {"username": "a b c", "password": PASSWORD}, 422),
+    ("/api/auth/signup", {"username": "user-0001\n", "password": PASSWORD}, 422),
     ("/api/auth/signup", {"username": "valid", "password": "short"}, 422),
     ("/api/auth/signup", {"username": "valid", "password": "x" * 129}, 422),
     ("/api/auth/signup", {"username": "valid", "password": "nul\x00nul\x00"}, 422),

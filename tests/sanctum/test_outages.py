@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 from tests.sanctum.clients import CHANNELS, Api, Chat
-from tests.sanctum.conftest import OpenLink, Serve
+from tests.sanctum.conftest import DATABASE, OpenLink, Serve
 from tests.sanctum.servers import DEADLINE_S, LOOPBACK, ROLE, ROLE_PASSWORD, Postgres, Valkey, until
 from valkey.asyncio import Valkey as Client
 from websockets.asyncio.client import connect
@@ -237,6 +237,24 @@ async def test_held_database_is_down_and_comes_back(
         number = await chat.say("after")
         await chat.received(number)
         assert chat.numbers == list(range(1, number + 1))
+
+
+async def test_read_only_database_is_down(serve: Serve, postgres: Postgres) -> None:
+    """A database that takes no writes, as one that lost its place to another, is told as away: 503
+    and not ready, until it takes them again."""
+    api = await serve()
+    token = await api.token()
+    sessions = f"FROM pg_stat_activity WHERE usename = '{ROLE}'"
+    end_sessions = f"SELECT pg_terminate_backend(pid) {sessions}"
+    setting = f"ALTER DATABASE {DATABASE} SET default_transaction_read_only"
+    await postgres.execute(f"{setting} = on", end_sessions)
+    try:
+        await api.wait_ready(ready=False)
+        assert (await api.call("POST", "/api/posts", {"text": "refused"}, token)).status == 503
+    finally:
+        await postgres.execute(f"{setting} = off", end_sessions)
+    await api.wait_ready()
+    assert (await api.call("POST", "/api/posts", {"text": "stored"}, token)).status == 201
 
 
 async def test_both_away_is_told_and_survived(

@@ -119,3 +119,14 @@ async def test_seed_gives_no_id_out_again(api: Api, postgres: Postgres) -> None:
     await _seed(postgres, WITH_TALKS)
     assert (await converse(api, 1, 2)).id == later.id + 1
     assert await _count(postgres, "conversations") == 3
+
+
+async def test_seed_gives_no_post_out_again(api: Api, postgres: Postgres) -> None:
+    """Sown again after the newest post was deleted, the database numbers on: who was told of the
+    deleted one is not led to another."""
+    token = await api.token()
+    deleted = (await api.call("POST", "/api/posts", {"text": "first"}, token)).body["id"]
+    assert (await api.call("DELETE", f"/api/posts/{deleted}", token=token)).status == 204
+    await asyncio.to_thread(seed, postgres.url(DATABASE), SIZE, PASSWORD)
+    following = (await api.call("POST", "/api/posts", {"text": "second"}, token)).body["id"]
+    assert following > deleted

@@ -62,6 +62,7 @@ def build_router(service: AuthService, gate: Gate) -> APIRouter:
     async def sign_up(request: Request) -> Response:
         body = await read_body(request, _sign_up)
         check_storable(body.password, "password")
+        _check_whole(body.username)
         try:
             user_id = await service.sign_up(body.username, body.password)
         except PasswordsOverloaded as error:
@@ -119,3 +120,9 @@ def session_of(who: Identity) -> int:
 
 def _overloaded() -> Refusal:
     return Refusal(503, "overloaded", "too many log-ins at once; try again")
+
+
+def _check_whole(username: str) -> None:
+    """Refuse a name that the pattern lets pass although a line break ends it."""
+    if username.endswith("\n"):
+        raise Refusal(422, "invalid_body", "username: must not end with a line break")

@@ -23,7 +23,9 @@ from sanctum.telemetry.metrics import Metrics
 T = TypeVar("T")
 # What row-level security goes by: the user on whose behalf a transaction runs.
 USER_SETTING = "sanctum.user_id"
-PROBE = "SELECT last_number FROM channels LIMIT 1"
+PROBE = """
+    SELECT (SELECT last_number FROM channels LIMIT 1), current_setting('transaction_read_only')
+"""
 NAME = "database"
 PATIENCE = Patience(failures=3, silence_s=1, doubt_s=0.25)
 RETRIES_MAX = 2
@@ -39,8 +41,11 @@ _UNAVAILABLE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
     asyncpg.InsufficientPrivilegeError,
     asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InternalServerError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
@@ -261,7 +266,9 @@ class Database:
             DatabaseUnavailable: when that fails.
         """
         async with self._bounded("probe", probe=True):
-            await self._fetch(PROBE)
+            (row,) = await self._fetch(PROBE)
+            if row[1] == "on":
+                raise asyncpg.ReadOnlySQLTransactionError("the database takes no writes")
 
     def _failure(self, operation: str, error: BaseException) -> DatabaseUnavailable:
         self._metrics.errors.labels(type=type(error).__name__).inc()

@@ -21,7 +21,9 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LATENCY_MS = (1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 2000, 5000)
 _TOKEN_S = (0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.05, 0.1)
 _SIZE_BYTES = (16, 64, 256, 512, 1024, 2048, 4096, 16_384, 65_536)
-ROUTE_SERIES_MAX = 200
+ROUTE_SERIES_MAX = 600
+OTHER_ROUTE = "other"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # What never happened reads 0, not nothing: an alert on an absent series never fires.
 LIMITS = ("concurrency", "key", "sockets")
 CLOSE_CODES = (1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013)
@@ -140,12 +142,13 @@ class Metrics:
         )
 
     def observe_request(self, method: str, route: str, status: int, latency_s: float) -> None:
-        """Count a request under its route template."""
-        key = (method, route, status)
+        """Count a request under its route template; past the bound, under its status alone."""
+        key = (method if method in METHODS else "OTHER", route, status)
         series = self._routes.get(key)
         if series is None:
             if len(self._routes) >= ROUTE_SERIES_MAX:
-                return
+                key = ("OTHER", OTHER_ROUTE, status)
+            method, route, status = key
             series = (
                 self._requests.labels(method, route, str(status)),
                 self._latency.labels(method, route),

@@ -31,27 +31,39 @@ export async function signUp(username, password) {
 
 /** Log in; raises Failure. */
 export async function logIn(username, password) {
-  await keep(await send("POST", "/api/auth/login", { username, password }), username);
+  await inTurn(async () => keep(await send("POST", "/api/auth/login", { username, password }), username));
   changes.dispatchEvent(new Event("change"));
 }
 
-/** Log out here at once, and tell the service; that it is away keeps nobody logged in. */
-export async function logOut() {
-  const ended = current();
-  await drop();
-  if (!ended) return;
-  try {
-    await send("POST", "/api/auth/logout", undefined, ended.token);
-  } catch (failure) {
-    if (failure.status === 0 || failure.status >= 500) throw failure;
-  }
+/** Log out here, and tell the service; that it is away keeps nobody logged in. In turn with renewals: one
+ * that is on its way would bring back what was ended, and a token that is worn out ends nothing. */
+export function logOut() {
+  return inTurn(async () => {
+    const ended = await vault.read();
+    await drop();
+    if (!ended) return;
+    try {
+      const fresh = worksFor(ended) ? ended : await refreshed(ended);
+      await send("POST", "/api/auth/logout", undefined, fresh.token);
+    } catch (failure) {
+      if (failure.status === 0 || failure.status >= 500) throw failure;
+    }
+  });
+}
+
+function worksFor(session) {
+  return session.expires_at - EARLY_MS > Date.now();
+}
+
+function refreshed(session) {
+  return send("POST", "/api/auth/refresh", { refresh_token: session.refresh_token });
 }
 
 /** Give a token that works for a while yet, null when nobody is logged in. */
 export async function token() {
   const now = current();
   if (!now) return null;
-  return now.expires_at - EARLY_MS > Date.now() ? now.token : renewed(now.token);
+  return worksFor(now) ? now.token : renewed(now.token);
 }
 
 /** Give the token that follows one that is worn out; raises Failure 401 where there is none. */
@@ -67,7 +79,7 @@ export function renewed(worn) {
       return kept.token;
     }
     try {
-      return await keep(await send("POST", "/api/auth/refresh", { refresh_token: kept.refresh_token }), kept.username);
+      return await keep(await refreshed(kept), kept.username);
     } catch (failure) {
       if (failure.status !== 401 && failure.status !== 422) throw failure;
       await drop();
