@@ -18,6 +18,7 @@ from bench.pairs import PAIRS
 from bench.processes import BenchFailure
 from bench.requests import measure_peers, measure_requests, measure_workers
 from bench.results import Section, page
+from bench.sanctum import measure_sanctum
 from bench.scraping import measure_scraping
 from bench.soak import measure_soak
 from bench.startup import measure_help
@@ -41,6 +42,7 @@ MEASUREMENTS: dict[str, Callable[[int], Section]] = {
     "checking": measure_checking,
     "judging": measure_judging,
     "scraping": measure_scraping,
+    "sanctum": measure_sanctum,
 }
 LONG: dict[str, Callable[[int], Section]] = {"soak": measure_soak}  # only when named
 
