@@ -114,10 +114,13 @@ function show({ user_id, username, token, expires_at }) {
   localStorage.setItem(KEY, JSON.stringify({ user_id, username, token, expires_at }));
 }
 
+// Several parts may find out at once that it is over: it is told once, or what one types into the form
+// that is shown then would be lost.
 async function drop() {
+  const ended = current();
   localStorage.removeItem(KEY);
   await vault.clear();
-  changes.dispatchEvent(new Event("change"));
+  if (ended) changes.dispatchEvent(new Event("change"));
 }
 
 // Another tab logged in or out.
