@@ -66,7 +66,8 @@ def check_counters(told: Told) -> Outcome:
     so are keys that are written as well, which are registers.
     Source: Jepsen's counter.
     """
-    written = told.history.changes.of(Function.WRITE, Function.CAS).key
+    writes = told.history.changes.of(Function.WRITE, Function.CAS)
+    written = writes.where(writes.step != Step.REFUSED).key
     changes = told.history.changes.of(Function.INCREMENT)
     changes = changes.where(~np.isin(changes.key, written)) if len(written) else changes
     if not len(changes):

@@ -96,11 +96,11 @@ def blocks_of(history: History, *, raised: bool) -> Iterator[Block]:
     Args:
         history: what journeys told.
         raised: with those that were incremented as well, and with their increments; else none
-            of which an increment was so much as tried.
+            that was, or may have been.
     """
     tried = history.changes.of(*WRITERS, Function.INCREMENT)
     changes = tried.where(tried.step != Step.REFUSED)
-    increased = distinct((changes if raised else tried).of(Function.INCREMENT).key)
+    increased = distinct(changes.of(Function.INCREMENT).key)
     keys = distinct(changes.of(*WRITERS).key)
     if len(increased) and not raised:
         keys = keys[~np.isin(keys, increased)]

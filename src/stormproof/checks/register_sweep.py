@@ -186,6 +186,32 @@ def _stretches(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Values:
+    """The values of stretches, each with its rows, from one edge to the next.
+
+    Attributes:
+        first_over: the first end of what is of a value.
+        last_began: its last begin.
+        write_over: the first end of its writes, later than everything where there is none.
+        is_unwritten: whether nobody wrote it.
+        is_clear: whether its reads name its write.
+    """
+
+    rows: Ints
+    edges: Ints
+    of_stretch: Ints
+    first_over: Ints
+    last_began: Ints
+    write_over: Ints
+    is_unwritten: Mask
+    is_clear: Mask
+
+    def conflicts(self) -> tuple[Ints, Ints]:
+        """Return pairs of values that must both come before the other."""
+        return _conflicts(self.first_over, self.last_began, self.of_stretch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Zones:
     """Stretches side by side, their operations in order of key and begin.
 
@@ -214,28 +240,48 @@ class _Zones:
         mine = np.flatnonzero(_all_of(is_plain, self.of_stretch, number)[self.of_stretch])
         if not len(mine):
             return states, conflict
-        mine, starts = self._by_value(mine)
-        first_over, last_began, is_clear = self._zones(mine, starts)
-        of_stretch = self.of_stretch[mine[starts]]
-        is_judged = np.zeros(number, np.bool_)
-        is_judged[of_stretch] = True
-        is_judged[of_stretch[~is_clear]] = False
-        states[is_judged] = HOLDS
-        one, other = _conflicts(first_over, last_began, of_stretch)
-        is_meant = is_judged[of_stretch[one]]
+        every = self._values(mine)
+        states[every.of_stretch] = HOLDS
+        states[every.of_stretch[~every.is_clear]] = UNDECIDED
+        is_judged = states == HOLDS
+        states[every.of_stretch[every.conflicts()[0]]] = UNDECIDED
+        sure = self._values(self._sure_of(every))
+        one, other = sure.conflicts()
+        is_meant = is_judged[sure.of_stretch[one]]
         one, other = one[is_meant], other[is_meant]
-        states[of_stretch[one]] = BROKEN
+        states[sure.of_stretch[one]] = BROKEN
         # Of two the one whose last operation began later, and of all these the earliest.
-        is_one = last_began[one] >= last_began[other]
+        is_one = sure.last_began[one] >= sure.last_began[other]
         later, earlier = np.where(is_one, one, other), np.where(is_one, other, one)
-        told = np.argsort(last_began[later], kind="stable")
-        told = told[np.unique(of_stretch[later[told]], return_index=True)[1]]
-        ends = np.append(starts[1:], len(mine))
+        told = np.argsort(sure.last_began[later], kind="stable")
+        told = told[np.unique(sure.of_stretch[later[told]], return_index=True)[1]]
         for value, before in zip(later[told].tolist(), earlier[told].tolist(), strict=True):
-            some = mine[starts[value] : ends[value]]
+            some = sure.rows[sure.edges[value] : sure.edges[value + 1]]
             last = some[np.argmax(self.began[some])]
-            conflict[of_stretch[value]] = (last, mine[starts[before]])
+            conflict[sure.of_stretch[value]] = (last, sure.rows[sure.edges[before]])
         return states, conflict
+
+    def _sure_of(self, every: _Values) -> Ints:
+        """Return the rows of values without the reads that may have found the same from before.
+
+        A read that began before the write of its value was over may have found what was there ahead
+        of all writes, if that was the same. It was not where a first operation by itself tells what
+        it was, or a read of what nobody wrote.
+        """
+        is_told = self._begin_alone()
+        is_told[every.of_stretch[every.is_unwritten]] = True
+        number = every.edges[1:] - every.edges[:-1]
+        rows = every.rows
+        is_sure = (self.function[rows] == Function.WRITE) | is_told[self.of_stretch[rows]]
+        is_sure |= self.began[rows] > np.repeat(every.write_over, number)
+        sure: Ints = rows[is_sure]
+        return sure
+
+    def _begin_alone(self) -> Mask:
+        """Return, a stretch, whether its first operation was over before any other began."""
+        first, following = self.edges[:-1], np.minimum(self.edges[:-1] + 1, len(self.began) - 1)
+        is_alone: Mask = self.over[first] < self.began[following]
+        return is_alone | (self.edges[1:] - self.edges[:-1] < 2)
 
     def _by_value(self, mine: Ints) -> tuple[Ints, Ints]:
         """Return rows by stretch and value, and where each value begins."""
@@ -247,24 +293,30 @@ class _Zones:
         is_new[1:] = (value[1:] != value[:-1]) | (of_stretch[1:] != of_stretch[:-1])
         return mine[order], np.flatnonzero(is_new)
 
-    def _zones(self, mine: Ints, starts: Ints) -> tuple[Ints, Ints, Mask]:
-        """Return, a value, its first end, its last begin, and whether its reads name its write.
+    def _values(self, mine: Ints) -> _Values:
+        """Return the values of some rows.
 
-        They do where it was written at most once, and none of them had ended before that. What was
-        not written was there ahead of everything.
+        Reads name their write where it was written at most once, and none of them had ended before
+        that. What was not written was there ahead of everything.
         """
+        mine, starts = self._by_value(mine)
         is_write = self.function[mine] == Function.WRITE
         began, over = self.began[mine], self.over[mine]
         writes = np.add.reduceat(is_write.astype(np.int64), starts)
         written = np.minimum.reduceat(np.where(is_write, began, NO_SOONER), starts)
+        write_over = np.minimum.reduceat(np.where(is_write, over, NO_SOONER), starts)
         read_over = np.minimum.reduceat(np.where(is_write, NO_SOONER, over), starts)
-        first_over = np.minimum.reduceat(over, starts)
-        ahead = self.began[self.edges[self.of_stretch[mine[starts]]]] - 1
-        is_clear = (writes <= 1) & ((writes == 0) | (read_over >= written))
-        return (
-            np.where(writes == 0, ahead, first_over),
-            np.maximum.reduceat(began, starts),
-            is_clear,
+        of_stretch = self.of_stretch[mine[starts]]
+        ahead = self.began[self.edges[of_stretch]] - 1
+        return _Values(
+            rows=mine,
+            edges=np.append(starts, len(mine)),
+            of_stretch=of_stretch,
+            first_over=np.where(writes == 0, ahead, np.minimum.reduceat(over, starts)),
+            last_began=np.maximum.reduceat(began, starts),
+            write_over=write_over,
+            is_unwritten=writes == 0,
+            is_clear=(writes <= 1) & ((writes == 0) | (read_over >= written)),
         )
 
 

@@ -252,10 +252,11 @@ def _own_write(some: Versions) -> Ints:
 def _own_read(some: Versions) -> Ints:
     """Return, a read, the newest version that its user had read before it began.
 
-    NONE where only the value from before all writes was read: nothing is older.
+    NONE where only the value from before all writes was read: nothing is older. A read that began
+    no later than the write of its value may have found the same value from before all writes.
     """
-    later = np.flatnonzero(some.of_look != NONE)
     groups, looks = grouped(some.looks), some.looks
+    later = np.flatnonzero((some.of_look != NONE) & (looks.began_ns > some.began_ns))
     known = (groups[later], looks.ended_ns[later], some.began_ns[later])
     newest = newest_known(known, (groups, looks.began_ns))
     return np.where(newest == NONE, NONE, np.append(some.of_look[later], NONE)[newest])

@@ -123,6 +123,12 @@ class Reading:
             self._book.write_value(self._function, self._key, value, self._began_ns)
 
 
+def _check_single(value: object) -> None:
+    """Refuse what would be read as the elements of a set, and so be judged by nothing."""
+    if isinstance(value, LISTS):
+        raise TypeError(f"a key is set to one value, not to a {type(value).__name__}: add elements")
+
+
 class OperationBook:
     """The history as one user writes it (see `journeys.operations.Operations`)."""
 
@@ -153,11 +159,14 @@ class OperationBook:
         return self._begin(Function.INCREMENT, key, by)
 
     def write(self, key: str, value: object) -> Change:
-        """Announce that a key is set to a value."""
+        """Announce that a key is set to a value; raises TypeError for a list."""
+        _check_single(value)
         return self._begin(Function.WRITE, key, value)
 
     def compare_and_set(self, key: str, expected: object, value: object) -> Change:
-        """Announce that a key is set to a value if it is what is expected."""
+        """Announce that a key is set to a value if it is what is expected; raises as `write`."""
+        _check_single(expected)
+        _check_single(value)
         word, flags = self._value(expected)
         absent = FLAG_EXPECTS_ABSENT if flags & FLAG_ABSENT else 0
         return self._begin(Function.CAS, key, value, other=word, flags=absent)

@@ -72,7 +72,10 @@ def _oracle(ops: list[Op]) -> dict[str, int]:
     back = {
         id(read)
         for read, other in product(reads, reads)
-        if other.user == read.user and other.ended < read.began and is_older(read, began_of(other))
+        if other.user == read.user
+        and other.ended < read.began
+        and other.began > began_of(other)  # else it may have found what was there before
+        and is_older(read, began_of(other))
     }
     return {
         "reads_not_own_writes": len({id(r) for r, w in later if r.user == w.user}),

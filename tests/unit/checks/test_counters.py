@@ -19,6 +19,10 @@ def _read(value: int | str | None, began: int, ended: int) -> Op:
     return Op(function=Function.READ, key="c", value=value, began=began, ended=ended)
 
 
+def _swap(value: int, began: int, ended: int, step: Step) -> Op:
+    return Op(function=Function.CAS, key="c", value=value, began=began, ended=ended, step=step)
+
+
 FIRST = _read(10, 1, 2)
 
 
@@ -38,6 +42,9 @@ FIRST = _read(10, 1, 2)
         ),
         pytest.param(
             [_by(1, 3, 4, Step.REFUSED), _by(1, 3, 4), _read(12, 8, 9)], 1, id="refused and made"
+        ),
+        pytest.param(
+            [_by(1, 3, 4), _swap(7, 5, 6, Step.REFUSED), _read(99, 7, 8)], 1, id="a refused write"
         ),
         pytest.param([_by(-4, 3, 4), _read(6, 5, 6)], 0, id="lowered"),
         pytest.param([_by(-4, 3, 4), _read(10, 5, 6)], 1, id="a lowering lost"),

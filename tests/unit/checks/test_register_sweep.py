@@ -10,6 +10,7 @@ from tests.histories import Op, run_check, value_of
 
 from stormproof.checks import register_blocks, registers
 from stormproof.checks.registers import check_registers
+from stormproof.checks.sessions import check_monotonic, check_staleness
 from stormproof.model.history import Function, Step
 
 ASKED = "register_nonlinearizable: count==0"
@@ -98,3 +99,49 @@ def test_an_unknown_write_that_lands_late_is_part_of_a_crowd() -> None:
     assert value_of(run_check(check_registers, [*ops, *late], ASKED), METRIC) == 0.0
     assert value_of(run_check(check_registers, [*ops, *late, again], ASKED), METRIC) == 1.0
     assert value_of(run_check(check_registers, [*ops, early], ASKED), METRIC) == 1.0
+
+
+def _found_before(key: str) -> list[Op]:
+    """Return what a sound register tells whose first value is among those written: it is read, then
+    overwritten, then written once more while the first read is still under way."""
+    return [
+        Op(function=Function.READ, key=key, value=0, began=1, ended=20, user=1),
+        Op(function=Function.WRITE, key=key, value=1, began=2, ended=5, user=2),
+        Op(function=Function.WRITE, key=key, value=0, began=15, ended=100, user=3),
+        Op(function=Function.READ, key=key, value=1, began=25, ended=30, user=1),
+    ]
+
+
+def test_a_first_value_that_is_written_again_accuses_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a single step of search it is undecided, with one it holds; it never breaks."""
+    ops = [one for key in range(3) for one in _found_before(f"key:{key}")]
+    assert value_of(run_check(check_registers, ops, ASKED), METRIC) == 0.0
+    monkeypatch.setattr(registers, "NAMED_MAX", 0)
+    assert value_of(run_check(check_registers, ops, ASKED), METRIC) == 0.0
+    monkeypatch.setattr(registers, "LINEARIZED_STEPS_MAX", 0)
+    assert value_of(run_check(check_registers, ops, ASKED), METRIC) is None
+
+
+def test_a_refused_increment_hides_no_stale_read() -> None:
+    """A key that somebody tried to increment in vain is judged like any other."""
+    refused = Op(function=Function.INCREMENT, key="r", value=1, began=3, ended=4, step=Step.REFUSED)
+    ops = [
+        Op(function=Function.WRITE, key="r", value=1, began=1, ended=2),
+        refused,
+        Op(function=Function.WRITE, key="r", value=2, began=5, ended=6),
+        Op(function=Function.READ, key="r", value=1, began=7, ended=8),
+    ]
+    outcome = run_check(check_staleness, ops, "reads_stale: count==0")
+    assert value_of(outcome, "reads_stale") == 1.0
+
+
+def test_a_first_value_that_is_written_again_takes_nobody_back() -> None:
+    """Who read it before it was written may read an older value afterwards."""
+    other = [Op(function=Function.WRITE, key="o", value=1, began=1, ended=2)]
+    for _ in range(2):
+        other = _with_read(other, "o", 1)
+    ops = [*_found_before("r"), *other]
+    outcome = run_check(check_monotonic, ops, "reads_not_monotonic: count==0")
+    assert value_of(outcome, "reads_not_monotonic") == 0.0

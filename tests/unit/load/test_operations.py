@@ -210,3 +210,13 @@ def test_values_sights_effects_and_totals_come_back() -> None:
     assert facts.of(Function.SAW).value.tolist() == [1, 2, 3]
     assert facts.of(Function.EFFECT).other.tolist() == [77]
     assert facts.of(Function.MAY_SEE).key.tolist() == facts.of(Function.OWNS).key.tolist()
+
+
+def test_a_key_is_set_to_one_value() -> None:
+    """A list is refused where it is written: read back it would pass for the elements of a set."""
+    book = Desk().book
+    with pytest.raises(TypeError, match="one value"):
+        book.write("title", ["a"])
+    for expected, value in ((None, ("a", "b")), ({1}, 2)):
+        with pytest.raises(TypeError, match="one value"):
+            book.compare_and_set("title", expected, value)
