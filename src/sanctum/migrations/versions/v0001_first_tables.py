@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alembic import context, op
+from sanctum.migrations.steps import grant, run
 
 revision = "0001"
 down_revision = None
@@ -64,15 +64,10 @@ _TABLES = ("messages", "memberships", "channels", "posts", "users")
 
 def upgrade() -> None:
     """Make the tables and grant the application's role what it needs and no more."""
-    for statement in _UP:
-        op.execute(statement)
-    preparer = op.get_bind().dialect.identifier_preparer
-    role = preparer.quote_identifier(context.config.attributes["role"])
-    for statement in _GRANTS:
-        op.execute(statement.format(role=role))
+    run(_UP)
+    grant(_GRANTS)
 
 
 def downgrade() -> None:
     """Drop the tables with everything in them."""
-    for table in _TABLES:
-        op.execute(f"DROP TABLE {table}")
+    run(f"DROP TABLE {table}" for table in _TABLES)

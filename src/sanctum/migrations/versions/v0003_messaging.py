@@ -8,7 +8,7 @@ could read it from its conversation.
 
 from __future__ import annotations
 
-from alembic import context, op
+from sanctum.migrations.steps import grant, run
 
 revision = "0003"
 down_revision = "0002"
@@ -151,16 +151,11 @@ _TABLES = (
 
 def upgrade() -> None:
     """Make the tables and grant the application's role what it needs and no more."""
-    for statement in _UP:
-        op.execute(statement)
-    preparer = op.get_bind().dialect.identifier_preparer
-    role = preparer.quote_identifier(context.config.attributes["role"])
-    for statement in _GRANTS:
-        op.execute(statement.format(role=role))
+    run(_UP)
+    grant(_GRANTS)
 
 
 def downgrade() -> None:
     """Drop the tables with everything in them; a policy reads another table than its own."""
-    op.execute("DROP POLICY participants_only ON conversations")
-    for table in _TABLES:
-        op.execute(f"DROP TABLE {table}")
+    run(["DROP POLICY participants_only ON conversations"])
+    run(f"DROP TABLE {table}" for table in _TABLES)

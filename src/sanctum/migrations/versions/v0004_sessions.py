@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alembic import context, op
+from sanctum.migrations.steps import grant, run
 
 revision = "0004"
 down_revision = "0003"
@@ -56,15 +56,10 @@ _DOWN = (
 
 def upgrade() -> None:
     """Make the tables and grant the application's role what it needs and no more."""
-    for statement in _UP:
-        op.execute(statement)
-    preparer = op.get_bind().dialect.identifier_preparer
-    role = preparer.quote_identifier(context.config.attributes["role"])
-    for statement in _GRANTS:
-        op.execute(statement.format(role=role))
+    run(_UP)
+    grant(_GRANTS)
 
 
 def downgrade() -> None:
     """Drop the tables with everything in them."""
-    for statement in _DOWN:
-        op.execute(statement)
+    run(_DOWN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alembic import context, op
+from sanctum.migrations.steps import grant, run
 
 revision = "0006"
 down_revision = "0005"
@@ -164,17 +164,11 @@ _TABLES = (
 
 def upgrade() -> None:
     """Make the tables and grant the application's role what it needs and no more."""
-    for statement in (*_COURSES, *_LIVE, *_POLICIES):
-        op.execute(statement)
-    preparer = op.get_bind().dialect.identifier_preparer
-    role = preparer.quote_identifier(context.config.attributes["role"])
-    for statement in _GRANTS:
-        op.execute(statement.format(role=role))
+    run((*_COURSES, *_LIVE, *_POLICIES))
+    grant(_GRANTS)
 
 
 def downgrade() -> None:
     """Drop the tables with everything in them, and take back what was granted for them."""
-    for statement in (_REVOKE, *_NO_POLICIES):
-        op.execute(statement)
-    for table in _TABLES:
-        op.execute(f"DROP TABLE {table}")
+    run((_REVOKE, *_NO_POLICIES))
+    run(f"DROP TABLE {table}" for table in _TABLES)

@@ -6,7 +6,7 @@ it whether there is such a conversation at all, past row-level security: nothing
 
 from __future__ import annotations
 
-from alembic import context, op
+from sanctum.migrations.steps import grant, run
 
 revision = "0008"
 down_revision = "0007"
@@ -50,15 +50,10 @@ _DOWN = (
 
 def upgrade() -> None:
     """Add the number, the function and the rule; grant the application's role their use."""
-    for statement in _UP:
-        op.execute(statement)
-    preparer = op.get_bind().dialect.identifier_preparer
-    role = preparer.quote_identifier(context.config.attributes["role"])
-    for statement in _GRANTS:
-        op.execute(statement.format(role=role))
+    run(_UP)
+    grant(_GRANTS)
 
 
 def downgrade() -> None:
     """Take all of it away again."""
-    for statement in _DOWN:
-        op.execute(statement)
+    run(_DOWN)
