@@ -61,6 +61,7 @@ DELIVERED = {
 }
 
 Frame = Mapping[str, Any]
+Connect = Callable[[Mapping[str, str], Callable[[str], None]], Awaitable[Socket]]
 
 
 def name_of(index: int) -> str:
@@ -162,51 +163,90 @@ async def arrive(user: User) -> None:
     check(unread, "unread counted", unread.status == 200)
 
 
-class Seat:
-    """One user's seat in one channel: a WebSocket that is opened again where it broke.
+class Held:
+    """A WebSocket that one user keeps: opened again where it broke, and resumed where it was.
+
+    What follows a numbered stream derives from it: it says where the stream is, and takes its
+    frames.
 
     Args:
-        on_frame: takes each frame but the welcome.
+        order: what the ticket is asked for.
+        connect: connects with a query, and what takes the texts that come.
     """
 
-    __slots__ = ("_asked", "_channel", "_on_frame", "_seen", "_socket", "_user", "_welcomed")
+    __slots__ = ("_connect", "_order", "_socket", "_welcomed", "seen", "user")
 
-    def __init__(self, user: User, channel: int, on_frame: Callable[[Frame], None]) -> None:
-        self._user = user
-        self._channel = channel
-        self._on_frame = on_frame
-        self._seen: int | None = None  # the number of the last message
+    def __init__(self, user: User, order: Mapping[str, object], connect: Connect) -> None:
+        self.user = user
+        self.seen: int | None = None  # the number of the stream's last frame
+        self._order, self._connect = order, connect
         self._welcomed = asyncio.Event()
-        self._asked = 0
         self._socket: Socket | None = None
 
     @property
     def socket(self) -> Socket:
-        """The socket, once the seat was taken."""
+        """The socket, once it was opened."""
         assert self._socket is not None, "take() comes first"
         return self._socket
 
     async def take(self) -> None:
-        """Be seated: where there is no open socket, take a ticket, connect, await the welcome.
-
-        A seat that was lost is resumed after the last message it saw.
-        """
+        """Be connected: where no socket is open, take a ticket, connect, await the welcome."""
         if self._socket is not None and self._socket.is_open:
             return
-        query = {"ticket": await TICKET.take(self._user, {"channel": self._channel})}
-        if self._seen is not None:
-            query["after"] = str(self._seen)
+        query = {"ticket": await TICKET.take(self.user, self._order)}
+        if self.seen is not None:
+            query["after"] = str(self.seen)
         self._welcomed.clear()
-        self._socket = await self._user.ws.connect(
-            "/ws/{channel}", channel=self._channel, query=query, on_message=self._take_frame
-        )
-        if not check(self.socket, "channel entered", self.socket.is_open):
-            self._user.fail(f"no socket: {self.socket.status} {self.socket.error}")
+        self._socket = await self._connect(query, self._take_text)
+        if not check(self.socket, "socket opened", self.socket.is_open):
+            self.user.fail(f"no socket: {self.socket.status} {self.socket.error}")
         try:
             await asyncio.wait_for(self._welcomed.wait(), WELCOME_S)
         except TimeoutError:
             await self.socket.close()
-            self._user.fail("the channel never said welcome")
+            self.user.fail("the service never said welcome")
+
+    async def leave(self) -> None:
+        """Close the socket, and wait until the other side has closed it too."""
+        await self.socket.close()
+
+    def welcomed(self) -> None:
+        """Tell the ledger what is owed from here on; `seen` holds where the stream is."""
+
+    def take_frame(self, frame: Frame) -> None:
+        """Take a frame that is no welcome."""
+
+    def _take_text(self, text: str) -> None:
+        frame = json.loads(text)
+        if frame.get("type") != "welcome":
+            self.take_frame(frame)
+            return
+        if self.seen is None:
+            self.seen = frame["last"]
+        self.welcomed()
+        self._welcomed.set()
+
+
+class Seat(Held):
+    """One user's seat in one channel.
+
+    Args:
+        on_frame: takes each frame but the welcome and what answers a ping.
+    """
+
+    __slots__ = ("_asked", "_channel", "_on_frame")
+
+    def __init__(self, user: User, channel: int, on_frame: Callable[[Frame], None]) -> None:
+        super().__init__(
+            user,
+            {"channel": channel},
+            lambda query, take: user.ws.connect(
+                "/ws/{channel}", channel=channel, query=query, on_message=take
+            ),
+        )
+        self._channel = channel
+        self._on_frame = on_frame
+        self._asked = 0
 
     async def ping(self) -> None:
         """Ping the socket, as clients do that can."""
@@ -221,25 +261,19 @@ class Seat:
         reply = await self.socket.exchange("ping frame", frame, key)
         check(reply, "ping frame answered", reply.ok)
 
-    async def leave(self) -> None:
-        """Close the socket, and wait until the other side has closed it too."""
-        await self.socket.close()
+    def welcomed(self) -> None:
+        """Tell the ledger that the channel's messages are owed from here on."""
+        assert self.seen is not None, "the welcome told it"
+        self.user.ledger.joined(self._channel, self.seen)
 
-    def _take_frame(self, text: str) -> None:
-        frame = json.loads(text)
-        match frame["type"]:
-            case "message":
-                self._seen = frame["number"]
-                self._on_frame(frame)
-            case "welcome":
-                if self._seen is None:
-                    self._seen = frame["last"]
-                self._user.ledger.joined(frame["channel"], self._seen)
-                self._welcomed.set()
-            case "pong":
-                self.socket.resolve(frame["id"], frame)
-            case _:
-                self._on_frame(frame)
+    def take_frame(self, frame: Frame) -> None:
+        """Take a message, or an answer."""
+        if frame["type"] == "pong":
+            self.socket.resolve(frame["id"], frame)
+            return
+        if frame["type"] == "message":
+            self.seen = frame["number"]
+        self._on_frame(frame)
 
 
 def channel_of(user: User) -> int:

@@ -7,12 +7,10 @@ ones another. Trials of messaging import what they need from here.
 
 from __future__ import annotations
 
-import asyncio
-import json
 from typing import Any
 
-from sanctum_journeys import LOGIN, PASSWORD, TICKET, WELCOME_S, Frame, name_of
-from stormproof import Setting, Socket, User, check, setup
+from sanctum_journeys import LOGIN, PASSWORD, Frame, Held, name_of
+from stormproof import Setting, User, check, setup
 
 PEOPLE = Setting("people", low=2, whole=True)
 GROUP_SIZE = Setting("group_size", low=2, whole=True)
@@ -45,58 +43,39 @@ async def _converse(user: User, members: list[int]) -> int:
     return int(made.json()["id"])
 
 
-class Mailbox:
-    """One user's open inbox: a WebSocket that is opened again where it broke."""
+class Mailbox(Held):
+    """One user's open inbox."""
 
-    __slots__ = ("_entry", "_heard", "_socket", "_user", "_welcomed", "conversation")
+    __slots__ = ("_heard", "conversation")
 
     def __init__(self, user: User) -> None:
-        self._user = user
+        super().__init__(
+            user,
+            {"topic": "inbox"},
+            lambda query, take: user.ws.connect("/api/ws/inbox", query=query, on_message=take),
+        )
         size = int(GROUP_SIZE.of(user))
         self.conversation: int = user.data["conversations"][user.index // size]
-        self._entry: int | None = None  # the number of the last entry
         self._heard = 0  # the number of the conversation's last message
-        self._welcomed = asyncio.Event()
-        self._socket: Socket | None = None
 
-    async def open(self) -> None:
-        """Be connected, resuming after the last entry that was seen."""
-        if self._socket is not None and self._socket.is_open:
-            return
-        query = {"ticket": await TICKET.take(self._user, {"topic": "inbox"})}
-        if self._entry is not None:
-            query["after"] = str(self._entry)
-        self._welcomed.clear()
-        self._socket = await self._user.ws.connect(
-            "/api/ws/inbox", query=query, on_message=self._take_frame
-        )
-        if not check(self._socket, "inbox opened", self._socket.is_open):
-            self._user.fail(f"no socket: {self._socket.status} {self._socket.error}")
-        try:
-            await asyncio.wait_for(self._welcomed.wait(), WELCOME_S)
-        except TimeoutError:
-            await self._socket.close()
-            self._user.fail("the inbox never said welcome")
+    def welcomed(self) -> None:
+        """Tell the ledger that the conversation's messages are owed from here on."""
+        self.user.ledger.joined(self.conversation, self._heard)
 
-    def _take_frame(self, text: str) -> None:
-        frame: Frame = json.loads(text)
-        if frame.get("type") == "welcome":
-            self._entry = frame["last"] if self._entry is None else self._entry
-            self._user.ledger.joined(self.conversation, self._heard)
-            self._welcomed.set()
-            return
-        self._entry = frame["number"]
+    def take_frame(self, frame: Frame) -> None:
+        """Take an entry of the inbox."""
+        self.seen = frame["number"]
         if frame["kind"] == "message":
             if frame["conversation"] == self.conversation:
                 self._heard = frame["message"]
-            self._user.ledger.received(frame["payload"], frame["conversation"], frame["message"])
+            self.user.ledger.received(frame["payload"], frame["conversation"], frame["message"])
 
 
 async def open_mailbox(user: User) -> None:
     """Have the inbox open; after a broken socket resume where it ended."""
     if not hasattr(user.state, "mailbox"):
         user.state.mailbox = Mailbox(user)
-    await user.state.mailbox.open()
+    await user.state.mailbox.take()
 
 
 async def post_message(user: User) -> None:
