@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 from tests.sanctum.clients import CHANNELS, PASSWORD, Api
+from tests.sanctum.inboxes import Parts
 from tests.sanctum.links import Link
 from tests.sanctum.pipelines import Talks
 from tests.sanctum.servers import (
@@ -138,3 +139,12 @@ async def api(serve: Serve) -> Api:
 def settings() -> Settings:
     """Give the default settings."""
     return read_settings({})
+
+
+@pytest.fixture
+async def parts(postgres: Postgres, database: str) -> AsyncIterator[Parts]:
+    """Give an inbox whose database is open."""
+    made = Parts(postgres.url(database, ROLE, ROLE_PASSWORD))
+    await made.database.open()
+    yield made
+    await made.database.close()

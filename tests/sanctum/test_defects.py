@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 import tracemalloc
 from pathlib import Path
@@ -197,11 +198,22 @@ def test_one_message_in_a_thousand_is_lost_by_count() -> None:
 
 
 @pytest.mark.parametrize("defect", Defect)
-def test_each_defect_is_documented_and_switched_on_alone(defect: Defect) -> None:
-    """Every defect says which promise it breaks, and planting it switches on no other."""
+def test_each_defect_is_documented_and_told_by_its_name(defect: Defect) -> None:
+    """Every defect says which promise it breaks, and is told while it is on."""
     assert len(defect.broken_promise) > 20
     assert Defects([defect]).names == [defect.value]
     assert Defects().names == []
+
+
+def test_each_defect_has_a_place_where_it_bites() -> None:
+    """No defect can be planted that nothing asks about."""
+    questions = (one for one in vars(Defects).values() if inspect.isfunction(one))
+    asked = {
+        name
+        for question in questions
+        for name in re.findall(r"\bDefect\.([A-Z_]+)", inspect.getsource(question))
+    }
+    assert asked == {defect.name for defect in Defect}
 
 
 def test_defects_are_known_to_one_package_only() -> None:

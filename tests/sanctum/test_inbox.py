@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from tests.sanctum.clients import CHANNELS, Api
 from tests.sanctum.conftest import DATABASE, SIZE, OpenLink, Serve
+from tests.sanctum.inboxes import Parts
 from tests.sanctum.pipelines import QUICK, Talks
-from tests.sanctum.servers import DEADLINE_S, LOOPBACK, ROLE, ROLE_PASSWORD, Postgres, Valkey
+from tests.sanctum.servers import DEADLINE_S, ROLE, ROLE_PASSWORD, Postgres, Valkey
 from valkey.asyncio import Valkey as Client
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from sanctum.backing.cache import Cache
-from sanctum.backing.database import Bounds, Database, Row, Transaction
-from sanctum.defects import Defects
-from sanctum.gateway.fanout import Publisher
-from sanctum.gateway.topics import Topic
-from sanctum.inbox.frames import TOPIC, entry_frame, locate
-from sanctum.inbox.inbox import Inbox
-from sanctum.inbox.metrics import InboxMetrics
-from sanctum.inbox.storage import PAGE_BYTES, PAGE_ENTRIES, InboxStorage
+from sanctum.inbox.frames import TOPIC, entry_frame
+from sanctum.inbox.storage import PAGE_BYTES, PAGE_ENTRIES
 from sanctum.settings import Settings
-from sanctum.telemetry.metrics import Metrics
 
 NEIGHBOURS = [1 + CHANNELS * k for k in range(1, SIZE.users // CHANNELS)]  # of user 1
 NEVER_S = "60"  # longer than a test takes
@@ -50,42 +42,6 @@ async def _fill(postgres: Postgres, user: int, last: int, text: str = "", first:
         f" {entries} FROM generate_series({first}, {last}) AS i",
         database=DATABASE,
     )
-
-
-class Parts:
-    """An inbox of the test's own, on the database of the fixtures and no cache."""
-
-    def __init__(self, url: str) -> None:
-        metrics = Metrics()
-        bounds = Bounds(
-            connections_max=5,
-            waiting_max=100,
-            acquire_timeout_s=5,
-            command_timeout_s=5,
-            probe_timeout_s=5,
-            idle_max_s=0,
-        )
-        self.database = Database(url, bounds, defects=Defects(), metrics=metrics)
-        cache = Cache(
-            f"valkey://{LOOPBACK}:1/0",
-            pool_max=1,
-            timeout_s=0.1,
-            defects=Defects(),
-            metrics=metrics,
-        )
-        self.storage = InboxStorage(self.database)
-        own = InboxMetrics(metrics.registry)
-        topic = Topic(TOPIC, self.storage, locate, own.topic)
-        self.inbox = Inbox(self.storage, Publisher(cache, topic, queue_max=1), own)
-
-
-@pytest.fixture
-async def parts(postgres: Postgres, database: str) -> AsyncIterator[Parts]:
-    """Give an inbox whose database is open."""
-    made = Parts(postgres.url(database, ROLE, ROLE_PASSWORD))
-    await made.database.open()
-    yield made
-    await made.database.close()
 
 
 async def test_post_reaches_the_open_inboxes_of_its_readers(api: Api) -> None:
@@ -327,57 +283,6 @@ async def test_ticket_that_expired_or_was_forged_is_refused(serve: Serve, valkey
         await cache.set("sanctum:ticket:forged", b"{}")
     assert await _refused(api.inbox_url(ticket)) == 403
     assert await _refused(api.inbox_url("forged")) == 403
-
-
-async def test_append_costs_one_statement_however_many_are_told(parts: Parts) -> None:
-    """Entries for many users take one statement, and none at all for nobody."""
-    statements: list[str] = []
-
-    class Counting(Transaction):
-        async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
-            statements.append(sql)
-            return await super().fetch(sql, *arguments)
-
-    async with parts.database.transaction("tell") as transaction:
-        counting = Counting(transaction._connection)
-        told = await parts.inbox.append(counting, range(1, 21), "notification", {"event": "test"})
-        nobody = await parts.inbox.append(counting, [], "notification", {})
-    assert (len(told), len(nobody), len(statements)) == (20, 0, 1)
-    assert sorted(json.loads(frame)["user"] for _, frame in told.frames) == list(range(1, 21))
-
-
-async def test_entry_that_was_rolled_back_leaves_no_gap(parts: Parts) -> None:
-    """When the cause is not stored, neither is the entry, and its number is given to the next."""
-
-    async def fail() -> None:
-        async with parts.database.transaction("tell") as transaction:
-            await parts.inbox.append(transaction, [1, 2], "notification", {"event": "lost"})
-            raise RuntimeError("the cause is not stored")
-
-    with pytest.raises(RuntimeError):
-        await fail()
-    async with parts.database.transaction("tell") as transaction:
-        told = await parts.inbox.append(transaction, [1], "notification", {"event": "kept"})
-    assert [frame for _, frame in told.frames] == [
-        b'{"user":1,"number":1,"kind":"notification","event":"kept"}'
-    ]
-    assert (await parts.storage.after(1, 0)).frames == [(1, told.frames[0][1])]
-    assert await parts.storage.last_numbers([1, 2]) == {1: 1}
-
-
-async def test_many_that_tell_the_same_users_at_once_do_not_block_each_other(parts: Parts) -> None:
-    """Appends in any order of users, all at once, give each inbox numbers without gaps."""
-
-    async def tell(users: Sequence[int]) -> None:
-        async with parts.database.transaction("tell") as transaction:
-            await parts.inbox.append(transaction, users, "notification", {"event": "test"})
-
-    orders = [range(1, 21), range(20, 0, -1), range(5, 15), (3, 17, 9, 1)]
-    await asyncio.gather(*(tell(order) for order in orders * 5))
-    lasts = await parts.storage.last_numbers(range(1, 21))
-    assert lasts == {user: 5 * sum(user in order for order in orders) for user in range(1, 21)}
-    page = await parts.storage.after(3, 0)
-    assert [number for number, _ in page.frames] == list(range(1, lasts[3] + 1))
 
 
 async def test_silent_database_delays_the_inbox_and_loses_nothing(
