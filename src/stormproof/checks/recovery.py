@@ -20,6 +20,7 @@ from stormproof.checks.outage import (
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import FaultStep, PartEvent, ProbeSample
+from stormproof.model.fault import KINDS
 from stormproof.model.record import Record
 from stormproof.model.verdict import Instant, Recovery
 from stormproof.rules.windows import READY_PROBE, FaultLife, Windows
@@ -253,5 +254,6 @@ def _part_up(record: Record, outage: Outage) -> list[tuple[str, int | None, int]
         and outage.life.start_ns <= event.at_ns < outage.limit_ns
     )
     at_ns = next(up_ns, None)
-    takes_down = outage.story.planned.kind == "process-restart"
+    shape = KINDS.get(outage.story.planned.kind)
+    takes_down = shape is not None and shape.takes_down
     return [("part up", at_ns, 0)] if takes_down or at_ns is not None else []

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from stormproof.cli.locations import environment_folders, profile_folders, trial_folders
-from stormproof.cli.plans import BREAKABLE, with_authored
+from stormproof.cli.plans import with_authored
 from stormproof.importing.naming import constant
 from stormproof.journeys.journey import Journey
 from stormproof.journeys.loader import check_journey
@@ -30,6 +30,7 @@ from stormproof.planning.k6 import is_k6_options, understood
 from stormproof.planning.profiles import find_profile, profile_of, read_bytes
 from stormproof.planning.safety import is_loopback_url
 from stormproof.planning.trials import LoadedFile, LoadedTrial, load_file
+from stormproof.stack.embedded import BREAKABLE
 
 _SECRET_NAME = re.compile(r"(passw(or)?d|passphrase|secret|token|api[_-]?key)$", re.IGNORECASE)
 BUILT_IN = "run"  # the profile where nothing else is said

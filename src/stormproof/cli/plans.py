@@ -15,16 +15,10 @@ from stormproof.kernel.units import duration_text
 from stormproof.model.authored import Authored
 from stormproof.model.plan import Plan
 from stormproof.planning.compiler import Choices, compile_plan
-from stormproof.planning.declarations import Breakable
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.planning.trials import LoadedTrial, find_trial, load_trial
 from stormproof.report.number import counted
-from stormproof.stack.embedded import CACHE, CACHE_LINK, CONSUMER, DISPATCHER
-
-BREAKABLE: Breakable = {
-    "link-partition": (CACHE_LINK,),
-    "process-restart": (CACHE, DISPATCHER, CONSUMER),
-}
+from stormproof.stack.embedded import BREAKABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stormproof.faults.partition import LinkPartition
 from stormproof.faults.restart import ProcessRestart
 from stormproof.faults.running import RunningStack
+from stormproof.kernel.errors import FaultRefused
 from stormproof.model.plan import PlannedFault
 from stormproof.seams import Fault
 
@@ -20,3 +21,5 @@ def fault_on(stack: RunningStack, planned: PlannedFault) -> Fault:
             return LinkPartition(stack.link(planned.part))
         case "process-restart":
             return ProcessRestart(stack.part(planned.part))
+        case unknown:
+            raise FaultRefused(f"no fault of the kind {unknown} is known")

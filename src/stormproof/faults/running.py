@@ -19,7 +19,7 @@ from stormproof.faults.processes import descendants, identify_self, kill, wait_g
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
 from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS, duration_text
 from stormproof.model.event import PartEvent
-from stormproof.model.part import Copy, File, Link, Part, StackPlan, Step, Task
+from stormproof.model.part import Copy, File, Link, Part, Server, StackPlan, Step, Task
 
 HURRIED_STOP_NS = 800 * MILLISECOND_NS
 TASK_STOP_NS = SECOND_NS
@@ -72,6 +72,18 @@ class RunningStack:
         if part is None or not part.breakable:
             raise FaultRefused(f"{name} is no part of this stack that may be broken")
         return part
+
+    def server(self, name: str) -> Server:
+        """Return how the database or cache `name` is asked, to break it; that holds a password.
+
+        Raises:
+            FaultRefused: there is none, or the plan does not let it be broken.
+        """
+        self.part(name)
+        server = next((one for one in self._plan.servers if one.part == name), None)
+        if server is None:
+            raise FaultRefused(f"{name} is no database or cache of this stack")
+        return server
 
     def close(self) -> None:
         """Start nothing any more."""

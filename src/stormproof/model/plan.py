@@ -7,6 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from stormproof.kernel.canonical import canonical_json, sha256_hex
+from stormproof.model.fault import SettingValue
 from stormproof.model.metric import CustomMetric
 from stormproof.model.objective import Objective
 
@@ -21,7 +22,6 @@ Executor = Literal[
 OPEN_EXECUTORS: Final = ("constant-arrival-rate", "ramping-arrival-rate")
 BY_ITERATIONS: Final = ("per-vu-iterations", "shared-iterations")  # over when they are done
 Arrivals = Literal["even", "poisson"]
-FaultKind = Literal["link-partition", "process-restart"]
 StackKind = Literal["embedded", "none"]
 
 
@@ -133,14 +133,18 @@ class FeedFile(msgspec.Struct, frozen=True, kw_only=True):
     place: str = ""  # of a private one, which is not copied into the record
 
 
-class PlannedFault(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault on the timeline; `at_ns` counts from the start of the load."""
+class PlannedFault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A fault on the timeline; `at_ns` counts from the start of the load.
+
+    `settings` are those of its kind (`model.fault.KINDS`), all of them; durations in nanoseconds.
+    """
 
     name: str
-    kind: FaultKind
+    kind: str
     part: str  # the link or the part of the stack that it breaks
     at_ns: int
     for_ns: int = 0  # how long it stays; a restart's part is down that long
+    settings: dict[str, SettingValue] = {}
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,10 +43,14 @@ class ScenarioNumbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultNumbers:
-    """When a fault comes, counted from the start of the load, and for how long it stays."""
+    """When a fault comes, counted from the start of the load, and for how long it stays.
+
+    `settings` are as they were written; `planning.faults` reads them.
+    """
 
     at_ns: int
     for_ns: int = 0
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

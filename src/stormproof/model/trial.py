@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stormproof.model.plan import FaultKind, SignIn, StackKind
+from stormproof.model.fault import SettingValue
+from stormproof.model.plan import SignIn, StackKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialFault:
-    """A fault of a trial: what is done (`kind`) to which link or part of the stack."""
+    """A fault of a trial: what is done (`kind`) to which link or part of the stack.
 
-    kind: FaultKind
+    `settings` are the words of the kind (`model.fault.KINDS`); its numbers are the profile's.
+    """
+
+    kind: str
     part: str
+    settings: Mapping[str, SettingValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

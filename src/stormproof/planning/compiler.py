@@ -20,6 +20,7 @@ from stormproof.model.plan import OwnChecker, Plan, PlannedFault, PlannedProbe, 
 from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
 from stormproof.model.trial import Trial
 from stormproof.planning.declarations import Breakable, shape_problems, trial_problems
+from stormproof.planning.faults import planned_faults, setting_problems
 from stormproof.planning.final_reads import final_read_problems, planned_reads
 from stormproof.planning.metrics import metric_problems
 from stormproof.planning.planned import planned_scenario
@@ -92,6 +93,7 @@ def compile_plan(
     checked = [one for own in plan.own_checkers for one in own.metrics]
     problems += metric_problems([*plan.metrics, *checked], loaded.path.name)
     problems += timeline_problems(plan, profile)
+    problems += setting_problems(trial, profile)
     problems += final_read_problems(trial, profile, plan)
     problems += limit_problems(plan, profile.limits, profile.where)
     problems += _bad_targets(plan, choices.capped or profile.limits.is_cap)
@@ -228,7 +230,7 @@ def _draft(
             )
             for function, metrics in authored.checkers.items()
         ),
-        faults=() if choices.target else _faults(trial, profile, scaled),
+        faults=() if choices.target else planned_faults(trial, profile, scaled),
         probes=_probes(trial, profile),
         sources=planned_sources(profile, "none" if choices.target else trial.stack),
         final_reads=planned_reads(trial, profile),
@@ -240,21 +242,6 @@ def _draft(
 
 def _source(loaded: LoadedTrial, function: str) -> Source:
     return Source(file=loaded.path.name, function=function, sha256=loaded.sha256)
-
-
-def _faults(trial: Trial, profile: Profile, scaled: Scale) -> tuple[PlannedFault, ...]:
-    planned = [
-        PlannedFault(
-            name=name,
-            kind=fault.kind,
-            part=fault.part,
-            at_ns=scaled.time_ns(profile.faults[name].at_ns),
-            for_ns=scaled.fault_ns(profile.faults[name].for_ns),
-        )
-        for name, fault in trial.faults.items()
-        if name in profile.faults
-    ]
-    return tuple(sorted(planned, key=lambda fault: fault.at_ns))
 
 
 def _probes(trial: Trial, profile: Profile) -> tuple[PlannedProbe, ...]:

@@ -9,14 +9,16 @@ from typing import Final, get_args
 
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.units import parse_duration_ns
-from stormproof.model.plan import FaultKind, SignIn, StackKind
+from stormproof.model.fault import KINDS, Hits
+from stormproof.model.plan import SignIn, StackKind
 from stormproof.model.trial import FinalRead, Floors, Trial, TrialFault, TrialProbe
+from stormproof.planning.fields import suggest
 from stormproof.planning.final_reads import has_right_types
 
 CHECKERS: Final = ("delivery",)
 READY: Final = "ready"
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-Breakable = Mapping[FaultKind, Collection[str]]  # of a stack: which links and parts a fault may hit
+Breakable = Mapping[Hits, Collection[str]]  # of a stack: the links, parts, .. that a fault may hit
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # it becomes part of a folder's name
 _PATH = re.compile(r"/[\x21-\x7e]*")
@@ -30,7 +32,9 @@ def shape_problems(trial: Trial) -> list[Problem]:
         "name": isinstance(trial.name, str),
         "title": isinstance(trial.title, str),
         "scenarios": _maps_to(trial.scenarios, str),
-        "faults": _maps_to(trial.faults, TrialFault),
+        "faults": _maps_to(trial.faults, TrialFault)
+        and all(_maps_to(one.settings, int | float | str) for one in trial.faults.values())
+        and all(isinstance(one.kind, str) for one in trial.faults.values()),
         "probes": _maps_to(trial.probes, TrialProbe)
         and all(isinstance(one.sign_in, SignIn | None) for one in trial.probes.values()),
         "final_reads": _maps_to(trial.final_reads, FinalRead)
@@ -86,12 +90,13 @@ def trial_problems(trial: Trial, breakable: Breakable, *, target: str) -> Iterat
 def _bad_faults(trial: Trial, breakable: Breakable) -> Iterator[Problem]:
     for name, fault in trial.faults.items():
         place = f"trial {trial.name}: faults {name}"
-        if fault.kind not in get_args(FaultKind):
+        shape = KINDS.get(fault.kind)
+        if shape is None:
             what = f"the kind {fault.kind!r} is unknown"
-            yield Problem(where=place, what=what, fix=f"known: {', '.join(get_args(FaultKind))}")
-        elif trial.stack == "embedded" and fault.part not in breakable[fault.kind]:
+            yield Problem(where=place, what=what, fix=suggest(fault.kind, tuple(KINDS)))
+        elif trial.stack == "embedded" and fault.part not in breakable[shape.hits]:
             what = f"{fault.part!r} is nothing that a {fault.kind} can break"
-            yield Problem(where=place, what=what, fix=f"known: {', '.join(breakable[fault.kind])}")
+            yield Problem(where=place, what=what, fix=f"known: {', '.join(breakable[shape.hits])}")
 
 
 def _bad_probes(trial: Trial) -> Iterator[Problem]:

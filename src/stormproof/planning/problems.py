@@ -13,6 +13,7 @@ from stormproof.model.plan import Plan
 from stormproof.model.profile import Profile
 from stormproof.model.tag import tag_problem
 from stormproof.model.trial import Trial
+from stormproof.planning.faults import length_problems
 from stormproof.rules.catalog import Reading, metric_of
 
 GATE_WINDOWS = ("warmup", "load")  # "load" is what no window at all means
@@ -135,9 +136,7 @@ def timeline_problems(plan: Plan, profile: Profile) -> list[Problem]:
             what = "begins before the fault ahead of it has ended"
             problems.append(Problem(where=place, what=what, fix="leave room between faults"))
         busy_until_ns = fault.at_ns + fault.for_ns
-        if fault.kind == "link-partition" and fault.for_ns == 0:
-            problems.append(Problem(where=place, what="needs `for`", fix='such as "5s"'))
-    return problems
+    return [*problems, *length_problems(plan, where)]
 
 
 def _size_problems(plan: Plan, where: str) -> list[Problem]:

@@ -23,6 +23,10 @@ from stormproof.planning.k6 import as_document, understood
 from stormproof.planning.scenarios import read_scenario
 from stormproof.planning.sources import read_sources
 
+PORT_HOLDERS = (
+    "postgres", "database-link", "cache", "cache-link", "api", "api-link", "dispatcher", "consumer",
+)  # fmt: skip
+
 
 def find_profile(name: str, folders: list[Path]) -> Path:
     """Find a profile by its name in `folders`, or take it as a path.
@@ -148,12 +152,11 @@ def _optional(fields: Fields, key: str, high: int) -> int | None:
 
 
 def _fault(fields: Fields) -> FaultNumbers:
-    numbers = FaultNumbers(
+    return FaultNumbers(
         at_ns=fields.duration_ns("at", default=None, low="0s", high="24h"),
         for_ns=fields.duration_ns("for", default="0s", low="0s", high="24h"),
+        settings={key: one for key, one in fields.value.items() if key not in ("at", "for")},
     )
-    fields.done()
-    return numbers
 
 
 def _probe(fields: Fields) -> ProbeNumbers:
@@ -188,7 +191,6 @@ def _population(fields: Fields) -> Population:
 
 def _ports(fields: Fields) -> dict[str, int]:
     """Take the fixed ports of parts; one of 0 is as good as absent: any free port."""
-    known = ("postgres", "cache", "cache-link", "api", "dispatcher", "consumer")
-    ports = {part: fields.whole(part, default=0, low=0, high=65_535) for part in known}
+    ports = {part: fields.whole(part, default=0, low=0, high=65_535) for part in PORT_HOLDERS}
     fields.done()
     return {part: port for part, port in ports.items() if port}

@@ -1,8 +1,11 @@
 """The embedded stack as data: PostgreSQL, Valkey and Sanctum from their binaries, on free loopback
 ports, in one private folder.
 
-    postgres <------------------- api, dispatcher, consumer (Sanctum)
-    cache (Valkey) <- cache-link <-'
+    postgres <-(database-link)- api, dispatcher, consumer (Sanctum)    api <-(api-link)- users
+    cache (Valkey) <-(cache-link)-'
+
+A link costs throughput, so there is one only where a fault of the plan names it. What a fault of
+the plan names may be broken, and nothing else.
 """
 
 from __future__ import annotations
@@ -10,11 +13,13 @@ from __future__ import annotations
 import secrets
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from stormproof.kernel.units import SECOND_NS
+from stormproof.model.fault import HOST_PART, Hits
 from stormproof.model.part import (
     Copy,
     File,
@@ -35,9 +40,17 @@ from stormproof.stack.servers import (
     unprivileged_user,
 )
 
-POSTGRES, CACHE, CACHE_LINK = "postgres", "cache", "cache-link"
+POSTGRES, CACHE = "postgres", "cache"
 API, DISPATCHER, CONSUMER = "api", "dispatcher", "consumer"
-_NAMES = (POSTGRES, CACHE, CACHE_LINK, API, DISPATCHER, CONSUMER)
+PARTS: Final = (POSTGRES, CACHE, API, DISPATCHER, CONSUMER)
+LINKS: Final = {"database-link": POSTGRES, "cache-link": CACHE, "api-link": API}  # in front of what
+BREAKABLE: Final[Mapping[Hits, Sequence[str]]] = {
+    "link": tuple(LINKS),
+    "part": PARTS,
+    "postgres": (POSTGRES,),
+    "valkey": (CACHE,),
+    "host": (HOST_PART,),
+}
 _SERVER_READY_NS = 20 * SECOND_NS
 _INITDB_NS = 60 * SECOND_NS
 _MIGRATE_NS = 60 * SECOND_NS
@@ -90,7 +103,7 @@ def plan_embedded(plan: Plan, run_id: str, run_dir: Path, stack_cores: Sequence[
         user=user,
         servers=servers,
         cores=list(stack_cores),
-        ports=choose_ports(_NAMES, plan.ports),
+        ports=choose_ports((*PARTS, *LINKS), plan.ports),
         secrets=_Secrets(
             owner=secrets.token_hex(16),
             application=secrets.token_hex(16),
@@ -103,7 +116,7 @@ def plan_embedded(plan: Plan, run_id: str, run_dir: Path, stack_cores: Sequence[
         run_dir=str(run_dir.resolve()),
         private_dir=str(private),
         user=user,
-        base_url=f"http://{HOST}:{embedded.ports[API]}",
+        base_url=f"http://{embedded.place_of(API)}",
         cores=list(stack_cores),
         steps=embedded.steps(),
         servers=embedded.kept_statistics(),
@@ -131,12 +144,25 @@ class _Embedded:
             self._initdb(),
             self._postgres(),
             self._cache(),
-            Link(
-                name=CACHE_LINK,
-                listen_port=self.ports[CACHE_LINK],
-                upstream_port=self.ports[CACHE],
-            ),
+            *self._links(POSTGRES, CACHE),
             *self._sanctum(),
+            *self._links(API),
+        ]
+
+    def place_of(self, part: str) -> str:
+        """Say where a part is reached by its users: at its link, where there is one."""
+        ways = [name for name, behind in LINKS.items() if behind == part and self._is_hit(name)]
+        return f"{HOST}:{self.ports[ways[0] if ways else part]}"
+
+    def _is_hit(self, name: str) -> bool:
+        """Whether a fault of the plan breaks a part or link."""
+        return any(fault.part == name for fault in self.plan.faults)
+
+    def _links(self, *parts: str) -> list[Step]:
+        return [
+            Link(name=name, listen_port=self.ports[name], upstream_port=self.ports[behind])
+            for name, behind in LINKS.items()
+            if behind in parts and self._is_hit(name)
         ]
 
     def kept_statistics(self) -> list[Server]:
@@ -208,6 +234,7 @@ class _Embedded:
             stop_signal=signal.SIGINT,  # "fast": ends sessions and writes a checkpoint
             death_signal=signal.SIGINT,  # and removes its shared memory, unlike SIGKILL
             cores=self.cores,
+            breakable=self._is_hit(POSTGRES),
         )
 
     def _cache(self) -> Part:
@@ -219,7 +246,7 @@ class _Embedded:
             user=self.user,
             ready=Readiness(kind="tcp", port=port, deadline_ns=_SERVER_READY_NS),
             cores=self.cores,
-            breakable=True,
+            breakable=self._is_hit(CACHE),
         )
 
     def _sanctum(self) -> list[Step]:
@@ -248,7 +275,7 @@ class _Embedded:
                 deadline_ns=self.plan.ready_deadline_ns,
             ),
             cores=self.cores,
-            breakable=role != API,
+            breakable=self._is_hit(role),
         )
 
     def _sanctum_task(self, name: str, argv: list[str], deadline_ns: int) -> Task:
@@ -258,11 +285,13 @@ class _Embedded:
         )
 
     def _sanctum_settings(self) -> dict[str, str]:
-        place = f"{HOST}:{self.ports[POSTGRES]}/{_DATABASE}"
+        database = f"{self.place_of(POSTGRES)}/{_DATABASE}"
+        cache = f":{self.secrets.cache}@{self.place_of(CACHE)}/0"
+        application = f"{_APPLICATION}:{self.secrets.application}"
         return {
             "SANCTUM_ENV": "test",
-            "SANCTUM_DATABASE_URL": f"postgresql://{_APPLICATION}:{self.secrets.application}@{place}",
-            "SANCTUM_DATABASE_OWNER_URL": f"postgresql://{_OWNER}:{self.secrets.owner}@{place}",
-            "SANCTUM_CACHE_URL": f"valkey://:{self.secrets.cache}@{HOST}:{self.ports[CACHE_LINK]}/0",
+            "SANCTUM_DATABASE_URL": f"postgresql://{application}@{database}",
+            "SANCTUM_DATABASE_OWNER_URL": f"postgresql://{_OWNER}:{self.secrets.owner}@{database}",
+            "SANCTUM_CACHE_URL": f"valkey://{cache}",
             "SANCTUM_JWT_SECRET": self.secrets.tokens,
         }

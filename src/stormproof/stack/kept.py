@@ -36,6 +36,7 @@ from stormproof.model.control import (
     pack_message,
 )
 from stormproof.model.event import Event, WarningEvent
+from stormproof.model.fault import HOST_PART, KINDS
 from stormproof.model.part import Link, Part, StackPlan, Task
 from stormproof.model.plan import PlannedFault
 
@@ -49,9 +50,14 @@ def fault_problems(plan: StackPlan, faults: Sequence[PlannedFault]) -> list[Prob
     """Name every planned fault that this stack does not let happen."""
     links = sorted(step.name for step in plan.steps if isinstance(step, Link) and step.breakable)
     parts = sorted(step.name for step in plan.steps if isinstance(step, Part) and step.breakable)
+    known_of: dict[str, list[str]] = {"link": links, "part": parts, "host": [HOST_PART]}
+    for server in plan.servers:
+        known_of.setdefault(server.kind, []).extend([server.part] * (server.part in parts))
     problems = []
     for fault in faults:
-        kind, known = ("link", links) if fault.kind == "link-partition" else ("part", parts)
+        shape = KINDS.get(fault.kind)
+        kind = "part" if shape is None else shape.hits
+        known = known_of.get(kind, [])
         if fault.part not in known:
             problems.append(
                 Problem(

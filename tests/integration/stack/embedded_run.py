@@ -18,7 +18,9 @@ CUT = PlannedFault(name="cut", kind="link-partition", part="cache-link", at_ns=0
 RESTART = PlannedFault(name="restart", kind="process-restart", part="cache", at_ns=0)
 
 
-def small_plan(ports: dict[str, int] | None = None) -> Plan:
+def small_plan(
+    ports: dict[str, int] | None = None, faults: tuple[PlannedFault, ...] = (CUT, RESTART)
+) -> Plan:
     """Plan a run of which only what the stack looks at matters."""
     return Plan(
         trial="test",
@@ -37,7 +39,7 @@ def small_plan(ports: dict[str, int] | None = None) -> Plan:
         drain_deadline_ns=0,
         recovery_bar_ns=0,
         scenarios=(),
-        faults=(),
+        faults=faults,
         probes=(),
         checkers=(),
         gate=(),

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from stormproof.cli.plans import BREAKABLE
 from stormproof.kernel.canonical import sha256_hex
 from stormproof.kernel.errors import BadInput
 from stormproof.kernel.units import SECOND_NS
@@ -21,6 +20,7 @@ from stormproof.planning.compiler import Choices, compile_plan
 from stormproof.planning.problems import tag_problems
 from stormproof.planning.profiles import find_profile, read_profile
 from stormproof.planning.trials import find_trial, load_trial
+from stormproof.stack.embedded import BREAKABLE
 from stormproof.workload.population import indices_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -222,8 +222,8 @@ def test_problems_of_every_kind_are_told_together(
         ('path="/api/auth/login",', 'path="login",', "the path 'login' is none"),
         ('method="POST"', 'method="post"', "the method 'post' is unknown"),
         ('"ready": READY', '"rdy": READY', "has no probe 'ready'"),
-        ('part="cache-link"', 'part="cash-link"', "known: cache-link"),
-        ('part="cache")', 'part="postgres")', "'postgres' is nothing that a process-restart"),
+        ('part="cache-link"', 'part="cash-link"', "known: database-link, cache-link, api-link"),
+        ('part="cache")', 'part="host")', "'host' is nothing that a process-restart"),
         ('name="demonstration"', 'name="../demo"', "the name '../demo' is none"),
         ('rates={"feed": 30}', 'rates={"fed": 30}', "there is no scenario 'fed'"),
         ('rates={"feed": 30}', 'rates={"feed": "30"}', "floors: is not of its declared type"),

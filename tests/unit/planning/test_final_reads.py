@@ -10,7 +10,6 @@ import pytest
 from tests.builders import plan
 
 from stormproof.cli.asked_servers import servers_of, streams_of
-from stormproof.cli.plans import BREAKABLE
 from stormproof.kernel.errors import BadInput
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.plan import Plan, PlannedRead, PlannedSource
@@ -19,6 +18,7 @@ from stormproof.planning.profiles import read_profile
 from stormproof.planning.trials import load_trial
 from stormproof.rules.grammar import objective
 from stormproof.rules.questions import problems_of
+from stormproof.stack.embedded import BREAKABLE
 
 TRIAL = """
 from stormproof import FinalRead, Trial, TrialProbe

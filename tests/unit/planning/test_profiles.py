@@ -74,7 +74,7 @@ def test_a_port_of_zero_is_any_port(tmp_path: Path) -> None:
 def test_a_port_of_no_part_names_all_parts(tmp_path: Path) -> None:
     """The hint lists every part, not only those that the profile gives a port."""
     _, problems = read(tmp_path, ports={"api": 8000, "webserver": 80})
-    known = "api, cache, cache-link, consumer, dispatcher, postgres"
+    known = "api, api-link, cache, cache-link, consumer, database-link, dispatcher, postgres"
     assert f"ports webserver: is unknown (known: {known})" in problems
 
 

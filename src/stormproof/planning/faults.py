@@ -1,0 +1,82 @@
+"""The faults of a plan, out of the trial's words, the profile's numbers and the kinds' shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stormproof.kernel.errors import Problem
+from stormproof.kernel.units import duration_text
+from stormproof.model.fault import KINDS, FaultSetting, FaultShape, SettingValue
+from stormproof.model.plan import Plan, PlannedFault
+from stormproof.model.profile import FaultNumbers, Profile
+from stormproof.model.trial import Trial, TrialFault
+from stormproof.planning.fields import Fields
+from stormproof.planning.scale import Scale
+
+
+def planned_faults(trial: Trial, profile: Profile, scaled: Scale) -> tuple[PlannedFault, ...]:
+    """Return the faults in the order in which they come; what is wrong is told elsewhere."""
+    planned = [
+        PlannedFault(
+            name=name,
+            kind=fault.kind,
+            part=fault.part,
+            at_ns=scaled.time_ns(profile.faults[name].at_ns),
+            for_ns=scaled.fault_ns(profile.faults[name].for_ns),
+            settings=_settings(fault, profile.faults[name], []),
+        )
+        for name, fault in trial.faults.items()
+        if name in profile.faults
+    ]
+    return tuple(sorted(planned, key=lambda fault: fault.at_ns))
+
+
+def setting_problems(trial: Trial, profile: Profile) -> list[Problem]:
+    """Find settings of faults that are unknown, missing, given twice or out of bounds."""
+    problems: list[Problem] = []
+    for name, fault in trial.faults.items():
+        numbers = profile.faults.get(name)
+        if numbers is None or fault.kind not in KINDS:
+            continue
+        place = f"{profile.where}: faults {name}"
+        for twice in sorted(set(fault.settings) & set(numbers.settings)):
+            what = f"{twice} is set by the trial already"
+            problems.append(Problem(where=place, what=what, fix="leave it out of the profile"))
+        _settings(fault, numbers, problems, place)
+    return problems
+
+
+def length_problems(plan: Plan, where: str) -> Iterator[Problem]:
+    """Find faults without the length that their kind needs, and with one that is never used."""
+    for fault in plan.faults:
+        shape = KINDS.get(fault.kind)
+        if shape is not None and shape.lasts and fault.for_ns == 0:
+            place = f"{where}: faults {fault.name}"
+            yield Problem(where=place, what="needs `for`", fix='such as "5s"')
+
+
+def _settings(
+    fault: TrialFault, numbers: FaultNumbers, problems: list[Problem], place: str = ""
+) -> dict[str, SettingValue]:
+    """Take a fault's settings, defaults filled in; what is wrong is added to `problems`."""
+    shape = KINDS.get(fault.kind, FaultShape(hits="part"))
+    given = Fields({**fault.settings, **numbers.settings}, place, problems)
+    taken = {name: _taken(given, name, one) for name, one in shape.settings.items()}
+    given.done()
+    return taken
+
+
+def _taken(given: Fields, name: str, setting: FaultSetting) -> SettingValue:
+    if not given.has(name) and setting.default is not None:
+        return setting.default
+    low, high = setting.low, setting.high
+    match setting.kind:
+        case "duration":
+            span = duration_text(int(low)), duration_text(int(high))
+            return given.duration_ns(name, default=None, low=span[0], high=span[1])
+        case "number":
+            return given.number(name, default=None, low=low, high=high)
+        case "whole":
+            return given.whole(name, default=None, low=int(low), high=int(high))
+        case "word":
+            return given.choice(name, setting.words)

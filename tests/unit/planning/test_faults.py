@@ -1,0 +1,70 @@
+"""The faults of a plan: the trial's words and the profile's numbers against their kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from tests.unit.planning.test_profiles import read
+
+from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS
+from stormproof.model.fault import KINDS, FaultSetting, FaultShape
+from stormproof.model.profile import Profile
+from stormproof.model.trial import Trial, TrialFault
+from stormproof.planning.faults import planned_faults, setting_problems
+from stormproof.planning.scale import Scale
+
+SHAPE = FaultShape(
+    hits="link",
+    settings={
+        "latency": FaultSetting(kind="duration", low=0, high=10 * SECOND_NS),
+        "share": FaultSetting(kind="number", default=1.0, low=0, high=1),
+        "direction": FaultSetting(kind="word", default="both", words=("both", "up", "down")),
+    },
+)
+
+
+@pytest.fixture(autouse=True)
+def a_kind_with_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = dict(KINDS, **{"link-test": SHAPE})
+    monkeypatch.setattr("stormproof.planning.faults.KINDS", kinds)
+
+
+def slowed(settings: Mapping[str, str]) -> Trial:
+    fault = TrialFault(kind="link-test", part="cache-link", settings=settings)
+    return Trial(name="t", title="t", stack="embedded", scenarios={}, faults={"slow": fault})
+
+
+def given(tmp_path: Path, **numbers: object) -> Profile:
+    profile, problems = read(tmp_path, faults={"slow": {"at": "6s", "for": "4s", **numbers}})
+    assert problems == ""
+    return profile
+
+
+def test_words_of_the_trial_numbers_of_the_profile_and_defaults_make_a_fault_whole(
+    tmp_path: Path,
+) -> None:
+    """A planned fault has every setting of its kind, durations in nanoseconds."""
+    trial, profile = slowed({"direction": "up"}), given(tmp_path, latency="250ms")
+    assert setting_problems(trial, profile) == []
+    (planned,) = planned_faults(trial, profile, Scale(trial, profile, 1.0))
+    assert planned.settings == {
+        "latency": 250 * MILLISECOND_NS,
+        "share": 1.0,
+        "direction": "up",
+    }
+    assert (planned.at_ns, planned.for_ns) == (6 * SECOND_NS, 4 * SECOND_NS)
+
+
+def test_every_wrong_setting_is_named_with_what_would_be_right(tmp_path: Path) -> None:
+    """Unknown, missing, doubly given and unbounded settings are all told at once."""
+    trial = slowed({"direction": "sideways", "share": 2})  # type: ignore[dict-item]
+    profile = given(tmp_path, latncy="1s", share=0.5)
+    told = "\n".join(map(str, setting_problems(trial, profile)))
+    assert "share is set by the trial already" in told
+    assert "slow latency: is missing" in told
+    assert "'sideways' is unknown" in told
+    assert "slow latncy: is unknown (did you mean 'latency'?)" in told
+    told = "\n".join(map(str, setting_problems(slowed({}), given(tmp_path, latency="1m"))))
+    assert "'1m' is out of range (from 0us to 10s)" in told
