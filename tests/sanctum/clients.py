@@ -270,6 +270,10 @@ class InboxSocket:
         """Wait until that many frames came."""
         await until(lambda: len(self.entries) >= count, f"{count} entries")
 
+    async def ended(self) -> None:
+        """Wait for the end of the socket, however long it serves."""
+        await self._reading
+
     async def closed(self) -> int | None:
         """Wait for the end of the socket and return its close code."""
         async with asyncio.timeout(DEADLINE_S):

@@ -36,7 +36,7 @@ class Worker:
 
     async def start(self, *options: str) -> None:
         """Start it, on a port that is free now, and wait until it is ready."""
-        self.api = Api(free_port())
+        self.api.port = free_port()
         self.launch(*options)
         async with asyncio.timeout(DEADLINE_S):
             while not await self._ready():
