@@ -8,20 +8,38 @@ from dataclasses import dataclass
 import asyncpg  # type: ignore[import-untyped]
 
 from sanctum.auth.passwords import hash_password
+from sanctum.auth.sessions import END_ALL
 from sanctum.messaging.seeding import seed_conversations
 
 CONNECT_TIMEOUT_S = 5
 INSTRUCTOR_EVERY_USER = 10  # the first user is the admin
 
-_USERS = """
-    INSERT INTO users (id, username, password_hash, role)
-    SELECT i, 'user-' || lpad(i::text, greatest(4, length(i::text)), '0'), $2,
-           CASE WHEN i = 1 THEN 'admin' WHEN i % $3::bigint = 0 THEN 'instructor' ELSE 'user' END
+_SEEDED = """
+    SELECT i AS id, 'user-' || lpad(i::text, greatest(4, length(i::text)), '0') AS username,
+        CASE WHEN i = 1 THEN 'admin' WHEN i % $2::bigint = 0 THEN 'instructor' ELSE 'user' END
+            AS role
     FROM generate_series(1, $1::bigint) AS i
-    ON CONFLICT (id) DO UPDATE
-    SET password_hash = excluded.password_hash, role = excluded.role
-    WHERE users.username = excluded.username
 """
+_USERS = f"""
+    INSERT INTO users (id, username, role, password_hash)
+    SELECT id, username, role, $3 FROM ({_SEEDED}) AS seeded
+    ON CONFLICT (id) DO UPDATE SET password_hash = excluded.password_hash
+    WHERE users.username = excluded.username
+"""  # noqa: S608 - only constants are interpolated
+# A token tells the role of when it was minted, so a role that is set anew ends the sessions. The
+# lock comes first, as wherever all sessions of a user are ended.
+_OF_ANOTHER_ROLE = f"""
+    SELECT u.id FROM users u JOIN ({_SEEDED}) AS seeded USING (id, username)
+    WHERE u.role <> seeded.role ORDER BY u.id FOR NO KEY UPDATE OF u
+"""  # noqa: S608
+_SET_ROLES = f"""
+    WITH owner AS (
+        UPDATE users u SET role = seeded.role, session_epoch = u.session_epoch + 1
+        FROM ({_SEEDED}) AS seeded WHERE u.id = seeded.id AND u.id = ANY($3::bigint[])
+        RETURNING u.id, u.session_epoch
+    ), {END_ALL}
+    SELECT count(*) FROM told
+"""  # noqa: S608
 _CHANNELS = """
     INSERT INTO channels (id, name)
     SELECT i, 'channel-' || i FROM generate_series(1, $1::bigint) AS i
@@ -39,10 +57,12 @@ _POSTS = """
     FROM generate_series(1, $1::bigint) AS i
     ON CONFLICT (id) DO NOTHING
 """
-_FOREIGN_USERS = """
-    SELECT count(*) FROM users
-    WHERE id <= $1 AND username <> 'user-' || lpad(id::text, greatest(4, length(id::text)), '0')
-"""
+# What tells rows of the seed from others under the same ids: nobody else can make such ones.
+_FOREIGN = {
+    "users": "username <> 'user-' || lpad(id::text, greatest(4, length(id::text)), '0')",
+    "channels": "name <> 'channel-' || id",
+    "posts": "created_at <> timestamptz '2025-01-01 00:00:00+00' + id * interval '1 minute'",
+}
 # Never backwards: an id that was given out, even to a row that is gone, is not given out again.
 _NEXT_ID = """
     SELECT setval(ids.name, ids.highest) FROM (
@@ -99,13 +119,16 @@ async def _seed(owner_url: str, size: SeedSize, password_hash: str) -> None:
 
 
 async def _insert(connection: asyncpg.Connection, size: SeedSize, password_hash: str) -> None:
-    await connection.execute(_USERS, size.users, password_hash, INSTRUCTOR_EVERY_USER)
-    foreign = await connection.fetchval(_FOREIGN_USERS, size.users)
-    if foreign:
-        raise SeedConflict(f"{foreign} of the ids 1 to {size.users} belong to other users")
+    seeded = (size.users, INSTRUCTOR_EVERY_USER)
+    await connection.execute(_USERS, *seeded, password_hash)
+    await _check_own(connection, "users", size.users)
+    changed = [row[0] for row in await connection.fetch(_OF_ANOTHER_ROLE, *seeded)]
+    await connection.execute(_SET_ROLES, *seeded, changed)
     await connection.execute(_CHANNELS, size.channels)
+    await _check_own(connection, "channels", size.channels)
     await connection.execute(_MEMBERSHIPS, size.users, size.channels)
     await connection.execute(_POSTS, size.posts, size.users)
+    await _check_own(connection, "posts", size.posts)
     for table in ("users", "channels", "posts"):
         await connection.execute(_NEXT_ID.format(table=table))
     await seed_conversations(
@@ -114,3 +137,11 @@ async def _insert(connection: asyncpg.Connection, size: SeedSize, password_hash:
         conversations=size.conversations,
         messages=size.messages,
     )
+
+
+async def _check_own(connection: asyncpg.Connection, table: str, count: int) -> None:
+    """Raise SeedConflict where ids of the seed belong to what others have made."""
+    query = f"SELECT count(*) FROM {table} WHERE id <= $1 AND {_FOREIGN[table]}"  # noqa: S608
+    foreign = await connection.fetchval(query, count)
+    if foreign:
+        raise SeedConflict(f"{foreign} of the ids 1 to {count} belong to other {table}")

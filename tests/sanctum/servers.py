@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
@@ -119,6 +120,24 @@ class Postgres:
         rows: list[asyncpg.Record] = await connection.fetch(query)
         await connection.close()
         return rows
+
+    @asynccontextmanager
+    async def holding(self, query: str, database: str) -> AsyncIterator[None]:
+        """Hold the locks that a query takes."""
+        connection = await self._connect(self.url(database))
+        try:
+            async with connection.transaction():
+                await connection.execute(query)
+                yield
+        finally:
+            await connection.close()
+
+    async def waiting(self, count: int) -> None:
+        """Wait until so many statements wait for a lock."""
+        query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        async with asyncio.timeout(DEADLINE_S):
+            while (await self.fetch(query))[0][0] < count:
+                await asyncio.sleep(0.01)
 
     async def fetch_as_role(self, setting: str, *queries: str, database: str) -> list[object]:
         """Give the one value of each query, in a transaction of the application's role with a

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
+import pytest
 from tests.sanctum.clients import Api
 from tests.sanctum.conftest import DATABASE, SIZE, Serve
-from tests.sanctum.servers import Postgres
+from tests.sanctum.servers import DEADLINE_S, Postgres
 from tests.sanctum.test_sessions import log_in, refresh, until_refused, works
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from sanctum.auth.key_storage import KEYS_MAX
 
 ADMIN, USER = 1, 2
+EXPIRY = "UPDATE api_keys SET expires_at = now() WHERE id = {}"
 UNREAD = "/api/notifications/unread"
 
 
@@ -109,6 +114,71 @@ async def test_keys_are_made_listed_and_revoked_by_their_owner(api: Api) -> None
         assert (await api.call("POST", "/api/keys", body, owner)).status == 422
     for method, path in (("POST", ""), ("GET", ""), ("DELETE", "/1")):
         assert (await api.call(method, f"/api/keys{path}", {})).status == 401
+
+
+async def test_sockets_of_a_key_end_with_it(serve: Serve, postgres: Postgres) -> None:
+    """Whoever opened a socket with an API key is let go when it is revoked, in any process, or
+    expires; so is a ticket of it. Sockets of other keys and of log-ins stay."""
+    here, there = [await serve(SANCTUM_SESSION_CHECK_INTERVAL_S="0.1") for _ in range(2)]
+    owner = await here.token(USER)
+    keys = [(await here.call("POST", "/api/keys", {}, owner)).body for _ in range(3)]
+    inbox = {"topic": "inbox"}
+    tickets = [
+        (await there.call("POST", "/api/ws/ticket", inbox, key=key["key"])).body["ticket"]
+        for key in (*keys, keys[0])
+    ]
+    urls = [there.inbox_url(ticket) for ticket in tickets]
+    revoked, expired, kept = [await connect(url) for url in urls[:3]]
+    async with await there.inbox(USER) as logged_in:
+        assert (await here.call("DELETE", f"/api/keys/{keys[0]['id']}", token=owner)).status == 204
+        await postgres.execute(EXPIRY.format(keys[1]["id"]), database=DATABASE)
+        async with asyncio.timeout(DEADLINE_S):
+            await asyncio.gather(revoked.wait_closed(), expired.wait_closed())
+        assert (revoked.close_code, expired.close_code) == (1008, 1008)
+        with pytest.raises(InvalidStatus) as refusal:
+            await connect(urls[3])
+        assert refusal.value.response.status_code == 403
+        await (await kept.ping())
+        await (await logged_in.connection.ping())
+    await kept.close()
+
+
+async def test_there_is_always_an_admin(api: Api, postgres: Postgres) -> None:
+    """Admins who take each other's role away at once do not both succeed."""
+    await postgres.execute("UPDATE users SET role = 'admin' WHERE id = 2", database=DATABASE)
+    first, second = [(await log_in(api, user))["token"] for user in (1, 2)]
+    await api.call("GET", UNREAD, token=second)
+    async with postgres.holding("SELECT 1 FROM users WHERE id < 3 FOR UPDATE", DATABASE):
+        demoting = [
+            asyncio.ensure_future(
+                api.call("PUT", f"/api/admin/users/{user}/role", {"role": "user"}, token)
+            )
+            for user, token in ((2, first), (1, second))
+        ]
+        await postgres.waiting(2)
+    assert sorted(answer.status for answer in await asyncio.gather(*demoting)) == [200, 403]
+    left = await postgres.fetch("SELECT count(*) FROM users WHERE role = 'admin'", DATABASE)
+    assert left[0][0] == 1
+
+
+async def test_log_in_while_all_sessions_end(api: Api, postgres: Postgres) -> None:
+    """A session that is opened while all of its user's are ended is ended with them, or lasts;
+    none is refused and can be renewed all the same."""
+    admin = await api.token(ADMIN)
+    path = f"/api/admin/users/{USER}/sessions"
+    for logs_in_first in (True, False):
+        async with postgres.holding("SELECT 1 FROM users WHERE id = 2 FOR UPDATE", DATABASE):
+            running: list[asyncio.Task[Any]] = []
+            for logs_in in (logs_in_first, not logs_in_first):
+                job: Coroutine[Any, Any, Any] = (
+                    log_in(api, USER) if logs_in else api.call("DELETE", path, token=admin)
+                )
+                running.append(asyncio.create_task(job))
+                await postgres.waiting(len(running))
+        results = await asyncio.gather(*running)
+        session = results[0] if logs_in_first else results[1]
+        lasts = await works(api, session)
+        assert ((await refresh(api, session)).status == 200) is lasts, logs_in_first
 
 
 async def test_keys_of_a_user_are_bounded(api: Api, postgres: Postgres) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
+import pytest
 from tests.sanctum.clients import PASSWORD, Api
 from tests.sanctum.conftest import DATABASE, SIZE
 from tests.sanctum.servers import Postgres
 from tests.sanctum.talks import Talk, converse, unread
+from tests.sanctum.test_sessions import log_in, refresh, until_refused, works
 
-from sanctum.seeding import SeedSize, seed
+from sanctum.seeding import SeedConflict, SeedSize, seed
 
 WITH_TALKS = SeedSize(
     users=SIZE.users, channels=SIZE.channels, posts=SIZE.posts, conversations=3, messages=50
@@ -105,6 +108,32 @@ async def test_seed_may_be_repeated(api: Api, postgres: Postgres) -> None:
     assert (await foreign.call(2, "GET")).body["last_number"] == 0
     for what, query in INCONSISTENT.items():
         assert await postgres.fetch(query, DATABASE) == [], what
+
+
+async def test_seed_takes_nothing_of_others(api: Api, postgres: Postgres) -> None:
+    """A role that the seed sets back ends the user's sessions; where posts or channels of others
+    have ids that it needs, it says so and changes nothing."""
+    admin, promoted = await api.token(), await log_in(api, 3)
+    await api.call("PUT", "/api/admin/users/2/role", {"role": "admin"}, admin)
+    session = await log_in(api, 2)
+    await _seed(postgres, SIZE)
+    await until_refused(api, session)
+    assert (await refresh(api, session)).status == 401
+    assert await works(api, promoted)
+    assert (await log_in(api, 2))["role"] == "user"
+    await api.call("POST", "/api/posts", {"text": "of somebody"}, admin)
+    await postgres.execute("INSERT INTO channels (name) VALUES ('foreign')", database=DATABASE)
+    before = await _count(postgres, "memberships")
+    for more, what in (
+        (replace(SIZE, posts=SIZE.posts + 5), "1 of the ids 1 to 55 belong to other posts"),
+        (
+            replace(SIZE, channels=SIZE.channels + 5),
+            "1 of the ids 1 to 10 belong to other channels",
+        ),
+    ):
+        with pytest.raises(SeedConflict, match=what):
+            await _seed(postgres, more)
+    assert await _count(postgres, "memberships") == before
 
 
 async def test_seed_gives_no_id_out_again(api: Api, postgres: Postgres) -> None:

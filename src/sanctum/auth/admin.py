@@ -9,8 +9,10 @@ from typing import cast
 
 import msgspec
 
-from sanctum.auth.sessions import END_ALL, End, as_end
+from sanctum.auth.sessions import END_ALL, LOCK_OWNER, End, as_end
 from sanctum.backing.database import Database
+from sanctum.gateway.answers import Refusal
+from sanctum.gateway.identity import Role
 
 _AFTER = """
     SELECT id, username, role, created_at FROM users WHERE id > $1 ORDER BY id LIMIT $2
@@ -62,9 +64,18 @@ class AdminStorage:
         rows = await self._database.fetch("list_users", _AFTER, user_id, limit)
         return [User(*row) for row in rows]  # type: ignore[misc]
 
-    async def set_role(self, user_id: int, role: str) -> tuple[User, Ended] | None:
-        """Give a user a role and end the sessions with the old one; None without such a user."""
-        row = await self._database.fetch_one("set_role", _SET_ROLE, user_id, role)
+    async def set_role(self, admin_id: int, user_id: int, role: str) -> tuple[User, Ended] | None:
+        """Give a user a role and end the sessions with the old one; None without such a user.
+
+        Raises:
+            Refusal: 403 when who gives it is no admin by now. Two who take each other's role away
+                at once must not both succeed: nobody would be left to undo it.
+        """
+        async with self._database.transaction("set_role") as transaction:
+            locked = await transaction.fetch(LOCK_OWNER, [admin_id, user_id])
+            if (admin_id, Role.ADMIN.value) not in [(row[0], row[1]) for row in locked]:
+                raise Refusal(403, "role_needed", f"this is for the role {Role.ADMIN.value}")
+            row = await transaction.fetch_one(_SET_ROLE, user_id, role)
         if row is None:
             return None
         user = User(
@@ -77,5 +88,7 @@ class AdminStorage:
 
     async def end_sessions(self, user_id: int) -> Ended | None:
         """End all sessions of a user; None when there is no such user."""
-        row = await self._database.fetch_one("end_sessions", _END_ALL, user_id)
+        async with self._database.transaction("end_sessions") as transaction:
+            await transaction.fetch(LOCK_OWNER, [user_id])
+            row = await transaction.fetch_one(_END_ALL, user_id)
         return None if row is None else Ended(end=as_end(row), count=cast(int, row[5]))

@@ -72,7 +72,7 @@ def build_router(
         if user_id == admin.user_id:
             # So there is always one who may undo it.
             raise Refusal(409, "own_role", "an admin cannot change the own role")
-        changed = await accounts.set_role(user_id, body.role.value)
+        changed = await accounts.set_role(admin.user_id, user_id, body.role.value)
         if changed is None:
             raise _unknown(user_id)
         user, ended = changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from starlette.requests import Request
 
@@ -66,6 +67,10 @@ class CredentialGate:
     def has_ended(self, identity: Identity) -> bool:
         """Tell whether the session that proved an identity has ended since; keys have none."""
         return identity.session is not None and self._ends.include(identity)
+
+    async def ended_keys(self, keys: Collection[int]) -> Collection[int]:
+        """List those API keys that are valid no more; raises DatabaseUnavailable."""
+        return await self._keys.ended(keys)
 
     async def _holder_of_key(self, key: str) -> Identity:
         holder = await self._keys.find(key)

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, cast
 
 from sanctum.backing.database import Database
@@ -20,9 +20,10 @@ KEY_LENGTH_MAX = 128
 REMEMBERED_MAX = 1024
 REMEMBERED_S = 5.0  # for so long a key may outlive its end
 _FIND = """
-    SELECT u.id, u.username, u.role FROM api_keys k JOIN users u ON u.id = k.user_id
+    SELECT u.id, u.username, u.role, k.id FROM api_keys k JOIN users u ON u.id = k.user_id
     WHERE k.key_sha256 = $1 AND k.expires_at > now()
 """
+_VALID = "SELECT id FROM api_keys WHERE id = ANY($1::bigint[]) AND expires_at > now()"
 
 
 def new_key() -> str:
@@ -57,12 +58,22 @@ class ApiKeys:
         """Look a key up anew when it is shown next; other processes do within seconds."""
         self._remembered.pop(digest, None)
 
+    async def ended(self, keys: Collection[int]) -> Collection[int]:
+        """List those keys, by id, that were revoked or have expired; raises DatabaseUnavailable."""
+        rows = await self._database.fetch("valid_keys", _VALID, list(keys))
+        return set(keys) - {cast(int, row[0]) for row in rows}
+
     async def _look_up(self, digest: bytes) -> Identity | None:
         row = await self._database.fetch_one("find_key", _FIND, digest)
         self._remembered.pop(digest, None)
         if row is None:
             return None
-        holder = Identity(user_id=cast(int, row[0]), username=cast(str, row[1]), role=Role(row[2]))
+        holder = Identity(
+            user_id=cast(int, row[0]),
+            username=cast(str, row[1]),
+            role=Role(row[2]),
+            api_key=cast(int, row[3]),
+        )
         self._remembered[digest] = (holder, self._now() + REMEMBERED_S)
         if len(self._remembered) > REMEMBERED_MAX:
             self._remembered.popitem(last=False)

@@ -16,8 +16,12 @@ from sanctum.gateway.identity import Identity, Role
 
 OPEN_MAX = 100  # of one user; the oldest can then be renewed no more
 PURGED_MAX = 50_000  # rows of a kind in one go
+# Whoever ends all sessions of a user waits for those that are being opened, and they for that: the
+# lock on the user's row leaves none behind that was opened at the same time.
 _OPEN = f"""
-    WITH beyond AS (
+    WITH owner AS (
+        SELECT id, username, role, session_epoch FROM users WHERE id = $1 FOR SHARE
+    ), beyond AS (
         SELECT id FROM sessions WHERE user_id = $1 ORDER BY id DESC OFFSET {OPEN_MAX - 1}
     ), dropped AS (
         DELETE FROM sessions WHERE id IN (
@@ -26,11 +30,9 @@ _OPEN = f"""
         )
     )
     INSERT INTO sessions (user_id, expires_at)
-    SELECT id, now() + $2 * interval '1 second' FROM users WHERE id = $1
+    SELECT id, now() + $2 * interval '1 second' FROM owner
     RETURNING id, generation, user_id,
-        (SELECT username FROM users WHERE id = $1),
-        (SELECT role FROM users WHERE id = $1),
-        (SELECT session_epoch FROM users WHERE id = $1)
+        (SELECT username FROM owner), (SELECT role FROM owner), (SELECT session_epoch FROM owner)
 """  # noqa: S608 - only constants are interpolated
 _RENEW = """
     UPDATE sessions s
@@ -51,6 +53,8 @@ _END = """
     INSERT INTO session_ends (user_id, session_id) SELECT id, $1 FROM users WHERE id = $2
     RETURNING session_id, user_id, epoch, ended_at, id
 """
+# Comes first in a transaction that ends all sessions: a later statement sees those just opened.
+LOCK_OWNER = "SELECT id, role FROM users WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"
 # A part of a statement, after its common table expression `owner (id, session_epoch)`.
 END_ALL = """
     gone AS (

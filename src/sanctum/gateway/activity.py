@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from starlette.requests import Request
 
@@ -64,3 +64,7 @@ class NotingGate:
     def has_ended(self, identity: Identity) -> bool:
         """Tell whether the session that proved an identity has ended since."""
         return self._gate.has_ended(identity)
+
+    async def ended_keys(self, keys: Collection[int]) -> Collection[int]:
+        """List those API keys that are valid no more; raises as the other gate does."""
+        return await self._gate.ended_keys(keys)

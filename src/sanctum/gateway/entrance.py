@@ -111,6 +111,7 @@ class Entrance:
             topic=topic,
             key=key,
             session=identity.session,
+            api_key=identity.api_key,
             epoch=identity.epoch,
         )
         return IssuedTicket(await self._tickets.issue(admission), self._tickets.ttl_s)
@@ -139,7 +140,7 @@ class Entrance:
             admission is None
             or admission.topic != topic
             or key not in (None, admission.key)
-            or self._gate.has_ended(holder_of(admission))
+            or await self._is_void(admission)
         ):
             self._metrics.security_denied.labels("socket").inc()
             raise Refusal(403, "invalid_ticket", "the ticket is used, expired or not for this")
@@ -147,6 +148,12 @@ class Entrance:
         return Entry(
             offer=offer, admission=admission, last=last, after=None if after < 0 else after
         )
+
+    async def _is_void(self, admission: Admission) -> bool:
+        """Tell whether what a ticket was issued for has ended since; raises Unavailable."""
+        if admission.api_key is not None:
+            return bool(await self._gate.ended_keys([admission.api_key]))
+        return self._gate.has_ended(holder_of(admission))
 
     def _check_origin(self, websocket: WebSocket) -> None:
         origin = websocket.headers.get("origin")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import APIRouter
 
 from sanctum.backing.cache import Cache
+from sanctum.backing.errors import Unavailable
 from sanctum.defects import Defects
 from sanctum.gateway.entrance import Entrance, build_router
 from sanctum.gateway.fanout import Listener, Subscription, Sweep
@@ -18,6 +20,8 @@ from sanctum.gateway.tickets import Tickets
 from sanctum.gateway.topics import Topic
 from sanctum.settings import Settings
 from sanctum.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 
 class Hub:
@@ -51,6 +55,7 @@ class Hub:
             "subscription": self._subscription.run,
             "sweep": self._sweep.run,
             "sockets of ended sessions": self._watch_sessions,
+            "sockets of ended keys": self._watch_keys,
         }
 
     @property
@@ -82,6 +87,17 @@ class Hub:
         while True:
             await asyncio.sleep(self._check_interval_s)
             self._sessions.close_ended(self._gate.has_ended)
+
+    async def _watch_keys(self) -> None:
+        while True:
+            await asyncio.sleep(self._check_interval_s)
+            keys = self._sessions.api_keys()
+            try:
+                ended = await self._gate.ended_keys(keys) if keys else ()
+            except Unavailable as error:
+                logger.info("keys are not checked", extra={"fields": {"reason": str(error)}})
+            else:
+                self._sessions.close_of_keys(ended)
 
 
 def _limits(settings: Settings, defects: Defects) -> SessionLimits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -28,6 +29,7 @@ class Identity:
     Attributes:
         role: what the user might do when the proof was made.
         session: the log-in that proved it, None for an API key.
+        api_key: the API key that proved it, by its id, None for a log-in.
         epoch: how often all sessions of the user had been ended by then.
     """
 
@@ -35,6 +37,7 @@ class Identity:
     username: str
     role: Role = Role.USER
     session: int | None = None
+    api_key: int | None = None
     epoch: int = 0
 
 
@@ -61,4 +64,12 @@ class Gate(Protocol):
 
     def has_ended(self, identity: Identity) -> bool:
         """Tell whether the session that proved an identity has ended since; keys have none."""
+        ...
+
+    async def ended_keys(self, keys: Collection[int]) -> Collection[int]:
+        """List those API keys, by id, that were revoked or have expired.
+
+        Raises:
+            Unavailable: when they cannot be looked up.
+        """
         ...

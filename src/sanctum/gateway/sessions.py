@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -84,6 +84,17 @@ class Sessions:
             if has_ended(holder_of(admission)):
                 socket.expel(POLICY_VIOLATION, "the session has ended")
 
+    def api_keys(self) -> Collection[int]:
+        """List the API keys, by id, with which open sockets were opened."""
+        keys = {admission.api_key for admission in self._sockets.values()}
+        return [key for key in keys if key is not None]
+
+    def close_of_keys(self, keys: Collection[int]) -> None:
+        """Close the sockets that were opened with API keys which are valid no more."""
+        for socket, admission in list(self._sockets.items()):
+            if admission.api_key in keys:
+                socket.expel(POLICY_VIOLATION, "the API key is valid no more")
+
     async def serve(
         self,
         websocket: WebSocket,
@@ -127,7 +138,11 @@ class Sessions:
 def holder_of(admission: Admission) -> Identity:
     """Give who was admitted, as far as their sessions tell them apart."""
     return Identity(
-        user_id=admission.user_id, username="", session=admission.session, epoch=admission.epoch
+        user_id=admission.user_id,
+        username="",
+        session=admission.session,
+        api_key=admission.api_key,
+        epoch=admission.epoch,
     )
 
 

@@ -14,12 +14,13 @@ TICKET_LENGTH_MAX = 64
 
 
 class Admission(msgspec.Struct, frozen=True):
-    """Say who is admitted to which key of which topic, and by which session of theirs."""
+    """Say who is admitted to which key of which topic, and by which log-in or API key."""
 
     user_id: int
     topic: str
     key: int
     session: int | None = None
+    api_key: int | None = None
     epoch: int = 0
 
 
