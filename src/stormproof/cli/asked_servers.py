@@ -14,9 +14,9 @@ from stormproof.model.plan import Plan
 from stormproof.observe.final_reads import FinalReads
 from stormproof.observe.postgres_rows import PostgresRows
 from stormproof.observe.rows import RowReader
-from stormproof.observe.valkey_address import ValkeyAddress
 from stormproof.observe.valkey_rows import ValkeyRows
 from stormproof.seams import Clock, Recorder
+from stormproof.servers.valkey_address import ValkeyAddress
 
 READERS: Final[Mapping[str, Callable[[str], RowReader]]] = {
     "postgres": PostgresRows,

@@ -12,19 +12,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
 
 from stormproof.kernel.errors import SourceSilent
 from stormproof.kernel.units import MILLISECOND_NS
 from stormproof.model.final_read import Moment
 from stormproof.model.plan import PlannedRead
-from stormproof.observe.postgres_stats import (
+from stormproof.observe.rows import Left, Page, Paging, RowsRefused, spelling
+from stormproof.servers.postgres import (
     APPLICATION,
     NOTHING_LOGGED,
     asyncpg_library,
     failures_of,
+    without_password,
 )
-from stormproof.observe.rows import Left, Page, Paging, RowsRefused, spelling
 
 if TYPE_CHECKING:
     import asyncpg  # type: ignore[import-untyped]
@@ -90,19 +90,10 @@ class PostgresRows:
             finally:
                 connection.terminate()  # and with it the transaction, without waiting for anybody
         except failures_of(library) as error:
-            raise RowsRefused(self._hidden(f"{type(error).__name__}: {error}")) from error
+            text = without_password(f"{type(error).__name__}: {error}", self._url)
+            raise RowsRefused(text) from error
         except (ValueError, OverflowError) as error:  # of a URL that is none
             raise RowsRefused("the address of the database cannot be read") from error
-
-    def _hidden(self, text: str) -> str:
-        """Take the password out of a text, if it is there."""
-        try:
-            password = urlsplit(self._url).password or ""
-        except ValueError:
-            return "the address of the database cannot be read"
-        for spelt in {password, unquote(password)} - {""}:
-            text = text.replace(spelt, "***")
-        return text
 
 
 async def _refuse_hidden_sessions(connection: asyncpg.Connection, planned: PlannedRead) -> None:

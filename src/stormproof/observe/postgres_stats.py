@@ -24,12 +24,16 @@ from typing import TYPE_CHECKING, Final
 
 from stormproof.kernel.errors import SourceSilent
 from stormproof.model.observed import Observed, ObservedKind
+from stormproof.servers.postgres import (
+    APPLICATION,
+    NOTHING_LOGGED,
+    asyncpg_library,
+    failures_of,
+)
 
 if TYPE_CHECKING:
     import asyncpg  # type: ignore[import-untyped]
 
-APPLICATION: Final = "stormproof"
-_MISSING = "the package asyncpg is not installed: pip install 'stormproof[sanctum]'"
 _SETTINGS: Final = {
     "application_name": APPLICATION,
     "default_transaction_read_only": "on",
@@ -39,12 +43,6 @@ _SETTINGS: Final = {
 }
 _STATES: Final = ("active", "idle", "idle in transaction", "idle in transaction (aborted)")
 
-# As a setting at the start of a connection it would turn away whoever may not set it.
-NOTHING_LOGGED: Final = """
-SELECT set_config(name, 'panic', false)
-  FROM unnest(ARRAY['log_min_messages', 'log_min_error_statement']) AS name
- WHERE (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
-"""
 # Sessions whose state is hidden from us, or not yet set, have none.
 _SESSIONS: Final = """
 SELECT coalesce(state, 'unknown') AS state, count(*) AS sessions,
@@ -171,26 +169,6 @@ class PostgresSource:
 
     def _observed(self, kind: ObservedKind, name: str, value: float, **tags: str) -> Observed:
         return Observed(name=name, tags={"part": self._part, **tags}, kind=kind, value=float(value))
-
-
-def asyncpg_library() -> ModuleType:
-    """Import asyncpg, which comes with an extra.
-
-    Raises:
-        SourceSilent: it is not installed.
-    """
-    try:
-        import asyncpg
-    except ImportError as error:
-        raise SourceSilent(_MISSING, is_absent=True) from error
-    library: ModuleType = asyncpg
-    return library
-
-
-def failures_of(library: ModuleType) -> tuple[type[Exception], ...]:
-    """Return what is raised when the server, the connection or the protocol fails."""
-    own = (library.PostgresError, library.InterfaceError, library.InternalClientError)
-    return (OSError, EOFError, *own)
 
 
 def _word(state: str) -> str:

@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 from stormproof.kernel.limits import FINAL_READ_KEYS_MAX
 from stormproof.model.final_read import BEFORE, Moment
 from stormproof.model.plan import PlannedRead
-from stormproof.observe.resp import Reply, RespConnection, RespError
 from stormproof.observe.rows import Left, Page, Paging, RowsRefused, spelling
-from stormproof.observe.valkey_address import ValkeyAddress
+from stormproof.servers.resp import Reply, RespConnection, RespError
+from stormproof.servers.valkey_address import ValkeyAddress
 
 PAGE_ENTRIES: Final = 500
 _NO_KEY: Final = "no such key"

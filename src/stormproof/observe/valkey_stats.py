@@ -18,9 +18,9 @@ from typing import Final
 
 from stormproof.kernel.errors import SourceSilent
 from stormproof.model.observed import Observed, ObservedKind
-from stormproof.observe.resp import Reply, RespConnection, RespError
-from stormproof.observe.valkey_address import ValkeyAddress
 from stormproof.observe.valkey_streams import StreamStats
+from stormproof.servers.resp import Reply, RespConnection, RespError
+from stormproof.servers.valkey_address import ValkeyAddress
 
 _GAUGES: Final = {
     "memory_bytes": "used_memory",

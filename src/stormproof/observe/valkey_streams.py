@@ -23,7 +23,7 @@ from typing import Final
 
 from stormproof.kernel.limits import STREAM_GROUPS_MAX
 from stormproof.model.observed import STREAM_LAG, STREAM_LAG_UNKNOWN, Observed, ObservedKind
-from stormproof.observe.resp import Reply, RespConnection, RespError
+from stormproof.servers.resp import Reply, RespConnection, RespError
 
 _MILLISECONDS: Final = 1_000
 _NO_KEY: Final = "no such key"

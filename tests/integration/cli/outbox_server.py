@@ -14,7 +14,7 @@ import asyncpg  # type: ignore[import-untyped]
 from tests.integration.cli.conftest import Handler
 from tests.sanctum.servers import DEADLINE_S, LOOPBACK
 
-from stormproof.observe.resp import RespConnection
+from stormproof.servers.resp import RespConnection
 
 THERE_BEFORE = (990, 991)
 

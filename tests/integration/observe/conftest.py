@@ -8,7 +8,7 @@ import pytest
 from tests.integration.observe.watched import connected
 from tests.sanctum.servers import Valkey
 
-from stormproof.observe.resp import RespConnection
+from stormproof.servers.resp import RespConnection
 
 
 @pytest.fixture(scope="module")

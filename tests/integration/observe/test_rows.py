@@ -18,9 +18,9 @@ from stormproof.model.plan import PlannedRead
 from stormproof.observe import postgres_rows, valkey_rows
 from stormproof.observe.final_reads import FinalReads
 from stormproof.observe.postgres_rows import PostgresRows
-from stormproof.observe.resp import RespConnection
 from stormproof.observe.rows import FIRST_ROWS, Left, RowReader, RowsRefused
 from stormproof.observe.valkey_rows import ValkeyRows
+from stormproof.servers.resp import RespConnection
 from stormproof.testing import ScriptedRecorder
 
 OURS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'stormproof'"

@@ -11,8 +11,8 @@ from tests.integration.observe.watched import read_value, value_of
 from tests.sanctum.servers import DEADLINE_S, LOOPBACK, Valkey
 
 from stormproof.kernel.errors import SourceSilent
-from stormproof.observe.resp import RespConnection, RespError
 from stormproof.observe.valkey_stats import ValkeySource
+from stormproof.servers.resp import RespConnection, RespError
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from tests.sanctum.servers import DEADLINE_S, LOOPBACK, Valkey
 
 from stormproof.kernel.errors import SourceSilent
 from stormproof.kernel.limits import STREAM_GROUPS_MAX
-from stormproof.observe.resp import RespConnection
 from stormproof.observe.valkey_stats import ValkeySource
+from stormproof.servers.resp import RespConnection
 
 GROUP = {"stream": "orders", "group": "workers"}
 

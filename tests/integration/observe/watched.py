@@ -15,8 +15,8 @@ from tests.sanctum.servers import DEADLINE_S, LOOPBACK, Valkey
 from stormproof.model.event import PartEvent
 from stormproof.model.observed import Observed
 from stormproof.observe.parts import PartsInSight
-from stormproof.observe.resp import RespConnection
 from stormproof.seams import Source
+from stormproof.servers.resp import RespConnection
 
 OBEDIENT = Path(__file__).with_name("obedient.py")
 

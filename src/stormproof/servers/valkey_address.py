@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from stormproof.observe.resp import RespConnection, RespError
+from stormproof.servers.resp import RespConnection, RespError
 
 CLIENT_NAME: Final = "stormproof"
 _PORT: Final = 6379

@@ -1,4 +1,4 @@
-"""A client of Valkey and Redis that can ask and no more: RESP2 over one connection, bounded.
+"""A client of Valkey and Redis: RESP2 over one connection, one question at a time, bounded.
 
 Source: https://valkey.io/topics/protocol/
 """
