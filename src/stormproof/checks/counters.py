@@ -16,10 +16,11 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stormproof.checks.history import Changes, Ints, Mask, Reads, Told
+from stormproof.checks.history import Changes, History, Ints, Mask, Reads, Told
 from stormproof.checks.ledger import FOREVER_NS, Words
 from stormproof.checks.lookup import Lookup, dated
 from stormproof.checks.outcome import Measurement, Outcome
+from stormproof.checks.register_blocks import is_searched
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.finding import Finding, Witness
@@ -28,6 +29,7 @@ from stormproof.model.history import FLAG_ABSENT, FLAG_TEXT, Function, Step
 Indices = NDArray[np.int32]
 READ_AT_THE_END: Final = "have each counter read once more when the load has ended"
 READ_FIRST: Final = "have each counter read before its first change, as in `prepare`"
+SEARCHED: Final = "ask for register_nonlinearizable of keys that are written, and count in others"
 CUT: Final = "the record was cut off: what is missing from it may explain what was read"
 
 
@@ -45,6 +47,7 @@ class _Bounds:
     is_start_known: Mask  # a counter
     made_ns: Ints  # a counter: when its last acknowledged change had ended, -1 for none
     read_ns: Ints  # a counter: when its last read began, -1 for none
+    tried: int  # reads that began when a change of their counter had been acknowledged
 
     @property
     def is_off(self) -> Mask:
@@ -63,13 +66,13 @@ def check_counters(told: Told) -> Outcome:
     others may lag. What a counter starts with is what the first read before all its
     changes says, and without one the run is undecided; so it is when no read came after the last
     change, or the record was cut off. Texts and nothing at all are no numbers, and left out;
-    so are keys that are written as well, which are registers.
+    so are keys that are written as well, which are registers: unless register_nonlinearizable is
+    asked for, one such key leaves counter_off undecided.
     Source: Jepsen's counter.
     """
-    writes = told.history.changes.of(Function.WRITE, Function.CAS)
-    written = writes.where(writes.step != Step.REFUSED).key
     changes = told.history.changes.of(Function.INCREMENT)
-    changes = changes.where(~np.isin(changes.key, written)) if len(written) else changes
+    is_register = np.isin(changes.key, _written(told.history))
+    registers, changes = changes.where(is_register), changes.where(~is_register)
     if not len(changes):
         return _written_as_well()
     reads = told.history.reads.of(Function.READ)
@@ -84,14 +87,26 @@ def check_counters(told: Told) -> Outcome:
         findings.append(_off(bounds, accused, told))
     elif why and told.history.whole:
         findings.append(Finding(kind="counter-unread", title=why, count=1, advice=remedy))
-    is_doubtful = bool(why) and (not told.history.whole or not len(accused))
+    if not why and len(registers) and not is_searched(told):
+        number = counted(len(np.unique(registers.key)), "counter")
+        name = told.history.key_text(int(registers.key[0]))
+        why, remedy = f"{number} written as well as incremented (first: {name})", SEARCHED
+    if len(accused) and told.history.whole:
+        why = remedy = ""
     measured = Measurement(
-        value=None if is_doubtful else float(len(off)),
-        samples=0 if is_doubtful else len(bounds.reads),
-        why=why if is_doubtful else "",
-        remedy=remedy if is_doubtful else "",
+        value=None if why else float(len(off)),
+        samples=0 if why else max(bounds.tried, len(off)),
+        why=why,
+        remedy=remedy,
     )
     return Outcome(findings=findings, measured={("counter_off", ""): measured})
+
+
+def _written(history: History) -> Words:
+    """Return the keys that were, or may have been, written."""
+    writes = history.changes.of(Function.WRITE, Function.CAS)
+    written: Words = np.unique(writes.key[writes.step != Step.REFUSED])
+    return written
 
 
 def _written_as_well() -> Outcome:
@@ -99,8 +114,8 @@ def _written_as_well() -> Outcome:
     measured = Measurement(
         value=None,
         samples=0,
-        why="every counter was written as well as raised",
-        remedy="ask for register_nonlinearizable",
+        why="every counter was written as well as incremented",
+        remedy=SEARCHED,
     )
     return Outcome(measured={("counter_off", ""): measured})
 
@@ -127,6 +142,9 @@ def _bounds(changes: Changes, reads: Reads) -> _Bounds:
         is_start_known=is_start_known,
         made_ns=made_ns,
         read_ns=_latest_ns(of_read, began_ns, len(keys)),
+        tried=int(
+            np.count_nonzero(began_ns > _first_made_ns(changes, of_change, len(keys))[of_read])
+        ),
     )
 
 
@@ -145,6 +163,14 @@ def _last_ns(changes: Changes, of_change: Indices, keys: int) -> tuple[Ints, Int
     known_ns = np.where(ended_ns < FOREVER_NS, ended_ns, changes.began_ns)
     made_ns = _latest_ns(of_change[is_made], ended_ns[is_made], keys)
     return _latest_ns(of_change, known_ns, keys), made_ns
+
+
+def _first_made_ns(changes: Changes, of_change: Indices, keys: int) -> Ints:
+    """Return, a counter, when its first acknowledged change had ended, FOREVER_NS for none."""
+    is_made = changes.step == Step.OK
+    first_ns = np.full(keys, FOREVER_NS, np.int64)
+    np.minimum.at(first_ns, of_change[is_made], changes.ended_ns[is_made])
+    return first_ns
 
 
 def _latest_ns(of_key: Indices, at_ns: Ints, keys: int) -> Ints:

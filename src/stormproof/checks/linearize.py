@@ -25,6 +25,8 @@ from stormproof.kernel.limits import LINEARIZED_CONFIGURATIONS_MAX
 from stormproof.model.history import WORD_MASK, Function
 
 ANY: Final = -2  # before anything was read or written: whatever makes it come out
+ANY_RAISED: Final = -3  # the same after an increment: anything but absent
+FREE: Final = (ANY, ANY_RAISED)
 
 
 class Operation(NamedTuple):
@@ -150,10 +152,11 @@ class _Search:
     def _next(self, value: int, done: int) -> Iterator[tuple[int, int]]:
         """Yield what a configuration becomes when one more operation takes effect."""
         self._budget.steps -= 1
-        if value == ANY:
+        if value in FREE:
             for read in self._reads:
                 self._budget.steps -= 1
-                yield self._full(read, done)
+                if value == ANY or read != ABSENT:
+                    yield self._full(read, done)
         for index, place in self._changes.items():
             self._budget.steps -= 1
             if not done & place:
@@ -169,16 +172,20 @@ class _Search:
 def value_after(value: int, operation: Operation) -> int | None:
     """Return a register's value after a change; None when it cannot have been made then.
 
-    An unknown comparison that finds another value changes nothing, and need not be tried.
+    An unknown comparison that finds another value changes nothing, and need not be tried. To an
+    increment what is absent is 0, as it is to a counter that nobody has counted with yet.
     """
     match operation.function:
         case Function.WRITE:
             return operation.value
         case Function.CAS:
-            return operation.value if value in (ANY, operation.expected) else None
+            return operation.value if _compares(value, operation.expected) else None
+        case _ if value in FREE:
+            return ANY_RAISED
         case _:
-            return value if value == ANY else ANY if value == ABSENT else _sum(value, operation)
+            return (max(value, 0) + operation.value) & WORD_MASK  # ABSENT is below zero
 
 
-def _sum(value: int, operation: Operation) -> int:
-    return (value + operation.value) & WORD_MASK
+def _compares(value: int, expected: int) -> bool:
+    """Return whether a comparison may have found what it expected."""
+    return value in (expected, ANY) or (value == ANY_RAISED and expected != ABSENT)

@@ -17,6 +17,7 @@ from stormproof.checks.stored import (
     TO_THE_END,
     changes_of,
     gone_before,
+    hold,
     over_all,
 )
 from stormproof.checks.word_sets import are_in, common, distinct
@@ -28,6 +29,7 @@ from stormproof.rules.history_metrics import ORPHANED
 
 READ_FIRST: Final = "see why it was not read before the load, or begin with none of them"
 LEAVE_NOTHING: Final = "see why clean-ups failed in the record's warnings, and run again"
+SHOW_KEPT: Final = "read what belongs to all elements, kept ones too, or ask for empty=True"
 NAME_FIELD: Final = "name a field that all entries have"
 
 
@@ -44,7 +46,9 @@ def check_orphans(told: Told, looks: Sequence[FinalLook], undone: str = "") -> O
     carry out what they had registered to clean up (`undone` says so), and entries of a stream
     without the field that is read. A read that the trial expects without what journeys removed from
     a key of the ledger is made before clean-ups: each row that is an element which was added and
-    removed for good, in the same run, is left over, whatever was there before.
+    removed for good, in the same run, is left over, whatever was there before; where it gives no
+    row at all, though elements were acknowledged that nobody removed, it is undecided: it may be of
+    something else.
     """
     findings: list[Finding] = []
     measured: dict[Key, Measurement] = {}
@@ -81,6 +85,10 @@ def _removed(told: Told, look: FinalLook) -> tuple[list[Finding], Measurement]:
     elif len(rows) + look.after.left_out and not len(common(distinct(rows), _added(changes))):
         why = f"no row of {look.name} is anything that was added to {look.planned.without}"
         remedy = SAME_WORDS
+    elif not len(rows) and len(kept := hold(look, changes).sure):
+        elements = counted(len(kept), "element")
+        why = f"{look.name} has no row, and nobody removed {elements} of {look.planned.without}"
+        remedy = SHOW_KEPT
     if why:
         told_so = Finding(kind="final-unread", title=why, count=1, advice=remedy)
         is_told = look.after.is_made and told.history.whole

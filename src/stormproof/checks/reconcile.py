@@ -7,12 +7,20 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from stormproof.checks.history import Reads, Table, Told
+from stormproof.checks.history import Ints, Reads, Table, Told
 from stormproof.checks.ledger import FOREVER_NS
+from stormproof.checks.lookup import Lookup
 from stormproof.checks.outcome import Measurement, Outcome
+from stormproof.checks.register_blocks import (
+    RAISED_REMEDY,
+    Rows,
+    blocks_of,
+    named,
+    raised_doubt,
+)
 from stormproof.checks.set_timeline import timeline_of
 from stormproof.checks.totals import lives_of, rows_of
-from stormproof.checks.versions import NONE, versions_of
+from stormproof.checks.versions import NEVER_NS
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.model.finding import Finding, Witness
@@ -36,11 +44,12 @@ def check_final_reads(told: Told) -> Outcome:
 
     What it does: takes the last read of each set and each written key that began after all changes
     of it had ended. A set holds all that was added for sure and not removed, and nothing that was
-    removed for sure, or refused when it had not been there; a key holds a value that was not
-    certainly overwritten. Why it matters: what is left when all is quiet is what people live with.
-    What a failure looks like: "1 key off at the end: cart:7 without 42, with 43". Limits: only an
-    objective makes it run; what was there at first and never touched is not known; counters have a
-    checker of their own.
+    removed for sure, or refused when it had not been there; a key holds a value one of whose writes
+    was not certainly overwritten. Why it matters: what is left when all is quiet is what people
+    live with. What a failure looks like: "1 key off at the end: cart:7 without 42, with 43".
+    Limits: only an objective makes it run; what was there at first and never touched is not known,
+    nor is what is left of a key of which no change was acknowledged; counters have a checker of
+    their own, and a key that was incremented as well as written leaves it undecided.
     """
     changes = told.history.changes.of(Function.ADD, Function.REMOVE, Function.WRITE, Function.CAS)
     off, judged, unread = list[_Off](), 0, list[int]()
@@ -48,27 +57,45 @@ def check_final_reads(told: Told) -> Outcome:
         off += found[0]
         judged += found[1]
         unread += found[2]
-    why = "" if judged or unread else "nothing that was changed was read"
-    if unread:
-        name = told.history.key_text(unread[0])
-        why = f"{counted(len(unread), 'key')} not read after the last change (first: {name})"
+    why, remedy = _doubt(told, judged, unread)
     if not told.history.whole:
-        off, why = [], "the record was cut off: what is missing from it may explain what was read"
+        off = []
     is_doubtful = bool(why) and not off
     measured = Measurement(
         value=None if is_doubtful else float(len(off)),
-        samples=judged,
+        samples=0 if is_doubtful else judged,
         why=why if is_doubtful else "",
-        remedy=REMEDY if is_doubtful else "",
+        remedy=remedy if is_doubtful else "",
     )
     findings = [_finding(off, told)] if off and told.breaks("final_off", len(off)) else []
     return Outcome(findings=findings, measured={("final_off", ""): measured})
 
 
+def _doubt(told: Told, judged: int, unread: list[int]) -> tuple[str, str]:
+    """Return why nothing off would be no proof, and what to do; empty where it would be."""
+    if not told.history.whole:
+        return "the record was cut off: what is missing from it may explain what was read", REMEDY
+    raised = raised_doubt(told)
+    if unread:
+        name = told.history.key_text(unread[0])
+        why = f"{counted(len(unread), 'key')} not read after the last change (first: {name})"
+        return why, REMEDY
+    if raised:
+        return raised, RAISED_REMEDY
+    if not judged:
+        why = "no change of anything that was read had been acknowledged"
+        return why, "see what the target answers, and what the journey tells the ledger"
+    return "", ""
+
+
 def _last_change_ns(changes: Table) -> dict[int, int]:
-    """Return, a key, when the last of its changes had ended; what never ended is left out."""
+    """Return, a key, when the last of its changes had ended.
+
+    What never ended is left out, and so is a key of which nothing else was told: whatever is read
+    of it is right.
+    """
     made = changes.where(changes.ended_ns != FOREVER_NS)
-    last: dict[int, int] = {int(key): -1 for key in np.unique(changes.key)}
+    last: dict[int, int] = {int(key): -1 for key in np.unique(made.key)}
     for key, ended_ns in zip(made.key.tolist(), made.ended_ns.tolist(), strict=True):
         last[key] = max(last[key], ended_ns)
     return last
@@ -134,24 +161,47 @@ def _listed(told: Told, values: list[int]) -> str:
 
 def _values(told: Told) -> tuple[list[_Off], int, list[int]]:
     off, judged, unread = list[_Off](), 0, list[int]()
-    for some in versions_of(told.history):
-        keys, looks, writes = len(some.keys), some.looks, some.writes
-        last_ns = np.full(keys, -1, np.int64)
-        np.maximum.at(last_ns, writes.of_key[writes.is_made], writes.ended_ns[writes.is_made])
-        last = np.searchsorted(looks.of_key, np.arange(keys), side="right") - 1
-        is_read = (last >= 0) & (np.append(looks.of_key, -1)[last] == np.arange(keys))
-        is_read &= np.append(looks.began_ns, -1)[last] > last_ns
-        unread += some.keys[~is_read].tolist()
-        judged += int(np.count_nonzero(is_read))
-        rows = last[is_read]
-        by = some.overwriting[rows]
-        is_off = (by != NONE) & (np.append(writes.ended_ns, 0)[by] < looks.began_ns[rows])
-        for row in rows[is_off].tolist():
+    for block in blocks_of(told.history, raised=False):
+        keys, is_read = len(block.keys), block.rows.is_read
+        writes, reads = block.rows.where(~is_read), block.rows.where(is_read)
+        made = writes.where(writes.is_made)
+        made_ns, last_ns = np.full((2, keys), NEVER_NS, np.int64)
+        np.maximum.at(made_ns, made.of_key, made.began_ns)
+        np.maximum.at(last_ns, made.of_key, made.ended_ns)
+        last = _last_of_key(reads, keys)
+        is_tried = (last >= 0) & (np.append(reads.began_ns, NEVER_NS)[last] > last_ns)
+        is_tried &= made_ns != NEVER_NS
+        unread += block.keys[~is_tried & (made_ns != NEVER_NS)].tolist()
+        judged += int(np.count_nonzero(is_tried))
+        looks = reads.where(last[is_tried])
+        # A value is left where one of its writes had not ended before another one began.
+        is_off = made_ns[looks.of_key] > _written_until_ns(writes, looks)
+        for row in np.flatnonzero(is_off).tolist():
             value = told.history.value_text(looks.value_of(row))
             how = f"read as {value}, which had been overwritten"
-            key, user = int(some.keys[looks.of_key[row]]), int(looks.user[row])
+            key, user = int(block.keys[looks.of_key[row]]), int(looks.user[row])
             off.append(_Off(key, user, int(looks.began_ns[row]), how))
     return off, judged, unread
+
+
+def _last_of_key(reads: Rows, keys: int) -> Ints:
+    """Return, a key, the read of it that began last, -1 for none."""
+    order = np.lexsort((reads.ended_ns, reads.began_ns, reads.of_key))
+    at = np.searchsorted(reads.of_key[order], np.arange(keys), side="right") - 1
+    last = np.append(order, -1)[at]
+    is_mine = np.append(reads.of_key, -1)[last] == np.arange(keys)
+    return np.where(is_mine, last, -1)
+
+
+def _written_until_ns(writes: Rows, looks: Rows) -> Ints:
+    """Return, a read, when the last write of its value had ended, NEVER_NS where there is none."""
+    until_ns = np.full(len(looks), NEVER_NS, np.int64)
+    if not len(looks):
+        return until_ns
+    known = Lookup(*named(looks.of_key, looks.value, looks.is_absent))
+    at, is_read = known.find(*named(writes.of_key, writes.value, writes.is_absent))
+    np.maximum.at(until_ns, at[is_read], writes.ended_ns[is_read])
+    return until_ns
 
 
 def _finding(off: list[_Off], told: Told) -> Finding:

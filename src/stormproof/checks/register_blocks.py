@@ -13,9 +13,10 @@ from typing import Any, Final, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stormproof.checks.history import Bytes, Changes, History, Ints, Mask, Reads
+from stormproof.checks.history import Bytes, Changes, History, Ints, Mask, Reads, Told
 from stormproof.checks.ledger import FOREVER_NS, Words
 from stormproof.checks.lookup import Lookup, dated, distinct
+from stormproof.checks.wording import counted
 from stormproof.model.history import (
     FLAG_ABSENT,
     FLAG_EXPECTS_ABSENT,
@@ -26,6 +27,9 @@ from stormproof.model.history import (
 
 TOGETHER: Final = 1 << 18  # rows of a block, or those of one key where it has more
 ABSENT: Final = -1
+RAISED_REMEDY: Final = (
+    "ask for register_nonlinearizable, which judges such keys, or count in keys of their own"
+)
 WRITERS: Final = (Function.WRITE, Function.CAS)
 Indices = NDArray[np.int32]
 AnyTable = TypeVar("AnyTable", Changes, Reads)
@@ -98,8 +102,7 @@ def blocks_of(history: History, *, raised: bool) -> Iterator[Block]:
         raised: with those that were incremented as well, and with their increments; else none
             that was, or may have been.
     """
-    tried = history.changes.of(*WRITERS, Function.INCREMENT)
-    changes = tried.where(tried.step != Step.REFUSED)
+    changes = _may_be(history)
     increased = distinct(changes.of(Function.INCREMENT).key)
     keys = distinct(changes.of(*WRITERS).key)
     if len(increased) and not raised:
@@ -127,6 +130,42 @@ def blocks_of(history: History, *, raised: bool) -> Iterator[Block]:
                 ),
                 is_raised=np.isin(keys[low:high], increased),
             )
+
+
+def raised_doubt(told: Told) -> str:
+    """Say that there are keys, read, of which an increment leaves open what was read; or nothing.
+
+    A value that is what was written and what was added to it names no write, so that only a search
+    for an order judges such keys; where that is asked for, it answers for them.
+    """
+    keys = told.history.once(raised_as_well)
+    if not len(keys) or is_searched(told):
+        return ""
+    name = told.history.key_text(int(keys[0]))
+    text = "incremented as well as written, which tells no versions apart"
+    return f"{counted(len(keys), 'key')} {text} (first: {name})"
+
+
+def is_searched(told: Told) -> bool:
+    """Return whether an objective asks that every key which was written be linearizable."""
+    return told.breaks("register_nonlinearizable", 1)
+
+
+def raised_as_well(history: History) -> Words:
+    """Return the keys that were, or may have been, both written and incremented, and were read."""
+    changes = _may_be(history)
+    increased = distinct(changes.of(Function.INCREMENT).key)
+    if not len(increased):
+        return increased
+    both = increased[np.isin(increased, changes.of(*WRITERS).key)]
+    raised: Words = both[np.isin(both, history.reads.of(Function.READ).key)]
+    return raised
+
+
+def _may_be(history: History) -> Changes:
+    """Return the changes of registers that were not refused."""
+    tried = history.changes.of(*WRITERS, Function.INCREMENT)
+    return tried.where(tried.step != Step.REFUSED)
 
 
 def _among(table: AnyTable, known: Lookup) -> tuple[AnyTable, Indices]:

@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 
 from stormproof.checks.history import Bytes, Ints, Mask
-from stormproof.checks.ledger import Words
+from stormproof.checks.ledger import FOREVER_NS, Words
 from stormproof.checks.lookup import Lookup
 from stormproof.checks.register_blocks import Block, Rows, named
 from stormproof.model.history import Function
@@ -80,7 +80,7 @@ def sweep(block: Block) -> Sweep:
     off = off[_contradicts(rows, order[off], order[off - 1])]
     off = off[np.unique(of_key[off], return_index=True)[1]]
     return Sweep(
-        samples=_samples(rows),
+        samples=_samples(rows, len(block.keys)),
         off=rows.where(order[off]),
         ahead=rows.where(order[off - 1]),
         off_key=block.keys[of_key[off]],
@@ -89,9 +89,14 @@ def sweep(block: Block) -> Sweep:
     )
 
 
-def _samples(rows: Rows) -> int:
-    """Return how many say what a key was: reads, and compare-and-sets that were made."""
-    return int(np.count_nonzero(rows.is_read | ((rows.function == Function.CAS) & rows.is_made)))
+def _samples(rows: Rows, keys: int) -> int:
+    """Return how many could have been wrong: reads, and compare-and-sets that were made, that began
+    when a change of their key had been acknowledged."""
+    changed = rows.is_made & ~rows.is_read
+    first_ns = np.full(keys, FOREVER_NS, np.int64)
+    np.minimum.at(first_ns, rows.of_key[changed], rows.ended_ns[changed])
+    tells = rows.is_read | ((rows.function == Function.CAS) & rows.is_made)
+    return int(np.count_nonzero(tells & (rows.began_ns > first_ns[rows.of_key])))
 
 
 def relevant(block: Block) -> Rows:

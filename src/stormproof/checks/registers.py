@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from stormproof.checks.history import Told
 from stormproof.checks.linearize import (
-    ANY,
+    FREE,
     Budget,
     Contradiction,
     Operation,
@@ -98,7 +98,7 @@ def check_registers(told: Told) -> Outcome:
     key is not linearizable", with the first operation that no order explains. Limits: only an
     objective makes it run, for few services promise it; what a key held at first is free; keys with
     too much at once are undecided where values were written twice, compared or incremented, and so
-    are a record that was cut off and one in which nothing was read or compared.
+    are a record that was cut off and one in which nothing was read or compared after a change.
     Source: Wing and Gong; Lowe's just-in-time linearization; Gibbons and Korach's zones.
     """
     found, left = Broken(), list[_Stretch]()
@@ -110,7 +110,7 @@ def check_registers(told: Told) -> Outcome:
     why, remedy = ("", "") if is_broken else _doubt(told, undecided, found.samples)
     measured = Measurement(
         value=None if why else float(len(found.broken)),
-        samples=found.samples,
+        samples=max(found.samples, len(found.broken)),
         why=why,
         remedy=remedy,
     )
@@ -179,8 +179,10 @@ def _doubt(told: Told, undecided: Sequence[int], samples: int) -> tuple[str, str
         why = f"{counted(len(undecided), 'key')} with too much at once to be decided ({name})"
         return why, "spread the operations over more keys, or give each fewer users"
     if not samples:
-        why = "no key that was written was read, nor set by a comparison: nothing was observed"
-        return why, "have the journey read what it writes"
+        why = (
+            "no key was read or compared after a change had been acknowledged: nothing was observed"
+        )
+        return why, "have the journey read what it writes, when the answer is there"
     return "", ""
 
 
@@ -251,6 +253,6 @@ def _operation_text(one: Operation, told: Told) -> str:
 
 
 def _value_text(value: int, told: Told) -> str:
-    if value == ANY:
+    if value in FREE:
         return "anything"
     return "absent" if value == ABSENT else told.history.value_text(value)

@@ -10,7 +10,7 @@ import numpy as np
 
 from stormproof.checks.history import History, Ints, Told
 from stormproof.checks.outcome import Key, Measurement, Outcome
-from stormproof.checks.register_blocks import ABSENT, Rows
+from stormproof.checks.register_blocks import ABSENT, RAISED_REMEDY, Rows, raised_doubt
 from stormproof.checks.set_sessions import Missed, Missing, without_found, without_own
 from stormproof.checks.versions import NONE, Versions, grouped, newest_known, versions_of
 from stormproof.checks.wording import counted
@@ -30,6 +30,13 @@ class _Deed(NamedTuple):
     began_ns: int
     ended_ns: int
     user: int
+
+
+class _Doubt(NamedTuple):
+    """Why there is no answer, and what would give one; empty where there is one."""
+
+    why: str
+    remedy: str
 
 
 class LetDown(NamedTuple):
@@ -74,7 +81,7 @@ def check_own_writes(told: Told) -> Outcome:
     reads without the reader's own earlier write". Limits: only an objective makes it run; values
     that were written to a key more than once say nothing, elements that somebody may have removed
     are not followed; a record that was cut off is undecided, and so is one in which nobody read
-    after writing.
+    after writing, or a key that was written was incremented as well.
     Source: Terry et al., "Session guarantees", 1994.
     """
     return _outcome(
@@ -128,14 +135,14 @@ def check_staleness(told: Told) -> Outcome:
     """
     found = told.history.once(_judged).overwritten
     longest_s, samples = found.longest_ns / SECOND_NS, found.samples
-    doubt = "" if told.history.whole else CUT
-    doubt = doubt or ("" if samples else f"no read came after an acknowledged write {TELLING}")
+    untried = "" if samples else f"no read came after an acknowledged write {TELLING}"
+    is_broken = told.breaks("reads_stale", found.count) or told.breaks("reads_stale_s", longest_s)
+    doubt = _doubt(told, untried, is_broken=is_broken and found.count > 0)
     measured: dict[Key, Measurement] = {
         ("reads_stale", ""): _measurement(float(found.count), samples, doubt),
         ("reads_stale_s", ""): _measurement(longest_s, samples, doubt),
     }
-    is_broken = told.breaks("reads_stale", found.count) or told.breaks("reads_stale_s", longest_s)
-    if doubt or not found.count or not is_broken:
+    if doubt.why or not found.count or not is_broken:
         return Outcome(measured=measured)
     finding = Finding(
         kind="read-stale",
@@ -149,20 +156,17 @@ def check_staleness(told: Told) -> Outcome:
 
 
 def _outcome(told: Told, promise: _Promise) -> Outcome:
-    values = promise.of_values(told.history.once(_judged))
-    doubt = "" if told.history.whole else CUT
-    sets = promise.of_sets(told.history)
-    if sets.is_too_large:
-        doubt = doubt or "the sets are too large, and read too often, to be compared"
+    values, sets = promise.of_values(told.history.once(_judged)), promise.of_sets(told.history)
     samples, count = values.samples + sets.samples, values.count + sets.count
-    doubt = doubt or ("" if samples else promise.untried)
-    is_broken = told.history.whole and told.breaks(promise.metric, count)
-    if is_broken and count:
-        doubt = ""
+    is_broken = count > 0 and told.history.whole and told.breaks(promise.metric, count)
+    untried = "" if samples else promise.untried
+    if sets.is_too_large:
+        untried = "the sets are too large, and read too often, to be compared"
+    doubt = _doubt(told, untried, is_broken=is_broken)
     measured: dict[Key, Measurement] = {
         (promise.metric, ""): _measurement(float(count), samples, doubt)
     }
-    if not is_broken or not count:
+    if not is_broken:
         return Outcome(measured=measured)
     witnesses = [_witness(one, told) for one in values.shown]
     room = FINDINGS_LISTED_MAX - len(witnesses)
@@ -177,9 +181,19 @@ def _outcome(told: Told, promise: _Promise) -> Outcome:
     return Outcome(findings=[finding], measured=measured)
 
 
-def _measurement(value: float, samples: int, doubt: str) -> Measurement:
-    if doubt:
-        return Measurement(value=None, samples=0, why=doubt, remedy=REMEDY)
+def _doubt(told: Told, untried: str, *, is_broken: bool) -> _Doubt:
+    """Return why what was found is no basis for a verdict; a breach needs no more than itself."""
+    if not told.history.whole:
+        return _Doubt(CUT, REMEDY)
+    if is_broken:
+        return _Doubt("", "")
+    raised = raised_doubt(told)
+    return _Doubt(raised, RAISED_REMEDY) if raised else _Doubt(untried, REMEDY)
+
+
+def _measurement(value: float, samples: int, doubt: _Doubt) -> Measurement:
+    if doubt.why:
+        return Measurement(value=None, samples=0, why=doubt.why, remedy=doubt.remedy)
     return Measurement(value=value, samples=samples)
 
 

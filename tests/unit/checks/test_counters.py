@@ -107,4 +107,27 @@ def test_a_counter_that_is_written_as_well_is_a_register() -> None:
     write = Op(function=Function.WRITE, key="c", value=0, began=1, ended=2)
     outcome = run_check(check_counters, [write, _by(1, 3, 4), _read(99, 5, 6)])
     assert outcome.findings == []
-    assert outcome.measured["counter_off", ""].why == "every counter was written as well as raised"
+    assert outcome.measured["counter_off", ""].why == "every counter was written as well as incremented"
+
+
+def test_a_counter_that_was_written_as_well_leaves_the_question_undecided() -> None:
+    """One that nobody judges is told; a search for an order, where it is asked for, judges it."""
+    ops = [FIRST, _by(1, 3, 4), _read(11, 5, 6)]
+    assert value_of(run_check(check_counters, ops), "counter_off") == 0.0
+    both = [_swap(7, 5, 6, Step.OK), _by(1, 7, 8), _read(99, 9, 10)]
+    for op in both:
+        op.key = "stock"
+    told = run_check(check_counters, [*ops, *both])
+    assert told.findings == []
+    assert "1 counter written as well as incremented" in told.measured["counter_off", ""].why
+    searched = "register_nonlinearizable: count==0"
+    assert value_of(run_check(check_counters, [*ops, *both], searched), "counter_off") == 0.0
+    off = run_check(check_counters, [FIRST, _by(1, 3, 4), _read(10, 5, 6), *both])
+    assert value_of(off, "counter_off") == 1.0
+
+
+def test_reads_ahead_of_any_acknowledged_change_are_no_samples() -> None:
+    """What a counter starts with is whatever they say, so that they fill no floor."""
+    early = [_read(10, 1, 2) for _ in range(20)]
+    ops = [*early, _by(1, 3, 0, Step.UNKNOWN), _by(1, 3, 4), _read(11, 5, 6)]
+    assert run_check(check_counters, ops).measured["counter_off", ""].samples == 1

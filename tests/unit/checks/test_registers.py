@@ -41,7 +41,9 @@ def _swap(expected: Value, value: Value, began: int, ended: int, step: Step = St
         pytest.param([_read(7, 1, 2), _write(1, 3, 4), _read(1, 5, 6)], 0, id="any first value"),
         pytest.param([_write(1, 1, 2), _write(2, 3, 4), _read(1, 5, 6)], 1, id="a stale read"),
         pytest.param([_write(1, 1, 9), _read(1, 2, 3), _read(0, 4, 5)], 1, id="back in time"),
-        pytest.param([_write(1, 1, 9), _read(0, 2, 3), _read(1, 4, 5)], 0, id="at once"),
+        pytest.param(
+            [_write(1, 1, 9), _read(0, 2, 3), _read(1, 4, 5), _read(1, 10, 11)], 0, id="at once"
+        ),
         pytest.param(
             [_write(1, 1, 2), _write(2, 3, 4, Step.UNKNOWN), _read(1, 5, 6), _read(2, 7, 8)],
             0,
@@ -112,6 +114,52 @@ def test_writes_alone_are_no_evidence() -> None:
     assert "nothing was observed" in unread.why
     seen = _measured([*writes, _read(2, 7, 8), _swap(2, 3, 9, 10)])
     assert (seen.value, seen.samples, seen.why) == (0.0, 2, "")
+
+
+def test_what_was_read_before_any_acknowledged_change_is_no_evidence() -> None:
+    """Whatever a key held at first is right, so that such reads, however many, fill no floor."""
+    early = [_read(0, at, at + 1) for at in range(1, 40, 2)] + [_swap(0, 1, 50, 60)]
+    told = _measured([*early, _read(1, 55, 65), _write(2, 70, 80, Step.UNKNOWN)])
+    assert (told.value, told.samples) == (None, 0)
+    assert "after a change had been acknowledged" in told.why
+    late = _measured([*early, _read(1, 61, 62), _swap(1, 3, 63, 64)])
+    assert (late.value, late.samples, late.why) == (0.0, 2, "")
+    raised = Op(function=Function.INCREMENT, key="r", value=1, began=66, ended=67)
+    assert _measured([_write(0, 68, 0, Step.UNKNOWN), raised, _read(1, 69, 70)]).samples == 1
+
+
+def _raise(began: int, ended: int, step: Step = Step.OK) -> Op:
+    return Op(function=Function.INCREMENT, key="r", value=2, began=began, ended=ended, step=step)
+
+
+@pytest.mark.parametrize(
+    ("ops", "off"),
+    [
+        pytest.param([_write(None, 1, 2), _raise(3, 4), _read(2, 5, 6)], 0, id="counts from 0"),
+        pytest.param([_write(None, 1, 2), _raise(3, 4), _read(7, 5, 6)], 1, id="from nothing else"),
+        pytest.param([_write(None, 1, 2), _raise(3, 4), _read(None, 5, 6)], 1, id="nothing came"),
+        pytest.param(
+            [_write(None, 1, 2), _raise(3, 0, Step.UNKNOWN), _read(None, 5, 6), _read(2, 7, 8)],
+            0,
+            id="came late",
+        ),
+        pytest.param(
+            [_raise(1, 2), _read(9, 3, 4), _write(1, 5, 6), _read(1, 7, 8)], 0, id="a free start"
+        ),
+        pytest.param(
+            [_raise(1, 2), _read(None, 3, 4), _write(1, 5, 6), _read(1, 7, 8)],
+            1,
+            id="a free start is something once it was raised",
+        ),
+        pytest.param(
+            [_raise(1, 2), _raise(3, 4), _swap(None, 1, 5, 6)], 1, id="nor is it set from nothing"
+        ),
+        pytest.param([_write(-1, 1, 2), _raise(3, 4), _read(1, 5, 6)], 0, id="below zero"),
+    ],
+)
+def test_an_increment_of_nothing_counts_from_zero(ops: list[Op], off: int) -> None:
+    """What is absent is 0 to an increment; what a key held at first is free, and then raised."""
+    assert _measured(ops).value == off
 
 
 def test_what_the_bar_bears_is_not_held_against_the_target() -> None:

@@ -320,6 +320,7 @@ def test_an_unknown_rest_is_undecided(after: Any, before: Any, why: str) -> None
 
 
 GONE = [add(1), add(2), add(1, function=Function.REMOVE, began=300, ended=400)]
+ALL_GONE = [*GONE, add(2, function=Function.REMOVE, began=300, ended=400)]
 
 
 @pytest.mark.parametrize(
@@ -328,7 +329,8 @@ GONE = [add(1), add(2), add(1, function=Function.REMOVE, began=300, ended=400)]
         pytest.param([2, 2], (), [], 0, id="all of it went"),
         pytest.param([1, 2, 1], (), [], 2, id="two rows stayed"),
         pytest.param([1, 2], [1], [], 1, id="whatever was there before"),
-        pytest.param([], (), [], 0, id="nothing is left at all"),
+        pytest.param([], (), ALL_GONE[3:], 0, id="nothing is left at all, and nothing had to be"),
+        pytest.param([], (), [], None, id="what was kept is not there either"),
         pytest.param([1, 2], (), [add(1, began=350, ended=500)], None, id="added again, perhaps"),
         pytest.param(
             [1, 2],
@@ -362,6 +364,7 @@ def test_rows_of_what_journeys_removed_are_left_over(
         (final_look([1], without="chat"), GONE[:2], "was removed for good"),
         (final_look([7], without="chat"), GONE, "no row of messages is anything that was added"),
         (final_look([], without="chat", left_out=2), GONE, "no row of messages is anything"),
+        (final_look([], without="chat"), GONE, "has no row, and nobody removed 1 element of chat"),
     ],
 )
 def test_rows_that_cannot_be_held_against_removals_decide_nothing(
