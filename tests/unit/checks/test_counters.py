@@ -107,7 +107,10 @@ def test_a_counter_that_is_written_as_well_is_a_register() -> None:
     write = Op(function=Function.WRITE, key="c", value=0, began=1, ended=2)
     outcome = run_check(check_counters, [write, _by(1, 3, 4), _read(99, 5, 6)])
     assert outcome.findings == []
-    assert outcome.measured["counter_off", ""].why == "every counter was written as well as incremented"
+    assert (
+        outcome.measured["counter_off", ""].why
+        == "every counter was written as well as incremented"
+    )
 
 
 def test_a_counter_that_was_written_as_well_leaves_the_question_undecided() -> None:
