@@ -6,8 +6,9 @@ operation ends is anything decided: in each configuration in which it has not ta
 those under way are tried in every order until it has. When no configuration is left, no order
 explains the history. Reads under way of the value that a configuration has take effect at once:
 they change nothing, so that nothing is lost, and many readers are no more work than one. What is
-unknown stays under way for ever. Configurations are kept once each, and all work is counted: over
-its share of it a history is undecided.
+unknown stays under way for ever. Configurations are kept once each. All work is counted, and so is
+what is under way and what is kept: over its share of work, or over either bound, a history is
+undecided.
 
 Source: Wing and Gong, "Testing and verifying concurrent objects", 1993; Lowe, "Testing for
 linearizability", 2017 (just-in-time linearization).
@@ -17,15 +18,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from stormproof.checks.ledger import FOREVER_NS
-from stormproof.checks.register_blocks import ABSENT
-from stormproof.kernel.limits import LINEARIZED_CONFIGURATIONS_MAX
+from stormproof.checks.register_blocks import ABSENT, Rows
+from stormproof.kernel.limits import LINEARIZED_CONFIGURATIONS_MAX, LINEARIZED_UNDER_WAY_MAX
 from stormproof.model.history import WORD_MASK, Function
 
 ANY: Final = -2  # before anything was read or written: whatever makes it come out
 ANY_RAISED: Final = -3  # the same after an increment: anything but absent
+TOGETHER: Final = 1 << 12  # operations made of rows at once
 FREE: Final = (ANY, ANY_RAISED)
 
 
@@ -60,30 +65,79 @@ class Contradiction:
     values: list[int] = field(default_factory=list)
 
 
-def contradiction_in(operations: list[Operation], budget: Budget) -> Contradiction | None:
-    """Return the first operation that no order explains; None when there is an order.
+def operations_of(rows: Rows) -> list[Operation]:
+    """Return operations as a search takes them."""
+    columns = (
+        rows.function,
+        rows.value,
+        rows.is_absent,
+        rows.other,
+        rows.expects_absent,
+        rows.began_ns,
+        rows.ended_ns,
+        rows.user,
+        rows.is_made,
+    )
+    return [
+        Operation(
+            function=function,
+            value=ABSENT if is_absent else value,
+            expected=ABSENT if expects_absent else other,
+            began_ns=began_ns,
+            ended_ns=ended_ns,
+            user=user,
+            is_unknown=not is_made,
+        )
+        for (
+            function,
+            value,
+            is_absent,
+            other,
+            expects_absent,
+            began_ns,
+            ended_ns,
+            user,
+            is_made,
+        ) in zip(*(one.tolist() for one in columns), strict=True)
+    ]
+
+
+def contradiction_in(rows: Rows, budget: Budget) -> Contradiction | None:
+    """Return the first operation of a key that no order explains; None when there is an order.
+
+    Of operations that begin or end at one instant the one ahead in `rows` is taken first.
 
     Raises:
         OverBudget: it would take more work than is left, or more memory than is allowed.
     """
-    search = _Search(operations, budget)
-    for _, is_end, index in _events(operations):
+    search = _Search(budget)
+    for is_end, index, operation in _events(rows):
         if not is_end:
-            search.begin(index)
+            search.begin(index, operation)
         elif not search.end(index):
-            return Contradiction(operation=operations[index], values=search.values_before)
+            return Contradiction(operation=operation, values=search.values_before)
     return None
 
 
-def _events(operations: list[Operation]) -> list[tuple[int, bool, int]]:
-    """Return begins and ends in time order; at one instant begins come first."""
-    begins = [(one.began_ns, False, index) for index, one in enumerate(operations)]
-    ends = [
-        (one.ended_ns, True, index)
-        for index, one in enumerate(operations)
-        if one.ended_ns != FOREVER_NS
-    ]
-    return sorted(begins + ends)
+def _events(rows: Rows) -> Iterator[tuple[bool, int, Operation]]:
+    """Yield begins and ends in time order; at one instant begins come first.
+
+    Of millions of operations only those under way, and a few thousand ahead, are there at once.
+    """
+    under_way = list[tuple[int, int, Operation]]()
+    order = np.argsort(rows.began_ns, kind="stable")
+    for start in range(0, len(order), TOGETHER):
+        some = order[start : start + TOGETHER]
+        for index, one in zip(some.tolist(), operations_of(rows.where(some)), strict=True):
+            while under_way and under_way[0][0] < one.began_ns:
+                _, ended, operation = heappop(under_way)
+                yield True, ended, operation
+            yield False, index, one
+            if one.ended_ns != FOREVER_NS:
+                heappush(under_way, (one.ended_ns, index, one))
+    while under_way:
+        _, ended, operation = heappop(under_way)
+        yield True, ended, operation
 
 
 class _Search:
@@ -93,25 +147,27 @@ class _Search:
     full where all reads under way of its value have: only full ones are looked at.
     """
 
-    def __init__(self, operations: list[Operation], budget: Budget) -> None:
-        self._operations = operations
+    def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._configurations: set[tuple[int, int]] = {(ANY, 0)}
         self._places: dict[int, int] = {}  # index of an operation under way -> its bit
-        self._changes: dict[int, int] = {}  # the same, of those that are no reads
+        self._changes: dict[int, tuple[int, Operation]] = {}  # the same, of those that are no reads
+        self._values: dict[int, int] = {}  # the same, of reads -> the value that it gave
         self._reads: dict[int, int] = {}  # value -> bits of the reads under way that give it
         self._free: list[int] = []
         self.values_before: list[int] = []
 
-    def begin(self, index: int) -> None:
+    def begin(self, index: int, one: Operation) -> None:
         """Take an operation that is under way from now on."""
         place = self._free.pop() if self._free else 1 << len(self._places)
         self._places[index] = place
-        one = self._operations[index]
         if one.function == Function.READ:
+            self._values[index] = one.value
             self._reads[one.value] = self._reads.get(one.value, 0) | place
         else:
-            self._changes[index] = place
+            self._changes[index] = (place, one)
+        if len(self._places) > LINEARIZED_UNDER_WAY_MAX:
+            raise OverBudget
 
     def end(self, index: int) -> bool:
         """Keep what explains an operation that has ended; return whether anything does."""
@@ -128,6 +184,7 @@ class _Search:
                 if after not in met:
                     met.add(after)
                     waiting.append(after)
+                    self._spend(len(met))
             self._spend(len(met))
         self.values_before = sorted({value for value, _ in self._configurations})
         self._configurations = explained
@@ -136,14 +193,15 @@ class _Search:
 
     def _leave(self, index: int) -> None:
         """Take an operation out of those under way; its bit is free again."""
-        place, one = self._places.pop(index), self._operations[index]
+        place = self._places.pop(index)
         self._free.append(place)
-        if one.function != Function.READ:
+        value = self._values.pop(index, None)
+        if value is None:
             del self._changes[index]
-        elif self._reads[one.value] == place:
-            del self._reads[one.value]
+        elif self._reads[value] == place:
+            del self._reads[value]
         else:
-            self._reads[one.value] &= ~place
+            self._reads[value] &= ~place
 
     def _full(self, value: int, done: int) -> tuple[int, int]:
         """Return a configuration in which the reads of its value have taken effect."""
@@ -157,10 +215,10 @@ class _Search:
                 self._budget.steps -= 1
                 if value == ANY or read != ABSENT:
                     yield self._full(read, done)
-        for index, place in self._changes.items():
+        for place, operation in self._changes.values():
             self._budget.steps -= 1
             if not done & place:
-                after = value_after(value, self._operations[index])
+                after = value_after(value, operation)
                 if after is not None:
                     yield self._full(after, done | place)
 

@@ -19,6 +19,7 @@ from stormproof.checks.linearize import (
     Operation,
     OverBudget,
     contradiction_in,
+    operations_of,
 )
 from stormproof.checks.outcome import Measurement, Outcome
 from stormproof.checks.register_blocks import ABSENT, Rows, blocks_of
@@ -48,10 +49,10 @@ class _Stretch(NamedTuple):
     place: int
 
     @property
-    def operations(self) -> list[Operation]:
+    def rows(self) -> Rows:
         """Return them in the order of the ledger."""
         low, high = self.stretches.edges[self.place : self.place + 2].tolist()
-        return operations_of(self.stretches.rows.where(slice(low, high)))
+        return self.stretches.rows.where(slice(low, high))
 
     @property
     def conflict(self) -> Contradiction:
@@ -148,7 +149,7 @@ def _search_all(found: Broken, left: list[_Stretch]) -> None:
         for one, share in zip(waiting, _shares(waiting, steps), strict=True):
             budget = Budget(steps=share)
             try:
-                contradiction = contradiction_in(one.operations, budget)
+                contradiction = contradiction_in(one.rows, budget)
             except OverBudget:
                 over.append(one)
             else:
@@ -184,43 +185,6 @@ def _doubt(told: Told, undecided: Sequence[int], samples: int) -> tuple[str, str
         )
         return why, "have the journey read what it writes, when the answer is there"
     return "", ""
-
-
-def operations_of(rows: Rows) -> list[Operation]:
-    """Return operations as a search takes them."""
-    columns = (
-        rows.function,
-        rows.value,
-        rows.is_absent,
-        rows.other,
-        rows.expects_absent,
-        rows.began_ns,
-        rows.ended_ns,
-        rows.user,
-        rows.is_made,
-    )
-    return [
-        Operation(
-            function=function,
-            value=ABSENT if is_absent else value,
-            expected=ABSENT if expects_absent else other,
-            began_ns=began_ns,
-            ended_ns=ended_ns,
-            user=user,
-            is_unknown=not is_made,
-        )
-        for (
-            function,
-            value,
-            is_absent,
-            other,
-            expects_absent,
-            began_ns,
-            ended_ns,
-            user,
-            is_made,
-        ) in zip(*(one.tolist() for one in columns), strict=True)
-    ]
 
 
 def finding_of(found: Broken, told: Told) -> Finding:

@@ -22,6 +22,7 @@ VALUES_NAMED_MAX = 2_000
 NAMED_BYTES_MAX = 96  # of a key or value, in the ledger
 LINEARIZED_STEPS_MAX = 5_000_000  # of the search for an order, shared out among all keys
 LINEARIZED_CONFIGURATIONS_MAX = 50_000  # of one key, at one instant
+LINEARIZED_UNDER_WAY_MAX = 10_000  # of one key, unknown changes included
 SET_ENTRIES_HELD_MAX = 2_000_000  # of all reads of a set by one user, held at once for that
 METRIC_TAGS_MAX = 8
 OWN_CHECKERS_MAX = 50  # that a file of journeys declares

@@ -17,7 +17,7 @@ from stormproof.checks.linearize import Budget, contradiction_in
 from stormproof.checks.outcome import Outcome
 from stormproof.checks.register_blocks import blocks_of
 from stormproof.checks.register_sweep import relevant
-from stormproof.checks.registers import Broken, check_registers, finding_of, operations_of
+from stormproof.checks.registers import Broken, check_registers, finding_of
 from stormproof.model.history import Function, Step
 
 ASKED = "register_nonlinearizable: count==0"
@@ -125,8 +125,7 @@ def _searched(told: Told) -> Outcome:
     for block in blocks_of(told.history, raised=True):
         rows = relevant(block)
         for index, key in enumerate(block.keys.tolist()):
-            mine = operations_of(rows.where(rows.of_key == index))
-            one = contradiction_in(mine, Budget(steps=10**9))
+            one = contradiction_in(rows.where(rows.of_key == index), Budget(steps=10**9))
             if one is not None:
                 found.add(key, 0, one)
     return Outcome(findings=[finding_of(found, told)] if found.broken else [])

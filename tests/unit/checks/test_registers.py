@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.histories import Op, run_check, value_of
+from tests.histories import Op, run_check, segments_of, value_of
 
 from stormproof.checks import linearize, registers
+from stormproof.checks.history import read_history
+from stormproof.checks.linearize import Budget, Operation, OverBudget, contradiction_in, value_after
 from stormproof.checks.outcome import Measurement
+from stormproof.checks.register_blocks import Rows, blocks_of
 from stormproof.checks.registers import check_registers
 from stormproof.model.history import Function, Step
 
@@ -92,6 +95,60 @@ def test_too_much_at_once_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = run_check(check_registers, ops, ASKED).measured["register_nonlinearizable", ""]
     assert measured.value is None
     assert measured.why.startswith("1 key with too much at once")
+
+
+def _crowd(unknown: int) -> Rows:
+    """Return what is left of a key with unknown comparisons that all read values name."""
+    ops = [_swap(one % 7, one % 7 + 1, 1 + one, 0, Step.UNKNOWN) for one in range(unknown)]
+    ops += [
+        _write(0, 1, 2),
+        _read(5, unknown + 2, unknown + 9),
+        _read(9, unknown + 12, unknown + 19),
+    ]
+    (block,) = blocks_of(read_history(segments_of(ops), whole=True), raised=True)
+    return block.rows
+
+
+@pytest.mark.parametrize(
+    ("steps", "kept"), [pytest.param(50, 10**9, id="work"), pytest.param(10**9, 50, id="memory")]
+)
+def test_unknown_changes_do_not_carry_a_search_over_its_bounds(
+    monkeypatch: pytest.MonkeyPatch, steps: int, kept: int
+) -> None:
+    """However many are under way, the bound is felt at the first that is too much."""
+    monkeypatch.setattr(linearize, "LINEARIZED_CONFIGURATIONS_MAX", kept)
+    budget, tried = Budget(steps=steps), list[Operation]()
+
+    def tell(value: int, one: Operation) -> int | None:
+        tried.append(one)
+        return value_after(value, one)
+
+    monkeypatch.setattr(linearize, "value_after", tell)
+    with pytest.raises(OverBudget):
+        contradiction_in(_crowd(3_000), budget)
+    assert len(tried) < 1_000
+
+
+def test_more_under_way_than_can_be_tried_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is left without an answer fills no memory, and is told so."""
+    monkeypatch.setattr(linearize, "LINEARIZED_UNDER_WAY_MAX", 20)
+    few = [_swap(one, one + 1, 5 + one, 0, Step.UNKNOWN) for one in range(15)]
+    many = [_swap(one, one + 1, 5 + one, 0, Step.UNKNOWN) for one in range(25)]
+    ends = [_write(0, 1, 2), _read(0, 100, 110), _read(1, 120, 130)]
+    assert _measured([*few, *ends]).value == 0.0
+    assert _measured([*many, *ends]).why.startswith("1 key with too much at once")
+
+
+def test_only_what_is_under_way_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a long history some operations are made of its rows at a time, in whatever portions."""
+    ops = [_write(one % 3, 2 * one, 2 * one + 3) for one in range(50)]
+    ops += [_read(one % 3, 2 * one + 2, 2 * one + 4) for one in range(50)]
+    for broken in ([], [_read(7, 200, 210)]):
+        told = [_measured([*ops, *broken]).value]
+        for together in (1, 7):
+            monkeypatch.setattr(linearize, "TOGETHER", together)
+            told.append(_measured([*ops, *broken]).value)
+        assert told == [float(bool(broken))] * 3
 
 
 def test_a_record_that_was_cut_off_accuses_nobody() -> None:
