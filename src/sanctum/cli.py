@@ -44,12 +44,12 @@ def migrate(to: str, undo: bool) -> None:
     """Bring the database to the newest revision; make the application's role."""
     settings = _settings()
     owner_url = _owner_url(settings)
-    from sanctum.migrations.runner import UnknownRevision
+    from sanctum.migrations.runner import UnfitRole, UnknownRevision
     from sanctum.migrations.runner import migrate as run
 
     try:
         role = _on_database(lambda: run(owner_url, settings.database_url, to, undo=undo))
-    except UnknownRevision as error:
+    except (UnfitRole, UnknownRevision) as error:
         _fail(EXIT_BAD_INPUT, f"migrate: {error}")
     state = "up to date" if to == "head" else f"at revision {to}"
     click.echo(f"the schema is {state}; the application's role is {role}")

@@ -76,20 +76,31 @@ class Parent:
         failures = 0
         while not self._ending.is_set():
             started = time.monotonic()
-            code = await self._run_one()
+            died = await self._run_one()
             if self._ending.is_set():
                 return
-            self._replaced.inc()
             failures = failures + 1 if time.monotonic() - started < SETTLED_AFTER_S else 1
-            logger.error("a worker died", extra={"fields": {"code": code, "in_a_row": failures}})
-            if failures >= FAILURES_MAX:
+            self._replaced.inc(died)
+            # Where the machine lets no process be started, those that serve go on.
+            if failures >= FAILURES_MAX and (died or not self._children):
                 logger.critical("workers do not stay alive")
                 self.failed = True
                 self._ending.set()
                 return
-            await asyncio.sleep(REPLACE_AFTER_S * failures)
+            await asyncio.sleep(REPLACE_AFTER_S * min(failures, FAILURES_MAX))
 
-    async def _run_one(self) -> int:
+    async def _run_one(self) -> bool:
+        """Run a process until its end; tell whether it could be started at all."""
+        try:
+            code = await self._start_one()
+        except OSError as error:
+            logger.error("no worker can be started", extra={"fields": {"reason": str(error)}})
+            return False
+        if not self._ending.is_set():
+            logger.error("a worker died", extra={"fields": {"code": code}})
+        return True
+
+    async def _start_one(self) -> int:
         """Start a process and wait for its end, which comes soon once the parent is ending."""
         self._numbers += 1
         number = self._numbers

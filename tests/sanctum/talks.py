@@ -23,6 +23,8 @@ ARRIVAL = """
             SELECT 1 FROM inbox_entries e WHERE e.user_id = p.user_id
             AND e.conversation_id = m.conversation_id AND e.message_number = m.number
         )
+    ), sent AS (
+        DELETE FROM outbox WHERE conversation_id = {conversation}
     ), entries AS (
         INSERT INTO inbox_entries (user_id, number, kind, conversation_id, message_number, body)
         SELECT user_id, place + coalesce(

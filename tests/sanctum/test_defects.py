@@ -8,6 +8,7 @@ import re
 import tracemalloc
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 from tests.sanctum.clients import CHANNELS, PASSWORD, Api
@@ -214,6 +215,67 @@ def test_each_defect_has_a_place_where_it_bites() -> None:
         for name in re.findall(r"\bDefect\.([A-Z_]+)", inspect.getsource(question))
     }
     assert asked == {defect.name for defect in Defect}
+
+
+# What the methods of defects are asked with, by the type of each parameter; several times over.
+ASKED: dict[str, list[Any]] = {
+    "int": [*range(1, 41), LOSE_FIRST_ORDINAL],
+    "float": [0.0, 0.5, 30.0],
+    "bool": [True, False],
+    "bytes": [b"x" * 40_000, b"short"],
+    "Iterable[int]": [range(20)],
+    "Bound": [256, 10.0],
+}
+
+
+async def _answers(question: str, defects: Defects) -> list[Any]:
+    """Ask one question of defects many times, with whatever it can be asked."""
+    ask = getattr(defects, question)
+    parameters = inspect.signature(ask).parameters.values()
+    columns = [ASKED[parameter.annotation] for parameter in parameters]
+    answers: list[Any] = []
+    for nth in range(130):
+        values = [column[nth % len(column)] for column in columns]
+        given = dict(zip([p.name for p in parameters], values, strict=True))
+        keywords = {p.name: given.pop(p.name) for p in parameters if p.kind is p.KEYWORD_ONLY}
+        try:
+            answer = ask(*given.values(), **keywords)
+            answers.append(await answer if inspect.isawaitable(answer) else answer)
+        except RuntimeError as error:
+            answers.append(str(error))
+    return answers
+
+
+async def test_planted_defect_leaves_all_other_places_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With one defect on, every place but its own is answered as with none: whatever else is
+    promised is kept as ever. At its own place it makes a difference."""
+    waits: list[float] = []
+
+    async def note(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+
+    async def behaviour(question: str, defects: Defects) -> tuple[list[Any], list[float], int]:
+        waits.clear()
+        return await _answers(question, defects), list(waits), len(defects._kept)
+
+    questions = {
+        name: inspect.getsource(function)
+        for name, function in vars(Defects).items()
+        if inspect.isfunction(function) and not name.startswith("_")
+    }
+    sound = {question: await behaviour(question, Defects()) for question in questions}
+    for defect in Defect:
+        changed = {
+            question
+            for question in questions
+            if await behaviour(question, Defects([defect])) != sound[question]
+        }
+        own = {name for name, text in questions.items() if re.search(rf"\b{defect.name}\b", text)}
+        assert changed == own, defect
 
 
 def test_defects_are_known_to_one_package_only() -> None:

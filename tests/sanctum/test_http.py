@@ -12,7 +12,7 @@ from tests.sanctum.conftest import SIZE, Serve
 from sanctum.auth.passwords import Passwords, PasswordsOverloaded, hash_password
 from sanctum.auth.tokens import InvalidToken, Tokens
 from sanctum.gateway.identity import Identity
-from sanctum.settings import DEVELOPMENT_JWT_SECRET
+from sanctum.settings.access import DEVELOPMENT_JWT_SECRET
 
 
 async def test_sign_up_then_log_in(api: Api) -> None:

@@ -7,9 +7,20 @@ import json
 from collections.abc import Sequence
 
 import pytest
+from prometheus_client import CollectorRegistry
+from tests.sanctum.conftest import DATABASE
 from tests.sanctum.inboxes import Parts
+from tests.sanctum.servers import Postgres
 
 from sanctum.backing.database import Row, Transaction
+from sanctum.inbox.metrics import InboxMetrics
+from sanctum.inbox.pruning import Pruning
+from sanctum.inbox.storage import PRUNED_ENTRIES_MAX
+
+AGEING = """
+    UPDATE inbox_entries SET created_at = now() - interval '61 s'
+    WHERE user_id = {user} AND number <> {kept}
+"""
 
 
 async def test_append_costs_one_statement_however_many_are_told(parts: Parts) -> None:
@@ -61,3 +72,32 @@ async def test_many_that_tell_the_same_users_at_once_do_not_block_each_other(par
     assert lasts == {user: 5 * sum(user in order for order in orders) for user in range(1, 21)}
     page = await parts.storage.after(3, 0)
     assert [number for number, _ in page.frames] == list(range(1, lasts[3] + 1))
+
+
+async def test_old_entries_are_pruned_from_the_front(parts: Parts, postgres: Postgres) -> None:
+    """Entries older than promised go, however many and whoever's; one that is not, and all after
+    it, stay. Who comes back late is sent what is left, and nobody waits for what is gone."""
+    for _ in range(PRUNED_ENTRIES_MAX + 5):
+        async with parts.database.transaction("tell") as transaction:
+            await parts.inbox.append(transaction, [1, 2], "notification", {"event": "test"})
+    await postgres.execute(
+        AGEING.format(user=1, kept=PRUNED_ENTRIES_MAX + 2),
+        AGEING.format(user=2, kept=0),
+        database=DATABASE,
+    )
+    pruning = Pruning(parts.storage, InboxMetrics(CollectorRegistry()), kept_s=60)
+    await pruning.take_turn()
+    first = await parts.storage.after(1, 0)
+    assert first.frames[0][0] == PRUNED_ENTRIES_MAX + 1
+    for _ in range(3):
+        await pruning.take_turn()
+    late = await parts.storage.after(1, 7)
+    assert [number for number, _ in late.frames] == list(
+        range(PRUNED_ENTRIES_MAX + 2, PRUNED_ENTRIES_MAX + 6)
+    )
+    empty = await parts.storage.after(2, 0)
+    assert (empty.frames, empty.last, empty.full) == ([], PRUNED_ENTRIES_MAX + 5, False)
+    async with parts.database.transaction("tell") as transaction:
+        (frame,) = (await parts.inbox.append(transaction, [2], "notification", {})).frames
+    assert json.loads(frame[1])["number"] == PRUNED_ENTRIES_MAX + 6
+    assert (await parts.storage.after(19, 4)).last == 4

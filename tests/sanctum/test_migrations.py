@@ -9,13 +9,13 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from tests.sanctum.clients import Api
 from tests.sanctum.conftest import DATABASE, Serve
-from tests.sanctum.servers import DEADLINE_S, ROLE, ROLE_PASSWORD, Postgres
+from tests.sanctum.servers import DEADLINE_S, OWNER, ROLE, ROLE_PASSWORD, Postgres
 
 from sanctum.defects import Defect, Defects
 from sanctum.migrations import online
 from sanctum.migrations.online import TableBusy
 from sanctum.migrations.rehearsal import COLUMN, TABLES, Rehearsal, rehearse
-from sanctum.migrations.runner import UnknownRevision, migrate
+from sanctum.migrations.runner import UnfitRole, UnknownRevision, migrate
 
 INDEX = f"posts_{COLUMN}"
 REVISION = "SELECT version_num FROM alembic_version"
@@ -164,3 +164,30 @@ async def test_migration_waits_in_short_turns(postgres: Postgres) -> None:
     await moved
     await user.close()
     assert (await postgres.fetch(REVISION, database="busy"))[0][0] == "0002"
+
+
+async def test_application_is_held_to_row_level_security(postgres: Postgres) -> None:
+    """Neither the owner, nor a superuser, nor who bypasses row-level security, owns a table or may
+    act as the owner becomes the application's role; the reason is told and nothing is changed."""
+    unfit = {
+        "unfit_super": "it is a superuser",
+        "unfit_bypass": "it bypasses row-level security",
+        "unfit_member": "it may act as the owner of the tables",
+        "unfit_owning": "it owns tables",
+    }
+    await postgres.execute(
+        "CREATE ROLE unfit_super LOGIN SUPERUSER",
+        "CREATE ROLE unfit_bypass LOGIN BYPASSRLS",
+        f"CREATE ROLE unfit_member LOGIN IN ROLE {OWNER}",
+        "CREATE ROLE unfit_owning LOGIN",
+        "CREATE TABLE not_the_owners ()",
+        "ALTER TABLE not_the_owners OWNER TO unfit_owning",
+        database=DATABASE,
+    )
+    try:
+        for role, reason in {**unfit, OWNER: "it is the owner of the tables"}.items():
+            with pytest.raises(UnfitRole, match=f"{role} cannot be .*: {reason}"):
+                await asyncio.to_thread(migrate, postgres.url(DATABASE), postgres.url("", role))
+    finally:
+        drops = [f"DROP ROLE {role}" for role in unfit]
+        await postgres.execute("DROP TABLE not_the_owners", *drops, database=DATABASE)

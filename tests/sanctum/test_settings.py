@@ -49,15 +49,15 @@ def test_every_problem_is_named_at_once() -> None:
     names = [problem.split(":")[0] for problem in problems]
     assert names == [
         "SANCTUM_ENV",
+        "SANCTUM_DEFECTS",
+        "SANCTUM_LOG_LEVEL",
+        "SANCTUM_HEALTH_INTERVAL_S",
         "SANCTUM_DATABASE_URL",
         "SANCTUM_CACHE_URL",
-        "SANCTUM_JWT_SECRET",
-        "SANCTUM_DEFECTS",
-        "SANCTUM_SEED_PASSWORD",
         "SANCTUM_CACHE_TIMEOUT_S",
+        "SANCTUM_JWT_SECRET",
+        "SANCTUM_SEED_PASSWORD",
         "SANCTUM_TICKET_TTL_S",
-        "SANCTUM_HEALTH_INTERVAL_S",
-        "SANCTUM_LOG_LEVEL",
     ]
 
 

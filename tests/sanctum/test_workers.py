@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
+import socket
 from collections.abc import AsyncIterator
 
 import psutil
@@ -11,6 +13,8 @@ import pytest
 from tests.sanctum.pipelines import until_metric
 from tests.sanctum.processes import Worker
 from tests.sanctum.servers import DEADLINE_S, Postgres, Valkey, until
+
+from sanctum import parent
 
 COUNT = 2
 FEED = 'requests_total{method="GET",route="/api/feed",status="200"}'
@@ -77,3 +81,54 @@ async def test_processes_that_never_start_end_the_parent(
         if service.ended:
             break
     assert await asyncio.to_thread(service.wait) == 70
+
+
+class _Child:
+    """A process that runs until it is told to end."""
+
+    def __init__(self) -> None:
+        self.pid = 1
+        self._end = asyncio.Event()
+
+    async def wait(self) -> int:
+        await self._end.wait()
+        return 1
+
+    def terminate(self) -> None:
+        self._end.set()
+
+
+async def test_process_that_cannot_start_ends_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the machine lets no process be started those that serve go on, and the dead one is
+    replaced as soon as it can be; where none serves the parent gives up."""
+    monkeypatch.setattr(parent, "REPLACE_AFTER_S", 0.001)
+    started: list[_Child] = []
+    refused = 0
+
+    async def start(*_command: str, **_options: object) -> _Child:
+        nonlocal refused
+        if len(started) >= allowed:
+            refused += 1
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        started.append(_Child())
+        return started[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
+    with socket.socket() as listener:
+        allowed = 2
+        kept = parent.Parent(listener, 2)
+        running = asyncio.create_task(kept.run())
+        await until(lambda: len(started) == 2, "both are started")
+        started[0].terminate()
+        await until(lambda: refused > 2 * parent.FAILURES_MAX, "many refusals")
+        allowed = 3
+        await until(lambda: len(started) == 3, "the dead one is replaced")
+        assert not running.done()
+        signal.raise_signal(signal.SIGTERM)
+        await running
+        assert not kept.failed
+        lonely = parent.Parent(listener, 2)
+        await lonely.run()
+        assert lonely.failed

@@ -11,6 +11,7 @@ from sanctum.inbox.frames import TOPIC, is_notification, locate
 from sanctum.inbox.host import InboxHost
 from sanctum.inbox.inbox import Inbox
 from sanctum.inbox.metrics import InboxMetrics
+from sanctum.inbox.pruning import Pruning
 from sanctum.inbox.routes import build_router
 from sanctum.inbox.storage import InboxStorage
 
@@ -36,11 +37,12 @@ def build(shared: Shared) -> Inboxes:
     topic = Topic(TOPIC, storage, locate, metrics.topic, mishap=mishap)
     queue_max = shared.settings.fanout_queue_max
     publisher = Publisher(shared.cache, topic, queue_max=queue_max)
+    pruning = Pruning(storage, metrics, kept_s=shared.settings.inbox_kept_s)
     shared.hub.open("inbox", topic, InboxHost())
     return Inboxes(
         domain=Domain(
             routers=(build_router(storage, shared.gate),),
-            work={"inbox publisher": publisher.run},
+            work={"inbox publisher": publisher.run, "inbox pruning": pruning.run},
         ),
         inbox=Inbox(storage, publisher, metrics),
     )

@@ -14,6 +14,7 @@ class InboxMetrics:
 
     Attributes:
         topic: what happens to entries on their way to sockets.
+        pruned: entries that were deleted because of their age.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -25,6 +26,9 @@ class InboxMetrics:
         )
         for kind in KINDS:
             self._appended.labels(kind)
+        self.pruned = Counter(
+            "inbox_pruned_total", "Entries deleted because of their age", registry=registry
+        )
         self.topic = TopicMetrics(
             published=Counter("inbox_published_total", "Entries published", registry=registry),
             unpublished=Counter(

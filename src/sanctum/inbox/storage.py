@@ -11,6 +11,8 @@ from sanctum.inbox.frames import entry_frame
 
 PAGE_ENTRIES = 100
 PAGE_BYTES = 128 * 1024
+PRUNED_INBOXES_MAX = 50
+PRUNED_ENTRIES_MAX = 200  # of one inbox at once
 
 # Inboxes are locked in the order of their users: two that tell the same users must not block each
 # other. Their locks make the numbers of an inbox commit in order.
@@ -29,7 +31,8 @@ _APPEND = """
 # Large entries make a page short: what one socket holds is bounded in bytes. The first one always
 # comes, and the count tells whether it was the bytes that ended the page.
 _AFTER = """
-    SELECT number, body, listed FROM (
+    SELECT i.pruned_number, page.number, page.body, page.listed
+    FROM inboxes i LEFT JOIN LATERAL (
         SELECT number, body, count(*) OVER () AS listed, row_number() OVER by_number AS place,
             sum(octet_length(body)) OVER by_number AS bytes
         FROM (
@@ -37,8 +40,39 @@ _AFTER = """
             WHERE user_id = $1 AND number > $2 ORDER BY number LIMIT $3
         ) entry
         WINDOW by_number AS (ORDER BY number)
-    ) page
-    WHERE bytes <= $4 OR place = 1 ORDER BY number
+    ) page ON page.bytes <= $4 OR page.place = 1
+    WHERE i.user_id = $1 ORDER BY page.number
+"""
+# The oldest entries of some inboxes, up to the first one that is to be kept. Inboxes are locked in
+# the order of their users, as by whoever appends; one that is being appended to comes next time.
+_PRUNE = """
+    WITH looked_at AS (
+        SELECT user_id FROM inboxes WHERE user_id > $1 ORDER BY user_id LIMIT $2
+    ), due AS (
+        SELECT l.user_id, old.number FROM looked_at l CROSS JOIN LATERAL (
+            SELECT max(number) AS number FROM (
+                SELECT number, bool_and(created_at < now() - $4 * interval '1 second')
+                    OVER (ORDER BY number) AS is_old
+                FROM (
+                    SELECT number, created_at FROM inbox_entries e
+                    WHERE e.user_id = l.user_id ORDER BY number LIMIT $3
+                ) oldest
+            ) judged
+            WHERE is_old
+        ) old
+        WHERE old.number IS NOT NULL
+    ), locked AS (
+        SELECT i.user_id FROM inboxes i WHERE i.user_id IN (SELECT user_id FROM due)
+        ORDER BY i.user_id FOR NO KEY UPDATE SKIP LOCKED
+    ), noted AS (
+        UPDATE inboxes i SET pruned_number = greatest(i.pruned_number, due.number)
+        FROM due JOIN locked USING (user_id) WHERE i.user_id = due.user_id
+    ), deleted AS (
+        DELETE FROM inbox_entries e USING due JOIN locked USING (user_id)
+        WHERE e.user_id = due.user_id AND e.number <= due.number
+        RETURNING 1
+    )
+    SELECT (SELECT max(user_id) FROM looked_at), (SELECT count(*) FROM deleted)
 """
 _LAST_NUMBERS = "SELECT user_id, last_number FROM inboxes WHERE user_id = ANY($1::bigint[])"
 
@@ -67,13 +101,35 @@ class InboxStorage:
         rows = await self._database.fetch(
             "inbox_after", _AFTER, key, number, PAGE_ENTRIES, PAGE_BYTES
         )
+        pruned = cast(int, rows[0][0]) if rows else 0
+        stored = [row for row in rows if row[1] is not None]
         frames = []
-        for row in rows:
-            entry, body = cast(int, row[0]), cast(bytes, row[1])
+        for row in stored:
+            entry, body = cast(int, row[1]), cast(bytes, row[2])
             frames.append((entry, entry_frame(key, entry, body)))
-        last = frames[-1][0] if frames else number
-        full = bool(rows) and (len(rows) == PAGE_ENTRIES or len(rows) < cast(int, rows[0][2]))
+        # What is pruned is not waited for.
+        last = frames[-1][0] if frames else max(number, pruned)
+        full = bool(stored) and (
+            len(stored) == PAGE_ENTRIES or len(stored) < cast(int, stored[0][3])
+        )
         return Page(frames=frames, last=last, full=full)
+
+    async def prune(self, after_user: int, kept_s: int) -> tuple[int | None, int]:
+        """Delete the oldest entries of some inboxes, those older than so many seconds.
+
+        Args:
+            after_user: the inboxes of users with a larger id are looked at, the smallest first.
+            kept_s: how old an entry may be.
+
+        Returns:
+            the last user whose inbox was looked at, None when there was none; and how many entries
+            were deleted.
+        """
+        row = await self._database.fetch_one(
+            "prune_inboxes", _PRUNE, after_user, PRUNED_INBOXES_MAX, PRUNED_ENTRIES_MAX, kept_s
+        )
+        assert row is not None, "a selection of two values is always one row"
+        return cast("int | None", row[0]), cast(int, row[1])
 
     async def last_numbers(self, keys: Collection[int]) -> Mapping[int, int]:
         """Give the last number of each inbox that has any entry."""

@@ -56,14 +56,19 @@ _LOCK_MARKS = """
     FOR UPDATE OF p
 """
 # Counted anew, in a statement after the lock: what arrives at the same time either was committed
-# before the lock was had and is counted here, or waits for it and finds the new mark.
+# before the lock was had and is counted here, or waits for it and finds the new mark. A message has
+# arrived when its row of the outbox is gone; entries of inboxes are not kept for ever.
 _MARK_READ = """
     UPDATE participants SET read_number = $3, unread = $4 + (
-        SELECT count(*) FROM inbox_entries e
-        JOIN conversation_messages m
-        ON m.conversation_id = e.conversation_id AND m.number = e.message_number
-        WHERE e.user_id = $2 AND e.conversation_id = $1 AND e.message_number > $3
+        SELECT count(*) FROM conversation_messages m
+        WHERE m.conversation_id = $1 AND m.number > greatest($3, joined_number)
         AND m.author_id <> $2
+        AND NOT EXISTS (
+            SELECT FROM outbox o WHERE o.conversation_id = $1 AND o.number = m.number
+        )
+        AND NOT EXISTS (
+            SELECT FROM outbox_dead d WHERE d.conversation_id = $1 AND d.number = m.number
+        )
     )
     WHERE conversation_id = $1 AND user_id = $2
     RETURNING read_number, unread

@@ -15,11 +15,29 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
 CONNECT_TIMEOUT_S = 5
-
-
 HEAD = "head"
 BUSY_TRIES_MAX = 20
 BUSY_PAUSE_S = 0.5
+
+
+# Row-level security holds for none of these, and who owns a table may change it at will.
+_UNFIT = """
+    SELECT CASE
+        WHEN r.rolname = current_user THEN 'it is the owner of the tables'
+        WHEN r.rolsuper THEN 'it is a superuser'
+        WHEN r.rolbypassrls THEN 'it bypasses row-level security'
+        WHEN pg_has_role(r.oid, current_user, 'MEMBER') THEN 'it may act as the owner of the tables'
+        WHEN EXISTS (
+            SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = current_schema() AND c.relkind = 'r' AND c.relowner = r.oid
+        ) THEN 'it owns tables'
+    END
+    FROM pg_roles r WHERE r.rolname = $1
+"""
+
+
+class UnfitRole(Exception):
+    """Say why a role must not be the application's."""
 
 
 class UnknownRevision(Exception):
@@ -43,6 +61,7 @@ def migrate(owner_url: str, app_url: str, to: str = HEAD, *, undo: bool = False)
 
     Raises:
         UnknownRevision: when the revision cannot be come to.
+        UnfitRole: when the application's role could pass by row-level security; nothing is changed.
         OSError, TimeoutError, asyncpg.PostgresError, sqlalchemy.exc.SQLAlchemyError: when the
             database cannot be reached or refuses, or its tables stay in use.
     """
@@ -80,7 +99,9 @@ def _in_use(error: DBAPIError) -> bool:
 async def _ensure_role(owner_url: str, role: str, password: str) -> None:
     connection = await asyncpg.connect(owner_url, timeout=CONNECT_TIMEOUT_S)
     try:
-        known = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
+        known = await connection.fetchrow(_UNFIT, role)
+        if known is not None and known[0] is not None:
+            raise UnfitRole(f"{role} cannot be the application's role: {known[0]}")
         if known is None:
             statement = await connection.fetchval(
                 "SELECT format('CREATE ROLE %I LOGIN NOSUPERUSER PASSWORD %L', $1::text, $2::text)",
