@@ -44,7 +44,7 @@ def servers_of(plan: Plan, stack: StackPlan | None, environ: Mapping[str, str]) 
         if not source.url_from:
             continue
         url = environ.get(source.url_from, "")
-        if what := _wrong(source.name, url):
+        if what := wrong_url(source.name, url):
             where = f"sources {source.name}: {source.url_from}"
             problems.append(Problem(where=where, what=what, fix=EXAMPLES[source.name]))
         elif source.name == "postgres":
@@ -56,7 +56,7 @@ def servers_of(plan: Plan, stack: StackPlan | None, environ: Mapping[str, str]) 
     return servers
 
 
-def _wrong(kind: str, url: str) -> str:
+def wrong_url(kind: str, url: str) -> str:
     """Say what is wrong with a server's URL, and nothing of it; empty where it may be one."""
     if not url:
         return "the variable is not set"

@@ -11,6 +11,7 @@ from pathlib import Path
 from stormproof.cli.asked_servers import final_reads_of, servers_of, streams_of
 from stormproof.cli.live import LiveState
 from stormproof.cli.observing import Observing, Watch
+from stormproof.cli.own_stacks import secret_values
 from stormproof.cli.stack_sources import StackSources
 from stormproof.faults import keeper
 from stormproof.faults.index import default_index_dir
@@ -31,6 +32,7 @@ from stormproof.run.lifecycle import Ports, Run
 from stormproof.seams import ReadingSink, Recorder, Stack
 from stormproof.stack.embedded import plan_embedded
 from stormproof.stack.kept import KEEPER_DIED, KeptStack
+from stormproof.stack.processes import plan_processes
 from stormproof.stack.running import RunningTarget
 from stormproof.store.directory import RunDirectory
 from stormproof.store.segment import SegmentRecorder
@@ -154,6 +156,9 @@ def note_stack_event(
 def _stack_plan(
     plan: Plan, directory: RunDirectory, run_id: str, cores: list[int]
 ) -> StackPlan | None:
+    if plan.own_stack is not None:
+        values = secret_values(plan.own_stack)
+        return plan_processes(plan.own_stack, run_id, directory.path, cores, values)
     return None if plan.stack == "none" else plan_embedded(plan, run_id, directory.path, cores)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from stormproof.cli.locations import environment_folders, profile_folders, trial_folders
+from stormproof.cli.own_stacks import placed
 from stormproof.cli.plans import with_authored
 from stormproof.importing.naming import constant
 from stormproof.journeys.journey import Journey
@@ -48,6 +49,7 @@ class Job:
     profile: str = ""
     environment: str = ""
     target: str = ""
+    stack: Path | None = None  # the file of a stack of one's own
     ws_target: str = ""  # where WebSockets are served, if not at the target
     region: str = ""
     name: str = ""  # of the run; empty: the file's
@@ -78,8 +80,8 @@ def compile_job(job: Job) -> tuple[Plan, LoadedTrial]:
     environment = _environment(job)
     job = replace(
         job,
-        target=job.target or environment.target,
-        ws_target=job.ws_target or ("" if job.target else environment.ws_target),
+        target=job.target or ("" if job.stack else environment.target),
+        ws_target=job.ws_target or ("" if job.target or job.stack else environment.ws_target),
     )
     draft, problems = _document(job, file, environment)
     problems += _told_secrets(job.wish.env)
@@ -100,15 +102,17 @@ def compile_job(job: Job) -> tuple[Plan, LoadedTrial]:
     problems += misfits
     profile, bad = profile_of(document, name=draft.name, where=draft.where)
     loaded, authored, wrong = with_authored(file.as_trial(trial), job.secrets)
+    place = placed(loaded, job.stack, job.target)
     plan = compile_plan(
-        loaded,
+        place.loaded,
         profile,
-        [*problems, *bad, *wrong],
+        [*problems, *bad, *wrong, *place.problems],
         choices=Choices(
             seed=job.seed,
             scale=job.scale,
-            target=job.target,
+            target=place.target,
             ws_target=_as_http(job.ws_target),
+            own_stack=place.own,
             capped=wish.is_cap,
         ),
         check_journey=check_journey,
@@ -116,7 +120,7 @@ def compile_job(job: Job) -> tuple[Plan, LoadedTrial]:
         authored=authored,
     )
     plan = msgspec.structs.replace(plan, headers=tuple(job.headers))
-    return (plan if draft.own_bars else _with_unasked(plan)), loaded
+    return (plan if draft.own_bars else _with_unasked(plan)), place.loaded
 
 
 def _told_secrets(settings: Mapping[str, str]) -> list[Problem]:

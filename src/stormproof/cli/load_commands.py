@@ -46,6 +46,8 @@ def _with_load(command: Command) -> Command:
 @click.option("--profile", default="", help="Profile by name or file.")
 @click.option("--environment", default="", help="Environment by name or file: URLs and bars.")
 @click.option("--target", default="", metavar="URL", help="Where the service runs.")
+@click.option("--stack", type=click.Path(path_type=Path), metavar="FILE",
+              help="A stack file: how a target of your own is started.")  # fmt: skip
 @click.option("--iterations", type=click.IntRange(1, REQUESTS_MAX),
               help="How often the journeys are run, all users together.")  # fmt: skip
 @click.option("-e", "--env", "settings", multiple=True, metavar="KEY=VALUE",
@@ -58,6 +60,7 @@ def run_file(
     profile: str,
     environment: str,
     target: str,
+    stack: Path | None,
     settings: tuple[str, ...],
     secrets: Path | None,
     seed: int | None,
@@ -81,6 +84,7 @@ def run_file(
         profile=profile,
         environment=environment,
         target=target,
+        stack=stack,
         seed=seed,
         wish=wish,
         headers=headers,

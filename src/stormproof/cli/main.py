@@ -40,6 +40,8 @@ def commands() -> None:
 @click.option("--target", default="", metavar="URL",
               help="A target that runs already, instead of the plan's stack; its faults are "
                    "not judged.")  # fmt: skip
+@click.option("--stack", type=click.Path(path_type=Path), metavar="FILE",
+              help="A stack file: how a target of your own is started.")  # fmt: skip
 @click.option("--environment", default="", help="Environment by name or file: URLs and bars.")
 @click.option("--secrets", type=click.Path(path_type=Path), metavar="FILE",
               help="Lines of NAME=value; else secrets come from the environment.")  # fmt: skip
@@ -52,6 +54,7 @@ def certify(
     seed: int | None,
     out: Path,
     target: str,
+    stack: Path | None,
     secrets: Path | None,
     dry_run: bool,
 ) -> int:
@@ -61,7 +64,13 @@ def certify(
     from stormproof.cli.running import preview
 
     order = Order(
-        plan=plan, profile=profile, scale=scale, seed=seed, target=target, secrets=secrets
+        plan=plan,
+        profile=profile,
+        scale=scale,
+        seed=seed,
+        target=target,
+        stack=stack,
+        secrets=secrets,
     )
     return preview(order, environment) if dry_run else run(order, out, environment)
 
@@ -77,16 +86,26 @@ commands.add_command(ctl)
 @click.option("--profile", help="Profile by name or file; default: the plan's own name.")
 @click.option("--scale", type=click.FloatRange(0.001, 100), default=1.0, show_default=True)
 @click.option("--target", default="", metavar="URL")
+@click.option("--stack", type=click.Path(path_type=Path), metavar="FILE",
+              help="A stack file: how a target of your own is started.")  # fmt: skip
 @click.option("--secrets", type=click.Path(path_type=Path), metavar="FILE",
               help="Lines of NAME=value; else secrets come from the environment.")  # fmt: skip
 def validate(
-    plan: str, profile: str | None, scale: float, target: str, secrets: Path | None
+    plan: str,
+    profile: str | None,
+    scale: float,
+    target: str,
+    stack: Path | None,
+    secrets: Path | None,
 ) -> int:
-    """Check a plan, a profile or a file of journeys; name every problem, run nothing."""
+    """Check a plan, a profile, a stack or a file of journeys; name every problem, run nothing."""
     from stormproof.cli.plans import Order
     from stormproof.cli.validating import validate as check
 
-    return check(Order(plan=plan, profile=profile, scale=scale, target=target, secrets=secrets))
+    order = Order(
+        plan=plan, profile=profile, scale=scale, target=target, stack=stack, secrets=secrets
+    )
+    return check(order)
 
 
 @commands.command()

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stormproof.cli.locations import profile_folders, trial_folders
+from stormproof.cli.own_stacks import placed
 from stormproof.journeys.declared import authored_in
 from stormproof.journeys.loader import check_journey
 from stormproof.journeys.vault import SECRETS_FILE
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.units import duration_text
 from stormproof.model.authored import Authored
+from stormproof.model.own_stack import OwnStack
 from stormproof.model.plan import Plan
 from stormproof.planning.compiler import Choices, compile_plan
 from stormproof.planning.profiles import find_profile, read_profile
@@ -30,6 +32,7 @@ class Order:
     scale: float = 1.0
     seed: int | None = None
     target: str = ""
+    stack: Path | None = None  # the file of a stack of one's own
     secrets: Path | None = None
 
 
@@ -44,17 +47,18 @@ def compile_order(order: Order) -> tuple[Plan, LoadedTrial]:
     path = find_profile(order.profile or loaded.trial.name, profile_folders())
     profile, problems = read_profile(path)
     loaded, authored, wrong = with_authored(loaded, order.secrets)
-    choices = Choices(scale=order.scale, seed=order.seed, target=order.target)
+    place = placed(loaded, order.stack, order.target)
+    choices = Choices(scale=order.scale, seed=order.seed, target=place.target, own_stack=place.own)
     plan = compile_plan(
-        loaded,
+        place.loaded,
         profile,
-        [*problems, *wrong],
+        [*problems, *wrong, *place.problems],
         choices=choices,
         check_journey=check_journey,
         breakable=BREAKABLE,
         authored=authored,
     )
-    return plan, loaded
+    return plan, place.loaded
 
 
 def with_authored(
@@ -82,6 +86,8 @@ def describe(plan: Plan) -> list[str]:
         f"faults: {faults or 'none'}",
         counted(len(plan.objectives), "objective"),
     ]
+    if plan.own_stack is not None:
+        lines.append(stack_line(plan.own_stack))
     if plan.tls.insecure:
         lines.append("INSECURE: whoever answers is believed, no certificate is checked")
     if plan.final_reads:
@@ -94,6 +100,13 @@ def describe(plan: Plan) -> list[str]:
     lines += [f"profile: {note}" for note in plan.notes]
     lines += [f"not judged: {one.objective} ({one.why})" for one in plan.not_judged]
     return lines
+
+
+def stack_line(own: OwnStack) -> str:
+    """Say what is started, and what of it may be broken."""
+    broken = {*own.breakable_parts(), *own.breakable_links()}
+    steps = [f"{one.name}{' (breakable)' * (one.name in broken)}" for one in own.steps]
+    return f"stack {own.file}: {', '.join(steps)}"
 
 
 def _authored_lines(plan: Plan) -> list[str]:

@@ -42,6 +42,7 @@ def _ordered(order: Order, environment: str) -> tuple[Plan, LoadedTrial, Variabl
             profile=order.profile or "",
             environment=environment,
             target=order.target,
+            stack=order.stack,
             seed=order.seed,
             scale=order.scale,
             secrets=order.secrets,
@@ -68,11 +69,11 @@ def run(job: Job, out: Path, *, verbose: bool, dry: bool) -> int:
 def with_variables(job: Job) -> tuple[Job, Variables]:
     """Fill in from the environment what no flag said."""
     flags = {
-        "BASE_URL": job.target,
+        "BASE_URL": job.target or job.stack,
         "REGION": job.region,
         "STORMPROOF_ENV": job.environment,
         "TEST_PROFILE": job.profile,
-        "WS_URL": job.ws_target,
+        "WS_URL": job.ws_target or job.stack,
     }
     variables = read_variables(os.environ, flags=flags)
     filled = replace(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+import msgspec
 
 from stormproof.faults.journal import Journal, Line
 from stormproof.kernel.errors import EnvironmentFailure
+from stormproof.kernel.masking import hide
 from stormproof.model.event import Event, WarningEvent
 from stormproof.seams import Recorder
 
@@ -27,15 +30,20 @@ class Chronicle:
 
     `commit` is for what must be on disk before something is broken. `note` is for what has
     happened: a disk that refuses must not keep us from undoing and stopping, so the refusal is
-    kept in `problems` and told as a warning.
+    kept in `problems` and told as a warning. `hidden` are values that are written nowhere.
     """
 
     def __init__(
-        self, recorder: SegmentRecorder, journal: Journal, tell: Callable[[Event], None]
+        self,
+        recorder: SegmentRecorder,
+        journal: Journal,
+        tell: Callable[[Event], None],
+        hidden: Sequence[str] = (),
     ) -> None:
         self._recorder = recorder
         self._journal = journal
         self._tell = tell
+        self._hidden = hidden
         self.problems: list[str] = []
 
     def commit(self, event: Event | None, line: Line) -> None:
@@ -45,12 +53,14 @@ class Chronicle:
             EnvironmentFailure: the disk refuses; nothing may be broken then.
         """
         if event is not None:
+            event = self._masked(event)
             self._recorder.events([event], sync=True)
             self._tell(event)
         self._journal.append(line)
 
     def note(self, event: Event | None, line: Line | None = None) -> None:
         """Write down what has happened, as far as the disk takes it."""
+        event = None if event is None else self._masked(event)
         try:
             if line is not None:
                 self._journal.append(line)
@@ -63,10 +73,17 @@ class Chronicle:
 
     def report(self, problem: str) -> None:
         """Keep a problem and warn the controller of it."""
+        problem = hide(problem, self._hidden)
         if problem in self.problems or len(self.problems) >= _PROBLEMS_MAX:
             return
         self.problems.append(problem)
         self._tell(WarningEvent(at_ns=time.monotonic_ns(), code="keeper", text=problem))
+
+    def _masked(self, event: Event) -> Event:
+        detail = getattr(event, "detail", "")
+        if not self._hidden or not detail:
+            return event
+        return msgspec.structs.replace(event, detail=hide(detail, self._hidden))
 
     def close(self, how: str) -> None:
         """Close the record's segment and the journal."""

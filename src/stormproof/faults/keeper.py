@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from stormproof.faults.catalog import fault_on
@@ -41,7 +42,8 @@ from stormproof.kernel.errors import (
     OwnFault,
     StormproofError,
 )
-from stormproof.model.control import Done, Inject, Start, Stop, Undo
+from stormproof.kernel.masking import hide
+from stormproof.model.control import Done, Failed, Inject, Start, Stop, Undo
 from stormproof.model.event import EndEvent
 
 BOUND_LOGS_EVERY_S = 1.0
@@ -119,7 +121,7 @@ class Keeper:
         self._index = OpenRuns(Path(start.index_dir))
         recorder = open_segment(self._run_dir / "record" / "keeper.seg", "keeper")
         journal = Journal(self._run_dir / JOURNAL_NAME)
-        self._chronicle = Chronicle(recorder, journal, channel.tell)
+        self._chronicle = Chronicle(recorder, journal, channel.tell, start.plan.hidden)
         self._stack = RunningStack(start.plan, logs=self._logs, chronicle=self._chronicle)
         build = partial(fault_on, self._stack)
         self._faults = FaultsInForce(start.faults, build, self._chronicle)
@@ -203,7 +205,12 @@ class Keeper:
         elif command_id == self._start.id and not self._ending.done():
             self._end_with(_Ending(how="aborted", command_id=command_id, error=error))
         else:
-            self._channel.answer(failed(command_id, error))
+            self._channel.answer(self._failed(command_id, error))
+
+    def _failed(self, command_id: int, error: BaseException) -> Failed:
+        """Build the answer to a command that failed; what a part logged may be quoted in it."""
+        answer = failed(command_id, error)
+        return msgspec.structs.replace(answer, what=hide(answer.what, self._start.plan.hidden))
 
     def _end_by_signal(self, number: signal.Signals) -> None:
         detail = f"the keeper was ended by {number.name}"
@@ -229,7 +236,7 @@ class Keeper:
         how = self._write_end(ending)
         is_clean = self._leave(how)
         if ending.error is not None and ending.command_id is not None:
-            self._channel.answer(failed(ending.command_id, ending.error))
+            self._channel.answer(self._failed(ending.command_id, ending.error))
         elif ending.command_id is not None:
             self._channel.answer(Done(id=ending.command_id))
         return is_clean

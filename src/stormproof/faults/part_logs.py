@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from stormproof.kernel.limits import LOG_BYTES_MAX
+from stormproof.kernel.masking import MASK
 
 _TAIL_BYTES = 8 << 10
 _TAIL_LINES = 12
@@ -40,3 +42,19 @@ def bound(folder: Path) -> None:
             shutil.copyfile(log, log.with_suffix(".log.1"))
             with log.open("r+b") as stream:
                 stream.truncate(0)
+
+
+def scrub(folder: Path, hidden: Sequence[str]) -> None:
+    """Take secret values out of all logs; once nobody writes to them any more.
+
+    Raises:
+        OSError: a log cannot be read or written.
+    """
+    values = [value.encode() for value in sorted(hidden, key=len, reverse=True)]
+    for log in sorted(folder.glob("*.log*")) if values else ():
+        data = log.read_bytes()
+        clean = data
+        for value in values:
+            clean = clean.replace(value, MASK.encode())
+        if clean != data:
+            log.write_bytes(clean)

@@ -13,8 +13,9 @@ from stormproof.faults.children import Child, gid_of, reap_orphans, spawn, uid_o
 from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.journal import FolderIntended, FolderRemoved
 from stormproof.faults.links import TcpLink
-from stormproof.faults.part_logs import log_path
+from stormproof.faults.part_logs import log_path, scrub
 from stormproof.faults.parts import RunningPart, ending, enter, failure_with_log, stop_child
+from stormproof.faults.port_claims import PortClaims
 from stormproof.faults.processes import descendants, identify_self, kill, wait_gone
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
 from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS, duration_text
@@ -37,6 +38,7 @@ class RunningStack:
         self._links: dict[str, TcpLink] = {}
         self._parts: dict[str, RunningPart] = {}  # in the order they were started
         self._keeper = identify_self()
+        self._claims = PortClaims()
         self.is_gone = False  # whether nothing is left of it
         self._breakable_links = {
             step.name for step in plan.steps if isinstance(step, Link) and step.breakable
@@ -49,6 +51,7 @@ class RunningStack:
             EnvironmentFailure: a step failed; what was started still runs, `stop` takes it back.
         """
         self._make_private_folder()
+        self._claims.take(self._plan.fixed_ports)
         for step in self._plan.steps:
             await self._carry_out(step)
 
@@ -106,7 +109,9 @@ class RunningStack:
             await link.close()
             self._note(link.name, "stopped")
         self._end_orphans()
+        self._claims.release()
         self._remove_private_folder()
+        self._scrub_logs()
         self.is_gone = not self._private.exists() and not descendants(self._keeper)
 
     async def _carry_out(self, step: Step) -> None:
@@ -179,6 +184,12 @@ class RunningStack:
             self._chronicle.report(f"{self._private} cannot be removed: {error}")
             return
         self._chronicle.note(None, FolderRemoved(path=self._plan.private_dir))
+
+    def _scrub_logs(self) -> None:
+        try:
+            scrub(self._logs, self._plan.hidden)
+        except OSError as error:
+            self._chronicle.report(f"secrets may be left in a log: {error}")
 
     def _copy(self, step: Copy) -> None:
         """Copy for the stack's user, which may not be able to read where the source is."""

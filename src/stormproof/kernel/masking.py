@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 MASK: Final = "***"
@@ -28,4 +29,11 @@ def mask_secrets(text: str) -> str:
     """Replace the values of what is called a secret by `***`; their names stay readable."""
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\1{MASK}", text)
+    return text
+
+
+def hide(text: str, values: Iterable[str]) -> str:
+    """Replace values that are known to be secret by `***`, as they are written."""
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, MASK)
     return text

@@ -93,3 +93,5 @@ class StackPlan(msgspec.Struct, frozen=True, kw_only=True):
     cores: list[int] = []  # CPU affinity of the keeper and so of its links; empty: any
     steps: list[Step]
     servers: list[Server] = []
+    fixed_ports: list[int] = []  # that were asked for by number: another run may ask for them too
+    hidden: list[str] = []  # values that are kept out of everything that is written or told

@@ -10,6 +10,7 @@ from stormproof.kernel.canonical import canonical_json, sha256_hex
 from stormproof.model.fault import SettingValue
 from stormproof.model.metric import CustomMetric
 from stormproof.model.objective import Objective
+from stormproof.model.own_stack import OwnStack
 
 Executor = Literal[
     "constant-arrival-rate",
@@ -22,7 +23,7 @@ Executor = Literal[
 OPEN_EXECUTORS: Final = ("constant-arrival-rate", "ramping-arrival-rate")
 BY_ITERATIONS: Final = ("per-vu-iterations", "shared-iterations")  # over when they are done
 Arrivals = Literal["even", "poisson"]
-StackKind = Literal["embedded", "none"]
+StackKind = Literal["embedded", "processes", "compose", "none"]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,6 +254,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tls: TlsSettings = TlsSettings()
     network: Network = Network()
     ports: dict[str, int] = {}  # part -> port; absent: a free one
+    own_stack: OwnStack | None = None  # where `stack` is "processes" or "compose"
     population: Population
     workers: int
     warmup_ns: int

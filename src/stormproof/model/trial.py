@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stormproof.model.fault import SettingValue
-from stormproof.model.plan import SignIn, StackKind
+from stormproof.model.plan import SignIn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,8 @@ class Trial:
 
     Args:
         title: what it proves, in one line.
-        stack: where the target runs when no `--target` is given.
+        stack: where the target runs when neither `--target` nor `--stack` is given: "embedded",
+            "none", or a stack file beside the trial's, such as "stack.toml".
         scenarios: scenario -> the journey's name in the trial's file.
         faults: fault -> what is broken how; their times are the profile's.
         probes: probe -> what is asked; "ready" is the target's readiness, "canary" an operation
@@ -90,7 +91,7 @@ class Trial:
 
     name: str
     title: str
-    stack: StackKind
+    stack: str
     scenarios: Mapping[str, str]
     faults: Mapping[str, TrialFault] = field(default_factory=dict)
     probes: Mapping[str, TrialProbe] = field(default_factory=dict)

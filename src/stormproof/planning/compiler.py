@@ -16,6 +16,7 @@ from stormproof.kernel.canonical import UNREADABLE, canonical_json, sha256_hex
 from stormproof.kernel.errors import BadInput, Problem
 from stormproof.model.authored import Authored
 from stormproof.model.objective import Objective
+from stormproof.model.own_stack import OwnStack
 from stormproof.model.plan import OwnChecker, Plan, PlannedFault, PlannedProbe, Source
 from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
 from stormproof.model.trial import Trial
@@ -34,6 +35,7 @@ from stormproof.planning.problems import (
 from stormproof.planning.safety import limit_problems, rate_cap_per_s, target_problems
 from stormproof.planning.scale import Scale, scale_problems
 from stormproof.planning.sources import planned_sources, stream_problems, with_streams
+from stormproof.planning.stacks import breakable_on, left_out, stack_kind
 from stormproof.planning.thresholds import read_thresholds
 from stormproof.planning.trials import LoadedTrial
 from stormproof.rules.evidence import decide_not_judged
@@ -52,6 +54,7 @@ class Choices:
     seed: int | None = None
     target: str = ""
     ws_target: str = ""  # of WebSockets, as an http URL
+    own_stack: OwnStack | None = None  # instead of the one that the trial says
     capped: bool = False
 
 
@@ -84,7 +87,9 @@ def compile_plan(
     if misshapen := shape_problems(trial):
         raise BadInput([*problems, *misshapen])
     problems += scale_problems(choices.scale)
-    problems += trial_problems(trial, breakable, target=choices.target)
+    has_place = bool(choices.target) or choices.own_stack is not None
+    known = breakable_on(trial, choices.own_stack, breakable)
+    problems += trial_problems(trial, known, has_place=has_place)
     problems += clashes_of(trial, profile)
     problems += _bad_journeys(loaded, profile, check_journey)
     scaled = Scale(trial, profile, choices.scale)
@@ -188,6 +193,7 @@ def _draft(
 ) -> Plan:
     """Make the plan without its objectives; what is missing or clashes is reported elsewhere."""
     trial = loaded.trial
+    stack = stack_kind(trial, choices.own_stack, choices.target)
     scenarios = tuple(
         planned_scenario(loaded, name, profile.scenarios[name], scaled)
         for name in trial.scenarios
@@ -200,13 +206,14 @@ def _draft(
         scope="full" if choices.scale >= 1 else "reduced",
         scale=choices.scale,
         seed=profile.seed if choices.seed is None else choices.seed,
-        stack="none" if choices.target else trial.stack,
+        stack=stack,
+        own_stack=choices.own_stack,
         target=choices.target,
         ws_target=choices.ws_target,
         tls=profile.tls,
         network=profile.network,
-        notes=profile.notes,
-        ports=dict(profile.ports),
+        notes=(*profile.notes, *left_out(trial, profile, stack, choices.target)),
+        ports=dict(profile.ports) if stack == "embedded" else {},
         population=profile.population,
         workers=profile.workers,
         warmup_ns=profile.warmup_ns,
@@ -219,20 +226,13 @@ def _draft(
         setup=_source(loaded, authored.setup) if authored.setup else None,
         teardown=_source(loaded, authored.teardown) if authored.teardown else None,
         feeds=authored.feeds,
-        secrets=authored.secrets,
+        secrets=_secrets(authored, choices.own_stack),
         tags=authored.tags,
         metrics=authored.metrics,
-        own_checkers=tuple(
-            OwnChecker(
-                source=_source(loaded, function),
-                metrics=metrics,
-                timeout_ns=profile.checker_timeout_ns,
-            )
-            for function, metrics in authored.checkers.items()
-        ),
+        own_checkers=_own_checkers(loaded, profile, authored),
         faults=() if choices.target else planned_faults(trial, profile, scaled),
         probes=_probes(trial, profile),
-        sources=planned_sources(profile, "none" if choices.target else trial.stack),
+        sources=planned_sources(profile, stack, choices.own_stack),
         final_reads=planned_reads(trial, profile),
         checkers=trial.checkers,
         gate=(),
@@ -242,6 +242,23 @@ def _draft(
 
 def _source(loaded: LoadedTrial, function: str) -> Source:
     return Source(file=loaded.path.name, function=function, sha256=loaded.sha256)
+
+
+def _own_checkers(
+    loaded: LoadedTrial, profile: Profile, authored: Authored
+) -> tuple[OwnChecker, ...]:
+    return tuple(
+        OwnChecker(
+            source=_source(loaded, function),
+            metrics=metrics,
+            timeout_ns=profile.checker_timeout_ns,
+        )
+        for function, metrics in authored.checkers.items()
+    )
+
+
+def _secrets(authored: Authored, own: OwnStack | None) -> tuple[str, ...]:
+    return tuple(sorted({*authored.secrets, *(() if own is None else own.secrets)}))
 
 
 def _probes(trial: Trial, profile: Profile) -> tuple[PlannedProbe, ...]:

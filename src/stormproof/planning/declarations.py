@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from types import UnionType
-from typing import Final, get_args
+from typing import Final
 
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.units import parse_duration_ns
 from stormproof.model.fault import KINDS, Hits
-from stormproof.model.plan import SignIn, StackKind
+from stormproof.model.plan import SignIn
 from stormproof.model.trial import FinalRead, Floors, Trial, TrialFault, TrialProbe
 from stormproof.planning.fields import suggest
 from stormproof.planning.final_reads import has_right_types
 
 CHECKERS: Final = ("delivery",)
 READY: Final = "ready"
+STACKS: Final = ("embedded", "none")
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 Breakable = Mapping[Hits, Collection[str]]  # of a stack: the links, parts, .. that a fault may hit
 
@@ -31,6 +32,7 @@ def shape_problems(trial: Trial) -> list[Problem]:
     shapes = {
         "name": isinstance(trial.name, str),
         "title": isinstance(trial.title, str),
+        "stack": isinstance(trial.stack, str),
         "scenarios": _maps_to(trial.scenarios, str),
         "faults": _maps_to(trial.faults, TrialFault)
         and all(_maps_to(one.settings, int | float | str) for one in trial.faults.values())
@@ -59,13 +61,15 @@ def _maps_to(value: object, kind: type | UnionType) -> bool:
     )
 
 
-def trial_problems(trial: Trial, breakable: Breakable, *, target: str) -> Iterator[Problem]:
+def trial_problems(
+    trial: Trial, breakable: Breakable | None, *, has_place: bool
+) -> Iterator[Problem]:
     """Find what a trial declares and cannot be.
 
     Args:
         trial: of the right shape.
-        breakable: what each kind of fault may hit on the embedded stack.
-        target: the base URL of a target that runs already; empty: none.
+        breakable: what each kind of fault may hit; None: nobody knows what the target is made of.
+        has_place: whether it was said, instead of by the trial, where the target runs.
     """
     where = f"trial {trial.name}"
     if not _NAME.fullmatch(trial.name):
@@ -73,11 +77,13 @@ def trial_problems(trial: Trial, breakable: Breakable, *, target: str) -> Iterat
         yield Problem(where=where, what=f"the name {trial.name!r} is none", fix=fix)
     if not trial.scenarios:
         yield Problem(where=where, what="has no scenario", fix='scenarios={"visit": "visit"}')
-    if trial.stack not in get_args(StackKind):
+    if trial.stack not in STACKS and not trial.stack.endswith(".toml"):
         what = f"the stack {trial.stack!r} is unknown"
-        yield Problem(where=where, what=what, fix=f"known: {', '.join(get_args(StackKind))}")
-    elif trial.stack == "none" and not target:
-        yield Problem(where=where, what="has no stack", fix="give --target URL")
+        fix = f"known: {', '.join(STACKS)}, or a file such as stack.toml"
+        yield Problem(where=where, what=what, fix=fix)
+    elif trial.stack == "none" and not has_place:
+        fix = "give --target URL or --stack FILE"
+        yield Problem(where=where, what="has no stack", fix=fix)
     for checker in trial.checkers:
         if checker not in CHECKERS:
             what = f"the checker {checker!r} is unknown"
@@ -87,16 +93,18 @@ def trial_problems(trial: Trial, breakable: Breakable, *, target: str) -> Iterat
     yield from _bad_floors(trial)
 
 
-def _bad_faults(trial: Trial, breakable: Breakable) -> Iterator[Problem]:
+def _bad_faults(trial: Trial, breakable: Breakable | None) -> Iterator[Problem]:
     for name, fault in trial.faults.items():
         place = f"trial {trial.name}: faults {name}"
         shape = KINDS.get(fault.kind)
         if shape is None:
             what = f"the kind {fault.kind!r} is unknown"
             yield Problem(where=place, what=what, fix=suggest(fault.kind, tuple(KINDS)))
-        elif trial.stack == "embedded" and fault.part not in breakable[shape.hits]:
+        elif breakable is not None and fault.part not in breakable[shape.hits]:
             what = f"{fault.part!r} is nothing that a {fault.kind} can break"
-            yield Problem(where=place, what=what, fix=f"known: {', '.join(breakable[shape.hits])}")
+            known = ", ".join(breakable[shape.hits])
+            fix = f"known: {known}" if known else f"the stack has no breakable {shape.hits}"
+            yield Problem(where=place, what=what, fix=fix)
 
 
 def _bad_probes(trial: Trial) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from stormproof.kernel.errors import Problem
 from stormproof.kernel.limits import STREAM_NAME_CHARACTERS_MAX, STREAMS_MAX
 from stormproof.model.objective import Objective
 from stormproof.model.observed import SOURCES, TARGET
+from stormproof.model.own_stack import OwnStack
 from stormproof.model.plan import PlannedSource, StackKind
 from stormproof.model.profile import Profile, SourceNumbers
 from stormproof.planning.fields import Fields, suggest
@@ -57,12 +58,14 @@ def _numbers(fields: Fields, name: str) -> SourceNumbers:
     return numbers
 
 
-def planned_sources(profile: Profile, stack: StackKind) -> tuple[PlannedSource, ...]:
+def planned_sources(
+    profile: Profile, stack: StackKind, own: OwnStack | None = None
+) -> tuple[PlannedSource, ...]:
     """Return what is read; a target's own figures always are, unless its path is empty."""
     numbers = {TARGET: SourceNumbers()}
-    is_ours = stack == "embedded"
+    is_ours = stack != "none"
     if is_ours:
-        numbers |= dict.fromkeys(OF_STACK, SourceNumbers(path=""))
+        numbers |= dict.fromkeys(_of_stack(own), SourceNumbers(path=""))
     numbers |= {
         name: one for name, one in profile.sources.items() if name in numbers or one.url_from
     }
@@ -78,6 +81,14 @@ def planned_sources(profile: Profile, stack: StackKind) -> tuple[PlannedSource, 
         for name, one in numbers.items()
         if one.path or name != TARGET
     )
+
+
+def _of_stack(own: OwnStack | None) -> list[str]:
+    """Return the sources that a stack of ours has: its processes, and the servers it tells of."""
+    if own is None:
+        return list(OF_STACK)
+    kinds = {one.kind for one in own.servers}
+    return [name for name in OF_STACK if name in kinds or name not in SERVERS]
 
 
 def with_streams(

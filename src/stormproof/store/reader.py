@@ -162,7 +162,7 @@ def _missing_segments(plan: Plan, told: set[str]) -> list[str]:
     wanted = ["controller.seg", *(f"worker-{index}.seg" for index in range(plan.workers))]
     if plan.sources:
         wanted.append(OBSERVER)
-    if plan.stack == "embedded":
+    if plan.stack != "none":
         wanted.append("keeper.seg")
     return [f"{name} is missing" for name in wanted if name not in told]
 

@@ -78,3 +78,17 @@ def test_problems_are_bounded(chronicle: Chronicle) -> None:
         chronicle.report(f"problem {number}")
     chronicle.close("completed")
     assert len(chronicle.problems) == 20
+
+
+def test_secrets_are_neither_written_nor_told(
+    disk: Disk, told: list[Event], tmp_path: Path
+) -> None:
+    """Whatever a part said that is quoted, the values that it was given are not in it."""
+    chronicle = Chronicle(disk, Journal(tmp_path / "undo.jsonl"), told.append, ["s3cret"])
+    spoken = FaultEvent(at_ns=1, fault="cut", step=FaultStep.UNDONE, detail="log: s3cret")
+    chronicle.note(spoken)
+    chronicle.commit(spoken, INTENDED)
+    chronicle.report("the end of a log: s3cret")
+    assert chronicle.problems == ["the end of a log: ***"]
+    assert "s3cret" not in repr(told) + repr(disk.__dict__)
+    assert repr(told).count("***") == 3

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stormproof.faults import part_logs
-from stormproof.faults.part_logs import bound, log_path, tail
+from stormproof.faults.part_logs import bound, log_path, scrub, tail
 
 
 def test_tail_is_the_last_lines(tmp_path: Path) -> None:
@@ -52,3 +52,17 @@ def test_log_that_outgrew_its_bound_is_turned_over(
     assert large.read_bytes() == b"second"
     assert (tmp_path / "large.log.1").read_bytes() == b"a long first part"
     assert small.read_text() == "short"
+
+
+def test_secrets_are_scrubbed_from_every_log(tmp_path: Path) -> None:
+    """Values that were handed to parts are in no log, nor in one that was turned over; logs
+    without one are left as they are."""
+    told, turned, other = (tmp_path / name for name in ("a.log", "a.log.1", "b.log"))
+    told.write_bytes(b"got s3cret and s3cret-longer\xff\n")
+    turned.write_bytes(b"s3cret")
+    other.write_bytes(b"nothing")
+    before = other.stat().st_mtime_ns
+    scrub(tmp_path, ["s3cret", "s3cret-longer"])
+    assert told.read_bytes() == b"got *** and ***\xff\n"
+    assert turned.read_bytes() == b"***"
+    assert other.stat().st_mtime_ns == before
