@@ -19,7 +19,7 @@ from bench.results import Section, at_least, figure
 from stormproof.faults.links import TcpLink
 from stormproof.model.part import Link
 
-SECONDS = 5
+SECONDS = 2
 READY_SECONDS = 10
 
 

@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import os
 import pwd
+import resource
 import signal
 import subprocess
 import time
@@ -19,6 +20,7 @@ from stormproof.model.part import Part, Task
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)  # before a link of ours asked for more
 
 
 def adopt_orphans() -> None:
@@ -131,6 +133,7 @@ def _birth(parent_pid: int, death_signal: int, cores: list[int]) -> Callable[[],
             os._exit(1)  # the keeper died before the death signal was set
         if cores:
             os.sched_setaffinity(0, cores)
+        resource.setrlimit(resource.RLIMIT_NOFILE, _FILES)
 
     return prepare
 

@@ -52,7 +52,42 @@ class FaultShape:
     settings: Mapping[str, FaultSetting] = field(default_factory=dict)
 
 
+_UP_TO_A_MINUTE: Final = FaultSetting(kind="duration", default=0, high=60e9)
+_SHARE: Final = FaultSetting(kind="number", default=1.0, low=0.001, high=1.0)  # of connections
+_BOTH_WAYS: Final = FaultSetting(kind="word", default="both", words=("both", "up", "down"))
+_ANSWERS: Final = FaultSetting(kind="word", default="down", words=("both", "up", "down"))
+
+
+def _on_link(**settings: FaultSetting) -> FaultShape:
+    """Shape a fault on a link; any of them may be on one link together."""
+    return FaultShape(hits="link", composes=True, settings={**settings, "share": _SHARE})
+
+
 KINDS: Final[Mapping[str, FaultShape]] = {
-    "link-partition": FaultShape(hits="link"),
+    "link-bandwidth": _on_link(
+        rate=FaultSetting(kind="whole", low=1, high=1e10),  # bytes a second
+        direction=_BOTH_WAYS,
+    ),
+    "link-latency": _on_link(
+        latency=FaultSetting(kind="duration", low=1e3, high=60e9),
+        jitter=_UP_TO_A_MINUTE,
+        direction=_ANSWERS,
+    ),
+    "link-limit": _on_link(bytes=FaultSetting(kind="whole", high=1e12), direction=_ANSWERS),
+    "link-partition": _on_link(
+        direction=_BOTH_WAYS,
+        mode=FaultSetting(kind="word", default="hold", words=("hold", "drop")),
+    ),
+    "link-refusal": _on_link(),
+    "link-reset": _on_link(after=_UP_TO_A_MINUTE),
+    "link-slice": _on_link(
+        bytes=FaultSetting(kind="whole", low=1, high=1e6),
+        variation=FaultSetting(kind="whole", default=0, high=1e6),
+        pause=FaultSetting(kind="duration", default=0, high=10e9),
+        direction=_BOTH_WAYS,
+    ),
+    "link-slow-close": _on_link(
+        delay=FaultSetting(kind="duration", low=1e6, high=60e9), direction=_BOTH_WAYS
+    ),
     "process-restart": FaultShape(hits="part", lasts=False, takes_down=True),
 }

@@ -52,6 +52,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, tag="link"):
     listen_port: int
     upstream_port: int
     host: str = "127.0.0.1"
+    upstream_host: str = ""  # empty: `host`
     breakable: bool = True
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.faults.small_stack import SmallStack
+from tests.integration.faults.small_stack import SmallStack, record_at
 
+from stormproof.faults.chronicle import Chronicle
+from stormproof.faults.journal import Journal
+from stormproof.faults.parts import RunningPart
 from stormproof.faults.processes import identify_self, kill_tree, marked
+from stormproof.model.event import Event
 
 
 @pytest.fixture
@@ -26,6 +30,19 @@ def small(tmp_path: Path) -> Iterator[SmallStack]:
             kill_tree(process, deadline_ns=2**63)
         shutil.rmtree(stack.private_dir, ignore_errors=True)
     assert not left, f"processes of the stack were left: {left}"
+
+
+@pytest.fixture
+async def part(small: SmallStack) -> AsyncIterator[RunningPart]:
+    """Run the small stack's server."""
+    told: list[Event] = []
+    recorder = record_at(small.run_dir / "record" / "keeper.seg", "keeper")
+    chronicle = Chronicle(recorder, Journal(small.run_dir / "undo.jsonl"), told.append)
+    server = RunningPart(small.server(), run_id=small.run_id, logs=small.root, chronicle=chronicle)
+    await server.start()
+    yield server
+    await server.stop()
+    chronicle.close("completed")
 
 
 @pytest.fixture

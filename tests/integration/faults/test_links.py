@@ -13,8 +13,10 @@ import pytest
 import uvloop
 from tests.integration.faults.small_stack import until_async
 
-from stormproof.faults import links
-from stormproof.faults.links import BUFFER_BYTES_MAX, TcpLink
+from stormproof.faults.links import TcpLink, tcp
+from stormproof.faults.links.measuring import reaches_upstream
+from stormproof.faults.links.pair import BUFFER_BYTES_MAX
+from stormproof.faults.links.toxics import Applied, Hold
 from stormproof.kernel.errors import EnvironmentFailure
 from stormproof.model.part import Link
 from stormproof.stack.ports import choose_ports
@@ -22,6 +24,7 @@ from stormproof.stack.ports import choose_ports
 Scenario = Callable[[], Awaitable[None]]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 PATIENCE_S = 20.0
+HOLD = ("hold-up", "hold-down")
 
 
 @pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
@@ -75,6 +78,16 @@ async def linked(*, upstream_up: bool = True) -> AsyncIterator[tuple[TcpLink, Up
 
 async def connect(link: TcpLink) -> Streams:
     return await asyncio.open_connection(link.host, link.listen_port)
+
+
+def hold(link: TcpLink) -> None:
+    link.put(Applied(name="hold-up", toxic=Hold(), direction="up"))
+    link.put(Applied(name="hold-down", toxic=Hold(), direction="down"))
+
+
+def release(link: TcpLink) -> None:
+    for name in HOLD:
+        link.take_off(name)
 
 
 async def silent(reader: asyncio.StreamReader, *, for_s: float = 0.1) -> bool:
@@ -140,14 +153,14 @@ def test_held_link_keeps_all_bytes_and_gives_them_back_in_order(
             up_reader, up_writer = await upstream.connections.get()
             writer.write(b"before")
             assert await up_reader.readexactly(6) == b"before"
-            link.hold()
+            hold(link)
             up, down = numbered(8 << 20), numbered(4 << 20)
             writer.write(up)
             up_writer.write(down)
             await until_async(lambda: link.held_back().bytes > 0)
             assert await silent(reader)
             assert await silent(up_reader)
-            link.release()
+            release(link)
             both = asyncio.gather(up_reader.readexactly(len(up)), reader.readexactly(len(down)))
             assert tuple(await both) == (up, down)
             assert link.held_back().bytes == 0
@@ -165,7 +178,7 @@ def test_connection_made_while_held_is_served_after_the_release(
 
     async def scenario() -> None:
         async with linked() as (link, upstream):
-            link.hold()
+            hold(link)
             reader, writer = await connect(link)
             writer.write(b"early")
             writer.write_eof()
@@ -173,7 +186,7 @@ def test_connection_made_while_held_is_served_after_the_release(
             assert link.held_back().connections == 1
             assert await silent(reader)
             assert upstream.accepted == 0
-            link.release()
+            release(link)
             up_reader, up_writer = await upstream.connections.get()
             assert await up_reader.read() == b"early"
             up_writer.close()
@@ -191,10 +204,10 @@ def test_held_link_hides_that_an_end_was_reset(run: Callable[[Scenario], None]) 
         async with linked() as (link, upstream):
             _, writer = await connect(link)
             up_reader, up_writer = await upstream.connections.get()
-            link.hold()
+            hold(link)
             reset(writer)
             assert await silent(up_reader)
-            link.release()
+            release(link)
             with pytest.raises(ConnectionResetError):
                 await up_reader.read()
             up_writer.close()
@@ -229,7 +242,7 @@ def test_upstream_that_refuses_shows_as_a_reset(run: Callable[[Scenario], None])
             writer.close()
             await until_async(lambda: link.counters().connections_open == 0)
             assert link.counters().connections_refused == 1
-            assert not await link.reaches_upstream(timeout_s=0.1)
+            assert not await reaches_upstream(link, HOLD, timeout_s=0.1)
 
     run(scenario)
 
@@ -263,12 +276,12 @@ def test_own_connection_tells_whether_the_upstream_is_reached(
 
     async def scenario() -> None:
         async with linked() as (link, upstream):
-            assert await link.reaches_upstream(timeout_s=PATIENCE_S)
+            assert await reaches_upstream(link, HOLD, timeout_s=PATIENCE_S)
             up_reader, up_writer = await upstream.connections.get()
             assert await up_reader.read() == b""
             up_writer.close()
-            link.hold()
-            probing = asyncio.ensure_future(link.reaches_upstream(timeout_s=0.2))
+            hold(link)
+            probing = asyncio.ensure_future(reaches_upstream(link, HOLD, timeout_s=0.2))
             await until_async(lambda: link.counters().connections == 2)
             assert link.held_back().connections == 0
             assert not await probing
@@ -280,7 +293,7 @@ def test_connections_beyond_the_bound_are_refused(
     run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A link that has all the connections it may have refuses the next one and counts it."""
-    monkeypatch.setattr(links, "CONNECTIONS_MAX", 1)
+    monkeypatch.setattr(tcp, "CONNECTIONS_MAX", 1)
 
     async def scenario() -> None:
         async with linked() as (link, upstream):
@@ -302,7 +315,7 @@ def test_taken_port_is_named(run: Callable[[Scenario], None]) -> None:
     async def scenario() -> None:
         async with linked() as (link, _):
             twin = TcpLink(
-                Link(name="twin", listen_port=link.listen_port, upstream_port=link.upstream_port)
+                Link(name="twin", listen_port=link.listen_port, upstream_port=link.upstream[1])
             )
             with pytest.raises(EnvironmentFailure, match=rf"twin .* {link.listen_port}"):
                 await twin.open()
