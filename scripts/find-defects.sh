@@ -2,8 +2,9 @@
 # Plant each defect of the reference target in turn and require that it is found: certify must exit 1
 # and its verdict must name the promise that the defect breaks.
 #
-#     scripts/find-defects.sh [DEFECT...]
+#     scripts/find-defects.sh [DEFECT[,DEFECT...]...]
 #
+# Those joined by a comma are planted in one run; each must be found by the promise that it breaks.
 # The runs stay in runs/defects/ for whoever wants to look. Exit codes: 0 all found, 1 one was not.
 
 set -euo pipefail
@@ -23,36 +24,44 @@ declare -rA load_of=(
 )
 
 certify_with() {
-    local defect=$1 out=$2 code=0
+    local defects=$1 out=$2 code=0
     local -a load
-    read -ra load <<<"${load_of[$defect]:-demonstration --profile ci-strict}"
-    SANCTUM_DEFECTS=$defect .venv/bin/stormproof certify "${load[@]}" --out "$out" || code=$?
+    read -ra load <<<"${load_of[$defects]:-demonstration --profile ci-strict}"
+    SANCTUM_DEFECTS=$defects .venv/bin/stormproof certify "${load[@]}" --out "$out" || code=$?
     if [[ $code != 1 ]]; then
-        echo "$defect: certify exited $code, not 1" >&2
+        echo "$defects: certify exited $code, not 1" >&2
         return 1
     fi
 }
 
 # certify keeps each run in a folder of its own below --out; here that is exactly one.
-find_defect() {
-    local defect=$1 out=runs/defects/$1
-    if [[ -z ${breach_of[$defect]:-} ]]; then
-        echo "$defect: no such defect; known are: ${!breach_of[*]}" >&2
-        return 1
-    fi
+find_defects() {
+    local defects=$1 out=runs/defects/$1 defect missed=0
+    local -a each
+    IFS=, read -ra each <<<"$defects"
+    for defect in "${each[@]}"; do
+        if [[ -z ${breach_of[$defect]:-} ]]; then
+            echo "$defect: no such defect; known are: ${!breach_of[*]}" >&2
+            return 1
+        fi
+    done
     rm -rf -- "$out"
-    certify_with "$defect" "$out" || return 1
+    certify_with "$defects" "$out" || return 1
     local verdicts=("$out"/*/verdict.json)
-    printf '%s: ' "$defect"
-    .venv/bin/python scripts/require_breach.py "${verdicts[0]}" "${breach_of[$defect]}"
+    for defect in "${each[@]}"; do
+        printf '%s: ' "$defect"
+        .venv/bin/python scripts/require_breach.py "${verdicts[0]}" "${breach_of[$defect]}" ||
+            missed=1
+    done
+    return "$missed"
 }
 
 if (($# == 0)); then
     set -- lose_message no_cache_reconnect skip_reader slow_feed
 fi
 missed=()
-for defect in "$@"; do
-    find_defect "$defect" || missed+=("$defect")
+for defects in "$@"; do
+    find_defects "$defects" || missed+=("$defects")
 done
 if ((${#missed[@]})); then
     echo "not found: ${missed[*]}" >&2
