@@ -103,6 +103,20 @@ def judge_again(
     return EXIT_CODES[verdict.verdict]
 
 
+def rejudge(directory: RunDirectory, *, trust_checkers: bool) -> None:
+    """Judge a run again by its own plan, and write its verdict and reports anew, printing nothing.
+
+    One whose verdict needs checkers of its own that are not trusted keeps the one it has.
+    """
+    record = load_record(directory)
+    own = own_answers(directory, record.plan) if trust_checkers else None
+    if _own_place(directory, record, trust_checkers=trust_checkers) is None:
+        return
+    verdict = judge(record, version=__version__, own=own)
+    _write(directory, directory.verdict, verdict)
+    write_reports(directory, verdict, record)
+
+
 def _own_place(directory: RunDirectory, record: Record, *, trust_checkers: bool) -> Path | None:
     """Return where a run's own verdict is written; None where this one is only a part of it."""
     if not record.plan.own_checkers or trust_checkers or not directory.verdict.is_file():
@@ -168,7 +182,7 @@ def _metric(one: NotJudged) -> str:
 def report_again(path: Path) -> int:
     """Render a run's stored verdict anew."""
     directory = RunDirectory.open(path)
-    verdict, record = _stored_verdict(directory), load_record(directory)
+    verdict, record = stored_verdict(directory), load_record(directory)
     if verdict.run != record.manifest.run_id:
         raise _unfit_verdict(directory, f"is of the run {verdict.run}")
     write_reports(directory, verdict, record)
@@ -176,7 +190,12 @@ def report_again(path: Path) -> int:
     return EXIT_CODES[verdict.verdict]
 
 
-def _stored_verdict(directory: RunDirectory) -> Verdict:
+def stored_verdict(directory: RunDirectory) -> Verdict:
+    """Return the verdict that a run has.
+
+    Raises:
+        BadInput: it has none, or none that can be read.
+    """
     if not directory.verdict.is_file():
         raise _unfit_verdict(directory, "is missing")
     try:

@@ -18,6 +18,11 @@ def profile_folders() -> list[Path]:
     return _folders("load/profiles", "profiles")
 
 
+def program_folders() -> list[Path]:
+    """Return the folders of programs: the working directory's, then the shipped ones."""
+    return _folders("load/programs", "programs")
+
+
 def environment_folders() -> list[Path]:
     """Return the folders of environments: the working directory's, then the shipped ones."""
     return _folders("load/environments", "environments")

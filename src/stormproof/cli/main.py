@@ -46,6 +46,13 @@ def commands() -> None:
 @click.option("--secrets", type=click.Path(path_type=Path), metavar="FILE",
               help="Lines of NAME=value; else secrets come from the environment.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print what would start when; start nothing.")
+@click.option("--only", default="", metavar="IDS", help="Of a program: only these, such as C4,C8.")
+@click.option("--parallel", type=click.IntRange(1, 64), default=1, show_default=True,
+              help="Of a program: trials at a time.")  # fmt: skip
+@click.option("--coverage", default="", metavar="FILE",
+              help="Of a program that asks for it: a Cobertura report.")  # fmt: skip
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR",
+              help="Go on with a program that was interrupted.")  # fmt: skip
 def certify(
     plan: str,
     environment: str,
@@ -57,12 +64,35 @@ def certify(
     stack: Path | None,
     secrets: Path | None,
     dry_run: bool,
+    only: str,
+    parallel: int,
+    coverage: str,
+    resume: Path | None,
 ) -> int:
-    """Run a plan (default: the two-minute demonstration) and issue one verdict."""
+    """Run a trial (default: the two-minute demonstration) or a program of trials; one verdict."""
     from stormproof.cli.plans import Order
+    from stormproof.cli.programs import (
+        ProgramRequest,
+        program_named,
+        refuse_together,
+        resume_program,
+    )
+    from stormproof.cli.programs import certify_program as run_program
     from stormproof.cli.running import certify as run
     from stormproof.cli.running import preview
 
+    request = ProgramRequest(
+        out=out, only=only, scale=scale, seed=seed, target=target, environment=environment,
+        secrets=secrets, parallel=parallel, coverage=coverage,
+    )  # fmt: skip
+    if resume is not None:
+        return resume_program(resume, request)
+    program = program_named(plan)
+    if program is not None:
+        refuse_together("a program", {"--profile": profile, "--dry-run": dry_run})
+        return run_program(program, request)
+    asked = {"--only": only, "--parallel": parallel > 1, "--coverage": coverage}
+    refuse_together("a trial", asked)
     order = Order(
         plan=plan,
         profile=profile,
@@ -116,8 +146,16 @@ def validate(
                    "output with --profile.")  # fmt: skip
 @click.option("--trust-checkers", is_flag=True, help=_TRUST)
 def judge(run: Path, profile: str | None, out: Path | None, trust_checkers: bool) -> int:
-    """Judge a run again from its record alone; the same record gives the same bytes."""
+    """Judge a run again from its record alone; the same record gives the same bytes.
+
+    RUN may also be a program's directory: its certificate is made again from its runs' verdicts.
+    """
     from stormproof.cli.judging import judge_again
+    from stormproof.cli.programs import judge_program
+    from stormproof.store.program_directory import ProgramDirectory
+
+    if ProgramDirectory.is_at(run):
+        return judge_program(run, trust_checkers=trust_checkers)
 
     return judge_again(run, profile, out, trust_checkers=trust_checkers)
 

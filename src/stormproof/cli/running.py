@@ -22,6 +22,15 @@ def preview(order: Order, environment: str) -> int:
     return dry_run(plan, loaded, {})
 
 
+def planned(order: Order, environment: str) -> Plan:
+    """Compile what would be run.
+
+    Raises:
+        BadInput: with every problem of it.
+    """
+    return _ordered(order, environment)[0]
+
+
 def certify(order: Order, out: Path, environment: str) -> int:
     """Run what was ordered below `out`, judge it, and return the exit code.
 

@@ -94,7 +94,7 @@ def spawn(step: Part | Task, *, run_id: str, log: Path) -> Child:
                 user=None if account is None else account.pw_uid,
                 group=None if account is None else account.pw_gid,
                 extra_groups=None if account is None else [],
-                preexec_fn=_birth(os.getpid(), death_signal, cores),  # noqa: PLW1509 - no threads
+                preexec_fn=birth(os.getpid(), death_signal, cores),  # noqa: PLW1509 - no threads
             )
     except (OSError, subprocess.SubprocessError) as error:
         raise EnvironmentFailure(f"{step.name} cannot be started: {error}") from error
@@ -123,7 +123,7 @@ def _account(user: str) -> pwd.struct_passwd | None:
         raise EnvironmentFailure(f"there is no user {user} on this machine") from None
 
 
-def _birth(parent_pid: int, death_signal: int, cores: list[int]) -> Callable[[], None]:
+def birth(parent_pid: int, death_signal: int, cores: list[int]) -> Callable[[], None]:
     """Build what runs in the child between fork and exec, after the change of user, which would
     clear the death signal."""
 

@@ -57,6 +57,7 @@ WS_PINGS_PENDING_MAX = 16  # a socket
 SEGMENT_FRAME_BYTES_MAX = 16 << 20
 PROFILE_BYTES_MAX = 1 << 20
 JOURNEY_BYTES_MAX = 1 << 20
+COVERAGE_BYTES_MAX = 64 << 20  # of a Cobertura report
 IMPORT_BYTES_MAX = 64 << 20
 IMPORTED_CALLS_MAX = 500  # a journey file that a person can still read
 FEED_BYTES_MAX = 64 << 20

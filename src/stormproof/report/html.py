@@ -52,6 +52,18 @@ def render_html(verdict: Verdict, record: Record) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
+def offline_page(template: str, **values: object) -> bytes:
+    """Render a page without a script that needs no network, such as a certificate."""
+    environment = _environment()
+    style = environment.get_template("style.css.j2").render()
+    text = environment.get_template(template).render(
+        style=Markup(style),  # noqa: S704 - our own file
+        policy=_policy(style, ""),
+        **values,
+    )
+    return text.encode("utf-8", "backslashreplace")
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(

@@ -105,6 +105,12 @@ class RunDirectory:
         seal = Seal(run_id=run_id, how=how, segments=segments, documents=documents)
         self.save(self.seal_file, readable_json(seal))
 
+    def is_completed(self) -> bool:
+        """Tell whether the run was carried out and sealed, and not cut off before its end."""
+        if not is_file(self.seal_file):
+            return False
+        return read_json(self.seal_file, Seal).how == "completed"
+
     def save(self, file: Path, data: bytes) -> None:
         """Replace a file of the directory whole: written beside it, forced to disk, renamed."""
         draft = file.with_name(f".{file.name}.{os.getpid()}")
