@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from stormproof.checks.figure_story import tell_figure
 from stormproof.checks.surroundings import around_ns, in_order, operation_of, surroundings
 from stormproof.checks.wording import counted
 from stormproof.kernel.units import SECOND_NS
@@ -40,8 +41,10 @@ def tell_objective(record: Record, windows: Windows, verdict: Verdict, judged: J
     elif metric_of(asked).reading is Reading.MEASURED:
         moments = _around_faults(record, windows, asked)
     else:
-        seconds = _seconds(judged)
-        told, worst = _told(record, windows, asked, judged, seconds)
+        seconds, tell = _seconds(judged), _told
+        if metric_of(asked).is_observed:
+            tell = tell_figure
+        told, worst = tell(record, windows, asked, seconds)
         facts += [*told, *_failures(record, windows, asked, seconds)]
         if worst is not None:
             moments = _around(record, windows, worst)
@@ -101,7 +104,7 @@ def _seconds(judged: Judged) -> set[int]:
 
 
 def _told(
-    record: Record, windows: Windows, asked: Objective, judged: Judged, seconds: set[int]
+    record: Record, windows: Windows, asked: Objective, seconds: set[int]
 ) -> tuple[list[str], int | None]:
     """Return what the seconds of a window say, and the worst of them."""
     cells = measure_record(asked, record, windows.origin_ns, seconds).cells
@@ -115,7 +118,7 @@ def _told(
     if not seen:
         return [], None
     worst = max(seen, key=lambda second: badness(single, seen[second]))
-    told = f"worst second: {worst}, with {_value_text(seen[worst], judged.unit)}"
+    told = f"worst second: {worst}, with {_value_text(seen[worst], asked.unit)}"
     return [told, *_operations(record, asked, worst)], worst
 
 

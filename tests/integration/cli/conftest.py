@@ -49,6 +49,9 @@ PROFILE: dict[str, Any] = {
 }
 
 
+PROTOBUF = (
+    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+)
 _COUNTING = threading.Lock()
 
 
@@ -60,20 +63,26 @@ class Handler(BaseHTTPRequestHandler):
     seen_headers: Mapping[str, str] = {}
     seen_path = ""
     metrics: Callable[[], str] | None = None  # what `/metrics` answers; it is not counted
+    families: Callable[[], bytes] | None = None  # the same in protobuf, in its place
     answered = 0
 
     def do_GET(self) -> None:
         type(self).seen_headers, type(self).seen_path = dict(self.headers.items()), self.path
         status = self.item_status if self.path.startswith("/items") else 200
-        body = b'{"ok": true}'
+        body, kind = b'{"ok": true}', ""
         metrics = type(self).metrics
-        if self.path == "/metrics" and metrics is not None:
+        families = type(self).families
+        if self.path == "/metrics" and families is not None:
+            body, kind = families(), PROTOBUF
+        elif self.path == "/metrics" and metrics is not None:
             body = metrics().encode()
         else:
             with _COUNTING:
                 type(self).answered += 1
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        if kind:
+            self.send_header("Content-Type", kind)
         self.end_headers()
         self.wfile.write(body)
 
