@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from sanctum_journeys import LOGIN, PASSWORD, Frame, Held, name_of
-from stormproof import Setting, User, check, setup
+from stormproof import Setting, User, check, journey, setup
 
 PEOPLE = Setting("people", low=2, whole=True)
 GROUP_SIZE = Setting("group_size", low=2, whole=True)
@@ -95,3 +95,14 @@ async def post_message(user: User) -> None:
     else:
         message.unknown()
     check(reply, "message accepted", reply.status in (200, 201))
+
+
+@journey(
+    prepare=open_mailbox,
+    settle=open_mailbox,
+    settings=(PEOPLE, GROUP_SIZE, PAYLOAD_BYTES),
+)
+async def exchange(user: User) -> None:
+    """Post one message to the conversation of one's group, the inbox being open."""
+    await open_mailbox(user)
+    await post_message(user)

@@ -12,15 +12,8 @@ Faults: none; delivery under faults is judged elsewhere.
 from __future__ import annotations
 
 from sanctum_journeys import DELIVERED, HEALTH, READY
-from sanctum_messaging import (
-    GROUP_SIZE,
-    PAYLOAD_BYTES,
-    PEOPLE,
-    gather,
-    open_mailbox,
-    post_message,
-)
-from stormproof import Floors, Trial, User, journey
+from sanctum_messaging import exchange, gather
+from stormproof import Floors, Trial
 
 __all__ = ["TRIAL", "exchange", "gather"]
 
@@ -34,14 +27,3 @@ TRIAL = Trial(
     objectives=DELIVERED,
     floors=Floors(duration="60s", rates={"exchange": 50}, vus={"exchange": 20}),
 )
-
-
-@journey(
-    prepare=open_mailbox,
-    settle=open_mailbox,
-    settings=(PEOPLE, GROUP_SIZE, PAYLOAD_BYTES),
-)
-async def exchange(user: User) -> None:
-    """Post one message to the conversation of one's group, the inbox being open."""
-    await open_mailbox(user)
-    await post_message(user)
