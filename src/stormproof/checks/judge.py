@@ -24,6 +24,7 @@ from stormproof.checks.bench import Bench
 from stormproof.checks.completeness import Completeness, check_processes, completeness_of
 from stormproof.checks.delivery import check_delivery
 from stormproof.checks.evidence import check_evidence
+from stormproof.checks.fault_figures import check_fault_figures
 from stormproof.checks.faults import check_faults, stories_of
 from stormproof.checks.final_looks import as_journeys_told
 from stormproof.checks.final_reads import final_checkers
@@ -48,7 +49,8 @@ from stormproof.model.plan import NotJudged, Plan
 from stormproof.model.record import Record
 from stormproof.model.verdict import Generator, Judged, Recovery, TrialVerdict, Verdict
 from stormproof.rules.catalog import CATALOG
-from stormproof.rules.history_metrics import ORPHANED, SEEN, WHAT
+from stormproof.rules.fault_figures import RESUMED, TAKEOVER
+from stormproof.rules.history_metrics import ORPHANED, SEEN
 from stormproof.rules.validity import generator_of, validity_of
 from stormproof.rules.windows import windows_of
 
@@ -73,6 +75,7 @@ MEASURED_BY = {
     "stored": ("stored_lost", "stored_refused", "stored_surplus", "stored_repeated"),
     "stored apart": ("stored_apart",),
     "orphans": (ORPHANED,),
+    "figures of faults": (RESUMED, TAKEOVER),
 }
 Rounded = TypeVar("Rounded", bound=msgspec.Struct)
 
@@ -224,6 +227,7 @@ def _inquire(
         "timeline": lambda: check_timeline(record.plan, windows, stories),
         "recovery": lambda: check_recovery(record, windows, outages, stories),
         "health": lambda: check_health(record, windows, outages, stories),
+        "figures of faults": lambda: check_fault_figures(record, windows, stories, asked),
     }
     if "delivery" in record.plan.checkers:
         checkers["delivery"] = lambda: check_delivery(record, windows, completeness)
@@ -292,11 +296,7 @@ def _unknown(checker: str, why: str, asked: Sequence[Objective]) -> dict[Key, Me
     remedy = "report this with the record: it is a defect of stormproof"
     unknown = Measurement(value=None, samples=0, why=why, remedy=remedy)
     keys: set[Key] = {(metric, "") for metric in CATALOG if metric.startswith(prefixes)}
-    keys |= {
-        (one.metric, one.tags[WHAT])
-        for one in asked
-        if WHAT in one.tags and one.metric.startswith(prefixes)
-    }
+    keys |= {(one.metric, one.name) for one in asked if one.metric.startswith(prefixes)}
     return dict.fromkeys(keys, unknown)
 
 

@@ -141,7 +141,8 @@ def _without(objective: Objective, bench: Bench, rest: set[int]) -> Value:
 
 def _judge_measured(objective: Objective, bench: Bench) -> Judged:
     about_what = objective.tags.get("fault") or objective.tags.get("what", "")
-    found = bench.measured.get((objective.metric, about_what))
+    found = bench.measured.get((objective.metric, objective.name))
+    found = found or bench.measured.get((objective.metric, about_what))
     about = _measured_about(objective, bench.windows)
     if found is None:
         why, remedy = f"nothing measures {objective.metric} in this run", "name its checker"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from stormproof.model.finding import Finding
 
-Key = tuple[str, str]  # a metric, and a fault or what was seen; empty over all
+Key = tuple[str, str]  # a metric, and a fault, what was seen or an objective; empty over all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,12 @@ from typing import Final
 from stormproof.cli.live import LiveState
 from stormproof.cli.stack_sources import StackSources
 from stormproof.model.event import Event, FaultEvent, FaultStep, Phase, PhaseEvent
-from stormproof.model.observed import TARGET, is_observed
+from stormproof.model.observed import SERVING_PARTS, TARGET
 from stormproof.model.plan import Plan, PlannedSource
 from stormproof.observe.readings import Readings
 from stormproof.observe.scrape import Scrape
 from stormproof.observe.sources import Sources, Watched
+from stormproof.rules.fault_figures import sources_asked
 from stormproof.seams import Clock, ReadingSink, Source
 
 EDGES: Final = (Phase.WARMUP, Phase.LOAD, Phase.DRAIN)
@@ -47,9 +48,7 @@ class Observing:
         self._stack = stack
         self._state = state
         self._headers = headers
-        needed = {
-            one.metric.partition(":")[0] for one in plan.objectives if is_observed(one.metric)
-        }
+        needed = {name for one in plan.objectives for name in sources_asked(one)}
         readings = Readings(sink, on_warning, state.on_reading)
         self._sources = Sources(readings, clock, needed, state.tell)
 
@@ -71,9 +70,11 @@ class Observing:
 
     def _named(self, planned: PlannedSource, base_url: str) -> list[Source]:
         """Return what reads the source that the plan names."""
-        if planned.name != TARGET:
-            return self._stack.named(planned.name)
-        return [source_of(planned, self._plan, base_url, self._headers)]
+        if planned.name == TARGET:
+            return [source_of(planned, self._plan, base_url, self._headers)]
+        if planned.name in SERVING_PARTS:
+            return [Scrape(planned, url) for url in self._stack.urls_of(planned.name)]
+        return self._stack.named(planned.name)
 
     def on_event(self, event: Event) -> None:
         """Show an event, and have the sources read at once where it is an edge."""

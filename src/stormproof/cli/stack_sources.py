@@ -47,6 +47,7 @@ class StackSources:
         _refuse_twins(servers)
         self._on_warning = on_warning
         self._parts = PartsInSight({} if plan is None else _logs(plan))
+        self._urls = {} if plan is None else _urls(plan)
         self._log = LogSource(self._parts, self._on_kind)
         self._asked = [_asked(server, streams) for server in servers]
         self._sources: list[Source] = [*self._asked]
@@ -60,6 +61,10 @@ class StackSources:
     def named(self, name: str) -> list[Source]:
         """Return the source of that name, where there is one."""
         return [source for source in self._sources if source.name == name]
+
+    def urls_of(self, part: str) -> list[str]:
+        """Return where a part serves by HTTP, past every link; nothing where it does not."""
+        return self._urls.get(part, [])
 
     async def close(self) -> None:
         """Let go of connections and files."""
@@ -77,6 +82,11 @@ def _logs(plan: StackPlan) -> dict[str, Path]:
     folder = Path(plan.run_dir) / "logs"
     parts = [step.name for step in plan.steps if isinstance(step, Part)]
     return {name: log_path(folder, name) for name in parts}
+
+
+def _urls(plan: StackPlan) -> dict[str, list[str]]:
+    parts = [step for step in plan.steps if isinstance(step, Part) and step.ready.kind == "http"]
+    return {one.name: [f"http://{one.ready.host}:{one.ready.port}"] for one in parts}
 
 
 def _refuse_twins(servers: Sequence[Server]) -> None:

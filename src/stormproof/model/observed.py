@@ -10,7 +10,9 @@ import msgspec
 from stormproof.model.native import NativeBuckets
 
 TARGET: Final = "target"  # the source of what a target says of itself
-SOURCES: Final = (TARGET, "process", "cgroup", "log", "postgres", "valkey")
+# Parts of the embedded stack, beside the target itself, that serve figures of their own.
+SERVING_PARTS: Final = ("dispatcher", "consumer")
+SOURCES: Final = (TARGET, *SERVING_PARTS, "process", "cgroup", "log", "postgres", "valkey")
 # A gauge that a source may add to its own figures: how many lines of its answer it could not read,
 # so that what is missing from the rest is not taken for a zero.
 UNREAD: Final = "lines_unread"

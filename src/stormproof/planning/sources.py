@@ -1,6 +1,7 @@
 """Sources of figures, as profiles name them: `"sources": {"target": {"path": "/metrics"}}`.
 
-A target's own figures are read whatever it runs on; the others are of a stack of our own. Of a
+A target's own figures are read whatever it runs on; the others are of a stack of our own, of which
+some parts (`dispatcher`, `consumer`) serve figures of their own, too. Of a
 target that runs already its servers are asked as well where an environment variable has their URL:
 `"postgres": {"urlFrom": "SHOP_DATABASE_URL"}`. Streams of Valkey are looked at that the profile
 names (`"valkey": {"streams": ["orders"]}`) or an objective, by its tag `stream`.
@@ -17,13 +18,14 @@ import msgspec
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.limits import STREAM_NAME_CHARACTERS_MAX, STREAMS_MAX
 from stormproof.model.objective import Objective
-from stormproof.model.observed import SOURCES, TARGET
+from stormproof.model.observed import SERVING_PARTS, SOURCES, TARGET
 from stormproof.model.own_stack import OwnStack
 from stormproof.model.plan import PlannedSource, StackKind
 from stormproof.model.profile import Profile, SourceNumbers
 from stormproof.planning.fields import Fields, suggest
 
-OF_STACK: Final = tuple(name for name in SOURCES if name != TARGET)
+SERVED: Final = (TARGET, *SERVING_PARTS)  # by HTTP, at a path
+OF_STACK: Final = tuple(name for name in SOURCES if name not in SERVED)
 SERVERS: Final = ("postgres", "valkey")  # that are asked by a URL
 VALKEY: Final = "valkey"
 _PATH = re.compile(r"(/[!-~]*)?")
@@ -43,7 +45,7 @@ def read_sources(fields: Fields) -> dict[str, SourceNumbers]:
 
 def _numbers(fields: Fields, name: str) -> SourceNumbers:
     numbers = SourceNumbers(
-        path=fields.text("path", "/metrics") if name == TARGET else "",
+        path=fields.text("path", "/metrics") if name in SERVED else "",
         interval_ns=fields.duration_ns("interval", default="5s", low="1s", high="5m"),
         timeout_ns=fields.duration_ns("timeout", default="3s", low="100ms", high="1m"),
         url_from=fields.text("urlFrom", "") if name in SERVERS else "",
@@ -63,6 +65,8 @@ def planned_sources(
 ) -> tuple[PlannedSource, ...]:
     """Return what is read; a target's own figures always are, unless its path is empty."""
     numbers = {TARGET: SourceNumbers()}
+    if stack == "embedded":
+        numbers |= dict.fromkeys(SERVING_PARTS, SourceNumbers())
     is_ours = stack != "none"
     if is_ours:
         numbers |= dict.fromkeys(_of_stack(own), SourceNumbers(path=""))
@@ -79,7 +83,7 @@ def planned_sources(
             streams=one.streams,
         )
         for name, one in numbers.items()
-        if one.path or name != TARGET
+        if one.path or name not in SERVED
     )
 
 

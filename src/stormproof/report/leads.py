@@ -28,7 +28,7 @@ FINDINGS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "health_unready_lag_s": ("not-witnessed", "too-short", "fault-unpunctual"),
 }
 # Of these nothing is found beside the objective's own value: what was not seen has no witness.
-WITHOUT: Final = frozenset({"seen", "health_false_ready"})
+WITHOUT: Final = frozenset({"seen", "health_false_ready", "figure_resumed_s", "takeover_off"})
 OF_OWN: Final = "own-"
 
 

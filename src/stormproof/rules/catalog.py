@@ -14,6 +14,7 @@ from typing import Final
 from stormproof.model.metric import CustomMetric, MetricKind
 from stormproof.model.objective import Aggregation, Objective
 from stormproof.model.observed import is_observed
+from stormproof.rules.fault_figures import FAULT_FIGURES
 from stormproof.rules.history_metrics import COUNTED, FINALLY_READ, LASTED, SEEN, SEEN_DOC, WHAT
 from stormproof.rules.metric import (
     ANYTHING_ASKED,
@@ -273,6 +274,7 @@ _ALL: Final = [
         tags=_OF_FAULTS,
     ),
     _exact("fault_residue", "Faults of which something was left after the undo.", tags=_OF_FAULTS),
+    *FAULT_FIGURES,
     _measured(
         "recovery_ready_s",
         "Longest time from a fault's undo to readiness for good.",

@@ -2,7 +2,8 @@ r"""The grammar of thresholds, as in k6, with windows.
 
     objective   = metric ":" threshold
     metric      = [ source ":" ] name [ "{" tag { "," tag } "}" ]
-    source      = "target" | "process" | "cgroup" | "log" | "postgres" | "valkey"
+    source      = "target" | "dispatcher" | "consumer" | "process" | "cgroup" | "log"
+                | "postgres" | "valkey"
     tag         = key ":" value
     value       = bare | quoted             # trimmed
     bare        = any text; braces balanced, commas only inside braces

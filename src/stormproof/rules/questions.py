@@ -26,6 +26,7 @@ from stormproof.rules.catalog import (
     metric_of,
     observed_metric,
 )
+from stormproof.rules.fault_figures import figure_problems
 from stormproof.rules.fold import STATUS
 from stormproof.rules.history_metrics import ORPHANED, STORED, STORED_APART, WHAT
 
@@ -140,6 +141,7 @@ def problems_of(objective: Objective, plan: Plan) -> list[str]:
         *_unmeasured(objective, plan),
         *_unread(objective, plan),
         *_abort_problems(objective),
+        *figure_problems(objective, plan),
     ]
 
 

@@ -17,10 +17,12 @@ from stormproof.cli.stack_sources import StackSources
 from stormproof.faults.processes import kill_tree, marked
 from stormproof.kernel.clock import SystemClock
 from stormproof.kernel.errors import BadInput, SourceSilent
+from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import Event, FinalReadEvent, WarningEvent
-from stormproof.model.observed import SOURCES, Observed
+from stormproof.model.observed import SERVING_PARTS, SOURCES, Observed
 from stormproof.model.part import Server, StackPlan
-from stormproof.model.plan import PlannedRead
+from stormproof.model.plan import PlannedRead, PlannedSource
+from stormproof.observe.scrape import Scrape
 from stormproof.stack.kept import KeptStack
 from stormproof.testing import ScriptedRecorder, check_source
 
@@ -79,6 +81,12 @@ async def test_every_source_of_the_embedded_stack_gives_figures(embedded: Embedd
         for name in ("process", "log", "postgres", "valkey"):
             for source in sources.named(name):
                 await check_source(source)
+        for part in SERVING_PARTS:
+            served = PlannedSource(
+                name=part, path="/metrics", interval_ns=SECOND_NS, timeout_ns=SECOND_NS
+            )
+            await check_source(Scrape(served, *sources.urls_of(part)))
+        assert sources.urls_of("postgres") == []
         before = await read(sources, "process")
         assert {one.tags["part"] for one in before} == PARTS
         assert value_of(before, "processes", part="postgres") > 3

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stormproof.kernel.units import SECOND_NS
-from stormproof.model.observed import SOURCES
+from stormproof.model.observed import SERVING_PARTS, SOURCES
 from stormproof.model.plan import StackKind
 from stormproof.model.profile import Profile
 from stormproof.planning.profiles import read_profile
@@ -34,7 +34,8 @@ def test_what_is_read_depends_on_whose_stack_it_is(
     planned = planned_sources(profile, stack)
     assert tuple(one.name for one in planned) == names
     assert {one.interval_ns for one in planned} == {5 * SECOND_NS}
-    assert [one.path for one in planned] == ["/metrics", *[""] * (len(names) - 1)]
+    served = sum(name in ("target", *SERVING_PARTS) for name in names)
+    assert [one.path for one in planned] == [*["/metrics"] * served, *[""] * (len(names) - served)]
 
 
 def test_a_profile_says_how_often_each_is_read(tmp_path: Path) -> None:

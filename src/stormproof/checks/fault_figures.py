@@ -1,0 +1,180 @@
+"""What figures of sources did around a fault: did a counter go on, was all taken over?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+import msgspec
+
+from stormproof.checks.faults import FaultStory
+from stormproof.checks.outcome import Key, Measurement, Outcome
+from stormproof.checks.recovery import NEVER, unmeasured, worst_of
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.event import FaultStep
+from stormproof.model.objective import Objective
+from stormproof.model.observed import ObservedKind
+from stormproof.model.record import Record
+from stormproof.rules.against import CLOSER, GAP_INTERVALS_MAX
+from stormproof.rules.fault_figures import FIGURE, HELD, RESUMED, TAKEN, TAKEOVER
+from stormproof.rules.figures import Instant, figures_of
+from stormproof.rules.observed import matching, why_unseen
+from stormproof.rules.tags import parse_metric
+from stormproof.rules.windows import Windows
+
+FAULT: Final = "fault"
+LOAD_MORE: Final = "raise the load, or break it while it is at work"
+
+
+class _Read(NamedTuple):
+    """The readings of one figure, rising: the sum of all series that fit, from when to when."""
+
+    source: str
+    at: Sequence[tuple[int, float]]
+    interval_ns: int
+    why: str = ""
+    remedy: str = ""
+
+
+def check_fault_figures(
+    record: Record,
+    windows: Windows,
+    stories: Mapping[str, FaultStory],
+    asked: Sequence[Objective],
+) -> Outcome:
+    """Measure what objectives ask of a source's figures around a fault.
+
+    What it does: `figure_resumed_s` is the time from a fault's undo to the first reading at which
+    the counter `figure` was higher than at the last one before. `takeover_off` is the difference
+    between the gauge `held`, as it was read while the fault lasted, and what the counter `taken`
+    grew by from the fault on. Why it matters: a worker that is gone leaves work behind; that
+    somebody takes it up again, all of it and once, is what its queue promises. What a failure looks
+    like: a counter that stands still; more or fewer taken over than were left. Limits: as fine as
+    the source's interval; a gauge that moved while the fault lasted, or was zero, decides nothing.
+    Source: Prometheus' counters, which begin again at 0 with their process.
+    """
+    measures: Mapping[str, Callable[[Objective], Measurement]] = {
+        RESUMED: lambda one: _resumed(one, record, windows, stories),
+        TAKEOVER: lambda one: _takeover(one, record, stories),
+    }
+    measured: dict[Key, Measurement] = {
+        (one.metric, one.name): measures[one.metric](one) for one in asked if one.metric in measures
+    }
+    return Outcome(measured=measured)
+
+
+def _undecided(why: str, remedy: str) -> Measurement:
+    return Measurement(value=None, samples=0, why=why, remedy=remedy)
+
+
+def _read(objective: Objective, tag: str, kind: ObservedKind, record: Record) -> _Read:
+    """Return the readings of the figure that a tag of an objective names."""
+    name, tags = parse_metric(objective.tags[tag])
+    source, _, figure = name.partition(":")
+    planned = next((one for one in record.plan.sources if one.name == source), None)
+    if planned is None:
+        return _Read(source, (), 0, f"this run read no figures of {source}", "name the source")
+    figures = figures_of(source, record.observed, record.readings)
+    ids = matching(figures, figure, tags, kind)
+    if not ids:
+        asks = "count" if kind is ObservedKind.COUNTER else "value"
+        question = msgspec.structs.replace(objective, metric=name, tags=tags, aggregation=asks)
+        return _Read(source, (), 0, *why_unseen(question, figures))
+    at = [(one.at_ns, _sum(one, ids)) for one in figures.instants if _has(one, ids)]
+    return _Read(source, at, planned.interval_ns)
+
+
+def _has(instant: Instant, ids: Sequence[int]) -> bool:
+    return any(key in instant.values for key in ids)
+
+
+def _sum(instant: Instant, ids: Sequence[int]) -> float:
+    return sum(instant.values.get(key, 0.0) for key in ids)
+
+
+def _resumed(
+    objective: Objective, record: Record, windows: Windows, stories: Mapping[str, FaultStory]
+) -> Measurement:
+    read = _read(objective, FIGURE, ObservedKind.COUNTER, record)
+    if read.why:
+        return _undecided(read.why, read.remedy)
+    named = objective.tags.get(FAULT)
+    chosen = [one for name, one in stories.items() if named in (None, name)]
+    return worst_of([_resumed_after(one, read, windows) for one in chosen])
+
+
+def _resumed_after(story: FaultStory, read: _Read, windows: Windows) -> Measurement:
+    """Measure how long after one fault's undo a counter grew again."""
+    undone = story.at(FaultStep.UNDONE, FaultStep.CLEAN)
+    if story.doubt()[0]:
+        return unmeasured(story)
+    if undone is None:
+        return _undecided(f"{story.planned.name} was not undone in this record", "run to the end")
+    from_ns = undone.at_ns
+    others = [life for life in windows.faults if life.fault != story.planned.name]
+    if busy := [one.fault for one in others if one.start_ns < from_ns < one.end_ns]:
+        return _undecided(f"{busy[0]} was in force when {story.planned.name} ended", "ask of that")
+    limit_ns = min((one.start_ns for one in others if one.start_ns >= from_ns), default=None)
+    after = [one for one in read.at if one[0] > from_ns and (limit_ns or one[0]) >= one[0]]
+    before = [value for at_ns, value in read.at if at_ns <= from_ns]
+    grown_ns = _grown_ns(before[-1] if before else 0.0, after)
+    end_ns = max((at_ns for at_ns, _ in after), default=from_ns) if grown_ns is None else grown_ns
+    seen = [from_ns, *(at_ns for at_ns, _ in after if at_ns <= end_ns)]
+    gap_ns = max((late - soon for soon, late in pairwise(seen)), default=0)
+    if not after or gap_ns > GAP_INTERVALS_MAX * read.interval_ns:
+        why = f"{read.source} was not read for {gap_ns / SECOND_NS:.3g} s after the fault"
+        return _undecided(why if after else f"{read.source} was not read after the fault", CLOSER)
+    if grown_ns is None:
+        rest_s = (end_ns - from_ns) / SECOND_NS
+        return Measurement(value=None, samples=1, beyond=NEVER, at_least=rest_s)
+    return Measurement(value=(grown_ns - from_ns) / SECOND_NS, samples=1)
+
+
+def _grown_ns(known: float, after: Sequence[tuple[int, float]]) -> int | None:
+    """Return when a counter was first higher than before; one that fell began again at 0."""
+    for at_ns, value in after:
+        if value > known or 0 < value < known:
+            return at_ns
+        known = value
+    return None
+
+
+def _takeover(
+    objective: Objective, record: Record, stories: Mapping[str, FaultStory]
+) -> Measurement:
+    story = stories[objective.tags[FAULT]]
+    held = _read(objective, HELD, ObservedKind.GAUGE, record)
+    taken = _read(objective, TAKEN, ObservedKind.COUNTER, record)
+    injected = story.at(FaultStep.INJECTED, FaultStep.WITNESSED)
+    undone = story.at(FaultStep.UNDONE, FaultStep.CLEAN)
+    if story.doubt()[0] or injected is None or undone is None:
+        return unmeasured(story)
+    for read in (held, taken):
+        if read.why:
+            return _undecided(read.why, read.remedy)
+    # The undo begins when the fault's time is over; what is read from then on may be anybody's.
+    until_ns = injected.at_ns + story.planned.for_ns
+    values = {value for at_ns, value in held.at if injected.at_ns < at_ns < until_ns}
+    if unheld := _unheld(objective.tags[HELD], story.planned.name, values):
+        return _undecided(*unheld)
+    begins_anew = taken.source == story.planned.part
+    before = [0.0] if begins_anew else [v for at_ns, v in taken.at if at_ns <= injected.at_ns]
+    after = [value for at_ns, value in taken.at if at_ns > undone.at_ns]
+    if not after or any(late < soon for soon, late in pairwise([*before[-1:], *after])):
+        why = f"{taken.source} {'began again' if after else 'was not read'} after the fault"
+        return _undecided(why, "run again: what it had counted is not known")
+    off = abs(after[-1] - (before[-1] if before else 0.0) - values.pop())
+    return Measurement(value=off, samples=1)
+
+
+def _unheld(figure: str, fault: str, values: set[float]) -> tuple[str, str] | None:
+    """Say why what was held during a fault is not known, or is nothing; None where it is known."""
+    if not values:
+        return f"{figure} was not read while {fault} lasted", CLOSER
+    if len(values) > 1:
+        low, high = min(values), max(values)
+        return f"{figure} went from {low:g} to {high:g} while {fault} lasted", "break all its users"
+    if values == {0.0}:
+        return f"{figure} was 0 while {fault} lasted: there was nothing to take over", LOAD_MORE
+    return None
