@@ -59,6 +59,12 @@ DELIVERED = {
     "delivery_misnumbered": ("count==0",),
     "delivery_reordered": ("count==0",),
 }
+# Of every drill: each fault bit, was undone, and left nothing behind.
+SURVIVED = {
+    "fault_effective": ("rate==1",),
+    "fault_undone": ("rate==1",),
+    "fault_residue": ("count==0",),
+}
 
 Frame = Mapping[str, Any]
 Connect = Callable[[Mapping[str, str], Callable[[str], None]], Awaitable[Socket]]

@@ -10,12 +10,33 @@ from __future__ import annotations
 from typing import Any
 
 from sanctum_journeys import LOGIN, PASSWORD, Frame, Held, name_of
-from stormproof import Setting, User, check, journey, setup
+from stormproof import FinalRead, Setting, User, check, journey, setup
 
 PEOPLE = Setting("people", low=2, whole=True)
 GROUP_SIZE = Setting("group_size", low=2, whole=True)
 PAYLOAD_BYTES = Setting("payload_bytes", low=64, high=65_536, whole=True)
 REFUSED = range(400, 500)  # certain: nothing was stored
+# What the pipeline holds when all is over: nothing that waits, nothing set aside, nobody without
+# an entry of what was posted to their conversation.
+PIPELINE_EMPTY = {
+    "outbox": FinalRead(statement="SELECT conversation_id, number FROM outbox", empty=True),
+    "outbox_dead": FinalRead(
+        statement="SELECT conversation_id, number FROM outbox_dead", empty=True
+    ),
+    "undelivered": FinalRead(
+        statement="""
+            SELECT m.conversation_id, m.number, p.user_id
+            FROM conversation_messages m
+            JOIN participants p ON p.conversation_id = m.conversation_id
+                AND p.joined_number < m.number
+            LEFT JOIN inbox_entries e ON e.user_id = p.user_id
+                AND e.conversation_id = m.conversation_id AND e.message_number = m.number
+            WHERE e.user_id IS NULL
+        """,
+        empty=True,
+    ),
+    "pending": FinalRead(stream="sanctum:messages", group="sanctum", empty=True),
+}
 
 
 @setup

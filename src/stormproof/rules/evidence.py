@@ -208,8 +208,15 @@ def _is_floor(objective: Objective) -> bool:
     return is_counted(objective) and objective.operator in (">", ">=")
 
 
+def _is_any(objective: Objective) -> bool:
+    return objective.bar == 0 if objective.operator == ">" else objective.bar <= 1
+
+
 def _in_reach(plan: Plan, objective: Objective) -> bool:
-    """Return whether a plan promises what a floor asks for, in number or a second."""
+    """Return whether a plan promises what a floor asks for, in number or a second; that there be
+    any at all is asked at every scale."""
+    if objective.aggregation == "count" and _is_any(objective):
+        return True
     expected, spans = expected_samples(plan, objective), planned_spans(plan, objective.window)
     if expected is None or not spans:
         return False

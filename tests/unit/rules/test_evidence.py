@@ -167,3 +167,18 @@ def test_throughput_of_the_full_scale_is_not_asked_of_a_reduced_one() -> None:
     kept, not_judged = decide_not_judged(plan(scope="reduced", scale=0.1), [high, low])
     assert kept == [low]
     assert "not meant to reach 1000/s" in not_judged[0].why
+
+
+@pytest.mark.parametrize(
+    ("metric", "bar", "is_asked"),
+    [
+        ("target:dead_total", "count>0", True),
+        ("seen{what:a 409}", "count>=1", True),
+        ("target:dead_total", "count>1", False),
+        ("target:dead_total", "rate>0", False),
+    ],
+)
+def test_that_there_be_any_is_asked_at_every_scale(metric: str, bar: str, is_asked: bool) -> None:
+    """What has to come about at all is no number that a scale makes smaller."""
+    kept, _ = decide_not_judged(plan(scope="reduced", scale=0.1), [objective(metric, bar)])
+    assert bool(kept) is is_asked
