@@ -9,6 +9,7 @@ from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import (
+    GATE_ACTIONS,
     DecisionEvent,
     DrainEvent,
     EndEvent,
@@ -118,7 +119,7 @@ def _gate_asked_elsewhere(record: Record) -> str:
     to_second = record.plan.warmup_ns // SECOND_NS
     planned = (to_second // 2, to_second)
     for event in record.events:
-        if not isinstance(event, DecisionEvent) or event.action == "abort":
+        if not isinstance(event, DecisionEvent) or event.action not in GATE_ACTIONS:
             continue
         asked = (event.from_second, event.to_second)
         if asked != planned:

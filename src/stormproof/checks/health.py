@@ -135,8 +135,8 @@ def _false_ready(record: Record, windows: Windows) -> Measurement:
     ]
     failing = Failing(operations)
     edge_ns = max(interval_ns(record.plan, READY_PROBE), interval_ns(record.plan, CANARY))
-    intents = [life.start_ns for life in windows.faults if windows.origin_ns < life.start_ns]
-    marks = [windows.origin_ns, *intents, stop_ns + 1]
+    intents = {life.first_ns for life in windows.faults if windows.origin_ns < life.first_ns}
+    marks = [windows.origin_ns, *sorted(intents), stop_ns + 1]
     false = sum(
         _false_within(span, ready, operations, failing, edge_ns)
         for span in itertools.pairwise(marks)

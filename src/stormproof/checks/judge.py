@@ -38,6 +38,7 @@ from stormproof.checks.own_checkers import own_outcome
 from stormproof.checks.recovery import Outage, check_recovery, instants_of, outages_of
 from stormproof.checks.steady import replay_gate
 from stormproof.checks.steering import check_steering
+from stormproof.checks.steps import replay_steps
 from stormproof.checks.timeline import check_timeline, told_of_timeline
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import FINDINGS_LISTED_MAX
@@ -122,7 +123,7 @@ def _judge(
     bench, completeness = inquiry.bench, inquiry.bench.completeness
     steady, irreproducible = replay_gate(record, completeness)
     aborts, unborne = replay_aborts(record)
-    findings = [*inquiry.findings, *irreproducible, *unborne]
+    findings = [*inquiry.findings, *irreproducible, *unborne, *replay_steps(record)]
     answers = [
         judge_aborting(one, aborts[one.name], bench)
         if one.name in aborts

@@ -35,7 +35,7 @@ class Outage:
 
     story: FaultStory
     life: FaultLife
-    limit_ns: int  # the next fault's intent, or the end of what the probes saw
+    limit_ns: int  # the next disturbance's beginning, or the end of what the probes saw
     operations: Sequence[Sample]  # sent after the intent, known before the limit
     ready: Sequence[ProbeSample]
     every_ready: Sequence[ProbeSample]  # of the whole run, by when they had come
@@ -51,9 +51,9 @@ class Outage:
 
         The undo itself when nothing failed after it; None when no such end was seen.
         """
-        if self.life.undone_ns is None:
+        if self.life.over_ns is None:
             return None
-        end_ns = self.life.undone_ns
+        end_ns = self.life.over_ns
         for sample in self.failed:
             if sample.end_ns - end_ns > STREAK_GAP_NS:
                 break
@@ -67,7 +67,6 @@ def outages_of(record: Record, windows: Windows, stories: Mapping[str, FaultStor
     operations, ready = operations_of(record), answers_of(record, READY_PROBE)
     canary = [one for one in answers_of(record, CANARY) if is_usable(one)]
     lives = [life for life in windows.faults if life.fault in stories]
-    limits = [*(life.start_ns for life in lives[1:]), seen_ns]
     return [
         Outage(
             story=stories[life.fault],
@@ -82,7 +81,8 @@ def outages_of(record: Record, windows: Windows, stories: Mapping[str, FaultStor
             every_ready=ready,
             every_canary=canary,
         )
-        for life, limit_ns in zip(lives, limits, strict=False)
+        for life in lives
+        for limit_ns in [seen_ns if life.next_ns is None else life.next_ns]
     ]
 
 
@@ -94,12 +94,13 @@ def check_recovery(
 ) -> Outcome:
     """Measure how long after each fault's undo the target was ready and serving again.
 
-    What it does: takes the undo's instant, the coming of the first ready answer after it that only
-    ready answers follow until the next fault or the drain, and the last failure before two quiet
-    seconds. Why it matters: a drill shows the time that recovery takes, not the time it should.
-    What a failure looks like: no ready answer for good, or failures that go on. Limits: as fine as
-    the probes' interval and answers; what the next fault cuts short is "never", with the time that
-    was seen. Source: ISO 22301's recovery time, measured as Jepsen measures.
+    What it does: takes the undo's instant (the last one of faults in force together), the coming of
+    the first ready answer after it that only ready answers follow until the next fault or the
+    drain, and the last failure before two quiet seconds. Why it matters: a drill shows the time
+    that recovery takes, not the time it should. What a failure looks like: no ready answer for
+    good, or failures that go on. Limits: as fine as the probes' interval and answers; what the next
+    fault cuts short is "never", with the time that was seen. Source: ISO 22301's recovery time,
+    measured as Jepsen measures.
     """
     measured: dict[Key, Measurement] = {}
     for metric in (READY_METRIC, SERVICE_METRIC):
@@ -138,10 +139,11 @@ def worst_of(measurements: Sequence[Measurement]) -> Measurement:
 
 def _measure(metric: str, record: Record, outage: Outage, silence: str) -> Measurement:
     """Measure one fault; `silence` says that the probe was silent over part of the load."""
-    undone_ns = outage.life.undone_ns
+    undone_ns = outage.life.over_ns
     why, remedy = outage.story.doubt()
     if not why and undone_ns is None:
-        why, remedy = f"{outage.life.fault} was not undone in this record", "run to the end"
+        who = "a fault in force with it" if outage.life.undone_ns else outage.life.fault
+        why, remedy = f"{who} was not undone in this record", "run to the end"
     if why or undone_ns is None:
         return Measurement(value=None, samples=0, why=why, remedy=remedy)
     probe = READY_PROBE if metric == READY_METRIC else CANARY
@@ -172,6 +174,7 @@ def instants_of(record: Record, windows: Windows, outage: Outage) -> Recovery:
         ("first failed operation", *_first_failed(outage)),
         ("first not-ready answer", *_first_unready(outage)),
         ("fault undone", life.undone_ns, 0),
+        *([("all faults undone", life.over_ns, 0)] if _is_shared(outage.life) else []),
         *_part_up(record, outage),
         ("first success", *_first_success(outage)),
         ("last failed operation", *_last_failed(outage)),
@@ -190,6 +193,11 @@ def instants_of(record: Record, windows: Windows, outage: Outage) -> Recovery:
     )
 
 
+def _is_shared(life: FaultLife) -> bool:
+    """Return whether another fault outlasted this one, so that its recovery began later."""
+    return life.over_ns != life.end_ns and life.undone_ns is not None
+
+
 def _first_failed(outage: Outage) -> tuple[int | None, int]:
     first = next(iter(outage.failed), None)
     if first is None:
@@ -203,7 +211,7 @@ def _first_unready(outage: Outage) -> tuple[int | None, int]:
 
 
 def _first_success(outage: Outage) -> tuple[int | None, int]:
-    undone_ns = outage.life.undone_ns
+    undone_ns = outage.life.over_ns
     good = (
         one.end_ns
         for one in outage.operations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from stormproof.checks.completeness import Completeness
-from stormproof.model.event import DecisionEvent
+from stormproof.model.event import GATE_ACTIONS, DecisionEvent
 from stormproof.model.finding import Finding, Witness
 from stormproof.model.objective import Objective, Status
 from stormproof.model.record import Record
@@ -23,7 +23,7 @@ def replay_gate(record: Record, completeness: Completeness) -> tuple[list[Judged
     decisions = {
         event.rule: event
         for event in record.events
-        if isinstance(event, DecisionEvent) and event.action != ABORT
+        if isinstance(event, DecisionEvent) and event.action in GATE_ACTIONS
     }
     judged: list[Judged] = []
     findings: list[Finding] = []

@@ -16,7 +16,7 @@ from stormproof.checks.outcome import Outcome
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import FaultStep
 from stormproof.model.finding import Finding, Witness
-from stormproof.model.plan import Plan
+from stormproof.model.plan import Plan, PlannedFault
 from stormproof.rules.windows import Windows
 
 PUNCTUAL_NS = SECOND_NS  # either way; frames know no finer instants
@@ -56,25 +56,41 @@ def unpunctual(
     plan: Plan, windows: Windows, stories: Mapping[str, FaultStory]
 ) -> Iterator[Unpunctual]:
     """Yield the faults that did not come when the plan said."""
-    faults = plan.faults
-    for one, following in zip(faults, (*faults[1:], None), strict=False):
+    for one in plan.faults:
         story = stories[one.name]
         injected = story.at(FaultStep.INJECTED)
         if injected is None or windows.origin_ns is None:
             continue
         late_ns = injected.at_ns - windows.origin_ns - one.at_ns
+        if late_ns > 0:  # it may wait for the target, and the plan has room for that
+            late_ns = max(0, late_ns - one.ready_within_ns)
         if abs(late_ns) <= PUNCTUAL_NS:
             continue
-        room_end_ns = plan.duration_ns if following is None else following.at_ns
+        room_end_ns = _room_end_ns(plan, one)
         undone = story.at(FaultStep.UNDONE, FaultStep.CLEAN)
         over_ns = injected.at_ns + one.for_ns if undone is None else undone.at_ns
         yield Unpunctual(
             story=story,
             injected_ns=injected.at_ns,
             late_ns=late_ns,
-            left_ns=room_end_ns - (over_ns - windows.origin_ns),
-            promised_ns=min(room_end_ns - one.at_ns - one.for_ns, plan.recovery_bar_ns),
+            left_ns=_left_ns(room_end_ns, over_ns - windows.origin_ns),
+            promised_ns=min(_left_ns(room_end_ns, one.end_ns), plan.recovery_bar_ns),
         )
+
+
+def _left_ns(room_end_ns: int | None, over_ns: int) -> int:
+    return 0 if room_end_ns is None else room_end_ns - over_ns
+
+
+def _room_end_ns(plan: Plan, fault: PlannedFault) -> int | None:
+    """Return until when nothing else was to happen once a fault is over.
+
+    None where another is still in force then: nothing was promised to what comes after it.
+    """
+    others = [one for one in plan.faults if one.name != fault.name and one.end_ns >= fault.end_ns]
+    if any(one.at_ns < fault.end_ns for one in others):
+        return None
+    return min((one.at_ns for one in others), default=plan.duration_ns)
 
 
 def check_timeline(plan: Plan, windows: Windows, stories: Mapping[str, FaultStory]) -> Outcome:

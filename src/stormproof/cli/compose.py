@@ -19,16 +19,18 @@ from stormproof.kernel.clock import SystemClock
 from stormproof.kernel.errors import EnvironmentFailure, StormproofError
 from stormproof.load import worker
 from stormproof.load.fleet import LocalFleet
-from stormproof.model.event import ControlEvent, Event, WarningEvent
+from stormproof.model.event import ControlEvent, Event, ProbeSample, WarningEvent
 from stormproof.model.part import StackPlan
 from stormproof.model.plan import Plan
 from stormproof.model.series import Frame, Series
 from stormproof.observe.probes import Probes
 from stormproof.rules.abort import AbortRules
 from stormproof.rules.gate import decide
+from stormproof.rules.readiness import Readiness
 from stormproof.run.control import ControlDesk
 from stormproof.run.decisions import Decisions, Frames
 from stormproof.run.lifecycle import Ports, Run
+from stormproof.run.timeline import ReadyWatch
 from stormproof.seams import ReadingSink, Recorder, Stack
 from stormproof.stack.embedded import plan_embedded
 from stormproof.stack.kept import KEEPER_DIED, KeptStack
@@ -66,7 +68,7 @@ def compose_run(
 ) -> Run:
     """Wire one run."""
     worker_cores, stack_cores = split_cores(plan)
-    clock, frames = SystemClock(), Frames()
+    clock, frames, ready = SystemClock(), Frames(), ReadyWatch(Readiness())
 
     def on_frame(frame: Frame, series: Mapping[int, Series]) -> None:
         frames.add(frame, series)
@@ -88,7 +90,6 @@ def compose_run(
         headers=headers,
         on_trace=on_trace,
     )
-
     state.prepared = lambda: (fleet.users_done, fleet.users)
     stack_plan = _stack_plan(plan, directory, run_id, stack_cores)
     servers = servers_of(plan, stack_plan, os.environ)
@@ -104,20 +105,26 @@ def compose_run(
         stack=_stack(plan, stack_plan, on_stack_event),
         fleet=fleet,
         steering=fleet,
-        watch=_watching(_probes(plan, recorder, state), desk, observing.watch),
+        watch=_watching(_probes(plan, recorder, state, ready), desk, observing.watch),
         last_looks=final_reads_of(plan, servers, recorder, clock, state.on_event),
         recorder=recorder,
         clock=clock,
         decisions=Decisions(plan, frames, decide, AbortRules(plan), clock),
+        ready=ready,
         on_event=observing.on_event,
     )
     run = Run(plan, ports)
     return run
 
 
-def _probes(plan: Plan, recorder: Recorder, state: LiveState) -> Probes:
+def _probes(plan: Plan, recorder: Recorder, state: LiveState, ready: ReadyWatch) -> Probes:
     clock = SystemClock()
-    return Probes(plan.probes, recorder, clock, state.on_sample, tls=plan.tls, network=plan.network)
+
+    def on_sample(sample: ProbeSample) -> None:
+        ready.on_sample(sample)
+        state.on_sample(sample)
+
+    return Probes(plan.probes, recorder, clock, on_sample, tls=plan.tls, network=plan.network)
 
 
 def _watching(probes: Probes, desk: ControlDesk, read_sources: Watch) -> Watch:

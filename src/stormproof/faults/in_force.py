@@ -10,6 +10,7 @@ from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.journal import FaultIntended, FaultUndone
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
 from stormproof.model.event import FaultEvent, FaultStep
+from stormproof.model.fault import may_share
 from stormproof.model.plan import PlannedFault
 from stormproof.seams import Fault
 
@@ -22,6 +23,11 @@ class _InForce:
         self.fault = fault
         self.turn = asyncio.Lock()  # one step at a time: an undo waits for its injection
         self.is_undone = False
+
+
+def may_be_together(one: PlannedFault, other: PlannedFault) -> bool:
+    """Return whether two faults may be in force at once: on different things, or composing."""
+    return one.part != other.part or may_share(one.kind, other.kind)
 
 
 class FaultsInForce:
@@ -87,11 +93,13 @@ class FaultsInForce:
         if planned is None:
             raise FaultRefused(f"no fault {name} is planned")
         try:
+            if name in self._in_force:
+                raise FaultRefused(f"{name} is in force already")
             for other in self._in_force.values():
-                if other.planned.part == planned.part:
+                if not may_be_together(planned, other.planned):
                     raise FaultRefused(
                         f"{other.planned.name} is in force on {planned.part}; "
-                        "a part suffers one fault at a time"
+                        f"a {other.planned.kind} and a {planned.kind} do not go together on it"
                     )
             fault = self._build(planned)
         except FaultRefused as refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -70,12 +71,17 @@ class PartEvent(msgspec.Struct, frozen=True, kw_only=True, tag="part"):
     detail: str = ""
 
 
+GATE_ACTIONS: Final = ("proceed", "skip-faults")
+STEP_ACTIONS: Final = ("inject", "skip")
+
+
 class DecisionEvent(msgspec.Struct, frozen=True, kw_only=True, tag="decision"):
     """A live decision: the rule, the seconds [from_second, to_second) it looked at, what it did.
 
     "proceed" and "skip-faults" are the gate's, "abort" ended the load because the rule was broken.
+    "inject" and "skip" say whether the target was ready for the fault that `rule` names.
 
-    `judge` computes it again from the same frames.
+    `judge` computes it again from the same frames, or the same answers of the probe.
     """
 
     at_ns: int
@@ -85,7 +91,7 @@ class DecisionEvent(msgspec.Struct, frozen=True, kw_only=True, tag="decision"):
     status: str
     value: float | None
     bar: float | None = None
-    action: str  # "proceed", "skip-faults", "abort"
+    action: str  # "proceed", "skip-faults", "abort", "inject", "skip"
 
 
 class DrainEvent(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):

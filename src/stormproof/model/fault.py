@@ -91,3 +91,9 @@ KINDS: Final[Mapping[str, FaultShape]] = {
     ),
     "process-restart": FaultShape(hits="part", lasts=False, takes_down=True),
 }
+
+
+def may_share(one: str, other: str) -> bool:
+    """Return whether faults of two kinds may be on the same link or part at the same time."""
+    shapes = KINDS.get(one), KINDS.get(other)
+    return all(shape is not None and shape.composes for shape in shapes)

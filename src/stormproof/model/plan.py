@@ -138,6 +138,8 @@ class PlannedFault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """A fault on the timeline; `at_ns` counts from the start of the load.
 
     `settings` are those of its kind (`model.fault.KINDS`), all of them; durations in nanoseconds.
+    One that comes `after` another waits until that one is over, and then `gap_ns`, however late it
+    was. With `ready_within_ns` it waits, so long at most, until the target is ready, or is skipped.
     """
 
     name: str
@@ -146,6 +148,14 @@ class PlannedFault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     at_ns: int
     for_ns: int = 0  # how long it stays; a restart's part is down that long
     settings: dict[str, SettingValue] = {}
+    after: str = ""  # another fault
+    gap_ns: int = 0  # from the end of that one
+    ready_within_ns: int = 0  # 0: it does not ask whether the target is ready
+
+    @property
+    def end_ns(self) -> int:
+        """When it is over at the latest, if everything before it goes as planned."""
+        return self.at_ns + self.ready_within_ns + self.for_ns
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True):

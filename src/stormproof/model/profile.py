@@ -43,13 +43,18 @@ class ScenarioNumbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultNumbers:
-    """When a fault comes, counted from the start of the load, and for how long it stays.
+    """When a fault comes and for how long it stays.
 
-    `settings` are as they were written; `planning.faults` reads them.
+    `at_ns` counts from the start of the load, or from the end of what it comes `after`, or from
+    the start of what it comes `along` with (`planning.fault_times`). `settings` are as they were
+    written; `planning.faults` reads them.
     """
 
     at_ns: int
     for_ns: int = 0
+    after: str = ""
+    along: str = ""
+    ready_within_ns: int = 0
     settings: Mapping[str, object] = field(default_factory=dict)
 
 

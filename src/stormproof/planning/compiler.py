@@ -21,7 +21,7 @@ from stormproof.model.plan import OwnChecker, Plan, PlannedFault, PlannedProbe, 
 from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
 from stormproof.model.trial import Trial
 from stormproof.planning.declarations import Breakable, shape_problems, trial_problems
-from stormproof.planning.faults import planned_faults, setting_problems
+from stormproof.planning.faults import fault_problems, planned_faults
 from stormproof.planning.final_reads import final_read_problems, planned_reads
 from stormproof.planning.metrics import metric_problems
 from stormproof.planning.planned import planned_scenario
@@ -98,7 +98,7 @@ def compile_plan(
     checked = [one for own in plan.own_checkers for one in own.metrics]
     problems += metric_problems([*plan.metrics, *checked], loaded.path.name)
     problems += timeline_problems(plan, profile)
-    problems += setting_problems(trial, profile)
+    problems += fault_problems(trial, profile, scaled, plan.scenarios)
     problems += final_read_problems(trial, profile, plan)
     problems += limit_problems(plan, profile.limits, profile.where)
     problems += _bad_targets(plan, choices.capped or profile.limits.is_cap)
@@ -230,7 +230,7 @@ def _draft(
         tags=authored.tags,
         metrics=authored.metrics,
         own_checkers=_own_checkers(loaded, profile, authored),
-        faults=() if choices.target else planned_faults(trial, profile, scaled),
+        faults=() if choices.target else planned_faults(trial, profile, scaled, scenarios),
         probes=_probes(trial, profile),
         sources=planned_sources(profile, stack, choices.own_stack),
         final_reads=planned_reads(trial, profile),

@@ -2,33 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 
 from stormproof.kernel.errors import Problem
-from stormproof.kernel.units import duration_text
-from stormproof.model.fault import KINDS, FaultSetting, FaultShape, SettingValue
-from stormproof.model.plan import Plan, PlannedFault
+from stormproof.kernel.units import SECOND_NS, duration_text
+from stormproof.model.fault import KINDS, FaultSetting, FaultShape, SettingValue, may_share
+from stormproof.model.plan import Plan, PlannedFault, Scenario
 from stormproof.model.profile import FaultNumbers, Profile
 from stormproof.model.trial import Trial, TrialFault
+from stormproof.planning.fault_times import fault_times
 from stormproof.planning.fields import Fields
 from stormproof.planning.scale import Scale
 
 
-def planned_faults(trial: Trial, profile: Profile, scaled: Scale) -> tuple[PlannedFault, ...]:
+def planned_faults(
+    trial: Trial, profile: Profile, scaled: Scale, scenarios: Sequence[Scenario] = ()
+) -> tuple[PlannedFault, ...]:
     """Return the faults in the order in which they come; what is wrong is told elsewhere."""
+    times = fault_times(profile, scaled, scenarios, [])
     planned = [
-        PlannedFault(
-            name=name,
-            kind=fault.kind,
-            part=fault.part,
-            at_ns=scaled.time_ns(profile.faults[name].at_ns),
-            for_ns=scaled.fault_ns(profile.faults[name].for_ns),
-            settings=_settings(fault, profile.faults[name], []),
-        )
+        _planned(name, fault, profile, scaled, times[name])
         for name, fault in trial.faults.items()
         if name in profile.faults
     ]
     return tuple(sorted(planned, key=lambda fault: fault.at_ns))
+
+
+def _planned(
+    name: str, fault: TrialFault, profile: Profile, scaled: Scale, at_ns: int
+) -> PlannedFault:
+    numbers = profile.faults[name]
+    follows = numbers.after in profile.faults
+    return PlannedFault(
+        name=name,
+        kind=fault.kind,
+        part=fault.part,
+        at_ns=at_ns,
+        for_ns=scaled.fault_ns(numbers.for_ns),
+        settings=_settings(fault, numbers, []),
+        after=numbers.after if follows else "",
+        gap_ns=scaled.time_ns(numbers.at_ns) if follows else 0,
+        ready_within_ns=scaled.time_ns(numbers.ready_within_ns),
+    )
+
+
+def fault_problems(
+    trial: Trial, profile: Profile, scaled: Scale, scenarios: Sequence[Scenario]
+) -> list[Problem]:
+    """Find wrong settings, and faults whose time hangs on what there is not, or on themselves."""
+    problems = setting_problems(trial, profile)
+    fault_times(profile, scaled, scenarios, problems)
+    return problems
+
+
+def overlap_problems(plan: Plan, where: str) -> Iterator[Problem]:
+    """Find faults that would be on one part at once and do not go together on it."""
+    for one, other in itertools.combinations(plan.faults, 2):
+        is_apart = one.part != other.part or may_share(one.kind, other.kind)
+        if is_apart or not _touch(one, other):
+            continue
+        place = f"{where}: faults {other.name}"
+        what = f"is on {other.part} while {one.name} is, and a {one.kind} and a {other.kind} do not"
+        until = duration_text(_busy_until_ns(one))
+        yield Problem(where=place, what=f"{what} go together", fix=f"not before {until}")
+
+
+def _touch(one: PlannedFault, other: PlannedFault) -> bool:
+    return one.at_ns < _busy_until_ns(other) and other.at_ns < _busy_until_ns(one)
+
+
+def _busy_until_ns(fault: PlannedFault) -> int:
+    """Return until when a fault is on its part; one that ends by itself takes a moment."""
+    return fault.end_ns if fault.for_ns else fault.end_ns + SECOND_NS
 
 
 def setting_problems(trial: Trial, profile: Profile) -> list[Problem]:

@@ -13,7 +13,7 @@ from stormproof.model.plan import Plan
 from stormproof.model.profile import Profile
 from stormproof.model.tag import tag_problem
 from stormproof.model.trial import Trial
-from stormproof.planning.faults import length_problems
+from stormproof.planning.faults import length_problems, overlap_problems
 from stormproof.rules.catalog import Reading, metric_of
 
 GATE_WINDOWS = ("warmup", "load")  # "load" is what no window at all means
@@ -126,17 +126,14 @@ def timeline_problems(plan: Plan, profile: Profile) -> list[Problem]:
         what = f"the warm-up ({duration_text(plan.warmup_ns)}) leaves nothing to judge"
         problems.append(Problem(where=f"{where}: warmup", what=what, fix="shorter than `duration`"))
     span = f"{duration_text(plan.warmup_ns)} to {duration_text(plan.duration_ns)}"
-    busy_until_ns = 0
     for fault in plan.faults:
         place = f"{where}: faults {fault.name}"
-        if not plan.warmup_ns <= fault.at_ns <= fault.at_ns + fault.for_ns <= plan.duration_ns:
-            what = "is not wholly within the judged load"
+        if not plan.warmup_ns <= fault.at_ns <= fault.end_ns <= plan.duration_ns:
+            waits = ", waiting for the target included" if fault.ready_within_ns else ""
+            at = f"{duration_text(fault.at_ns)} to {duration_text(fault.end_ns)}{waits}"
+            what = f"is not wholly within the judged load: {at}"
             problems.append(Problem(where=place, what=what, fix=f"within {span}"))
-        if fault.at_ns < busy_until_ns:
-            what = "begins before the fault ahead of it has ended"
-            problems.append(Problem(where=place, what=what, fix="leave room between faults"))
-        busy_until_ns = fault.at_ns + fault.for_ns
-    return [*problems, *length_problems(plan, where)]
+    return [*problems, *overlap_problems(plan, where), *length_problems(plan, where)]
 
 
 def _size_problems(plan: Plan, where: str) -> list[Problem]:

@@ -26,6 +26,7 @@ from stormproof.planning.sources import read_sources
 PORT_HOLDERS = (
     "postgres", "database-link", "cache", "cache-link", "api", "api-link", "dispatcher", "consumer",
 )  # fmt: skip
+FAULT_TIMES = ("at", "for", "after", "with", "whenReady")  # every other key is a setting
 
 
 def find_profile(name: str, folders: list[Path]) -> Path:
@@ -152,10 +153,16 @@ def _optional(fields: Fields, key: str, high: int) -> int | None:
 
 
 def _fault(fields: Fields) -> FaultNumbers:
+    is_relative = fields.has("after") or fields.has("with")
+    if fields.has("after") and fields.has("with"):
+        fields.problem("with", "is one way to say when, and `after` another", "keep one of them")
     return FaultNumbers(
-        at_ns=fields.duration_ns("at", default=None, low="0s", high="24h"),
+        at_ns=fields.duration_ns("at", default="0s" if is_relative else None, low="0s", high="24h"),
         for_ns=fields.duration_ns("for", default="0s", low="0s", high="24h"),
-        settings={key: one for key, one in fields.value.items() if key not in ("at", "for")},
+        after=fields.text("after", ""),
+        along=fields.text("with", ""),
+        ready_within_ns=fields.duration_ns("whenReady", default="0s", low="0s", high="1h"),
+        settings={key: one for key, one in fields.value.items() if key not in FAULT_TIMES},
     )
 
 

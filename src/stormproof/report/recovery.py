@@ -10,6 +10,7 @@ from stormproof.report.number import clock, seconds_text
 
 INJECTED = "fault injected"
 UNDONE = "fault undone"
+ALL_UNDONE = "all faults undone"
 NOT_SEEN = "not seen"
 WRITTEN_DIGITS = 3
 
@@ -47,10 +48,11 @@ def _row(instant: Instant, known: dict[str, float | None]) -> InstantRow:
 
 
 def _since(instant: Instant, known: dict[str, float | None]) -> str:
-    at_s, injected_s, undone_s = instant.at_s, known.get(INJECTED), known.get(UNDONE)
+    at_s, injected_s = instant.at_s, known.get(INJECTED)
+    undone_s = known.get(ALL_UNDONE, known.get(UNDONE))
     if at_s is None or instant.name == INJECTED:
         return ""
-    if undone_s is not None and at_s >= undone_s and instant.name != UNDONE:
+    if undone_s is not None and at_s >= undone_s and instant.name not in (UNDONE, ALL_UNDONE):
         return f"{_length(at_s - undone_s)} after undo"
     if injected_s is not None:
         return f"{_length(at_s - injected_s)} after injection"

@@ -141,7 +141,7 @@ def _bands(record: Record, windows: Windows, from_s: int, to_s: int) -> list[Ban
         row = (row + 1) % BADGE_ROWS if start_s - last_s < near_s else 0
         last_s = start_s
         spans = [("fault", start_s, end_s)]
-        if life.undone_ns is not None:
+        if life.over_ns == life.end_ns and life.undone_ns is not None:  # others are in force else
             bar_s = end_s + record.plan.recovery_bar_ns / SECOND_NS
             back_s = bar_s if life.back_ns is None else min(windows.at_s(life.back_ns), bar_s)
             spans.append(("recovery", end_s, back_s))

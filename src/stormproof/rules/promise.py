@@ -48,10 +48,10 @@ def planned_spans(plan: Plan, window: Window) -> tuple[Span, ...] | None:
     A disturbed window lasts at least as long as its faults, which is all that a plan promises.
     """
     warm_s, end_s = plan.warmup_ns / SECOND_NS, plan.duration_ns / SECOND_NS
-    faults = [
+    faults = _joined(
         (one.at_ns / SECOND_NS, one.at_ns / SECOND_NS + (one.for_ns / SECOND_NS or RESTART_S))
         for one in plan.faults
-    ]
+    )
     first_s = min((start_s for start_s, _ in faults), default=end_s)
     if window == "recovery":
         return None if faults else ()
@@ -67,6 +67,17 @@ def planned_spans(plan: Plan, window: Window) -> tuple[Span, ...] | None:
         "disturbed": faults,
     }
     return tuple(span for span in spans[window] if span[0] < span[1])
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Return spans with those that overlap as one, so that nothing in them is counted twice."""
+    joined: list[Span] = []
+    for start_s, end_s in sorted(spans):
+        if joined and start_s < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end_s))
+        else:
+            joined.append((start_s, end_s))
+    return joined
 
 
 def _without(whole: Span, cuts: Iterable[Span]) -> tuple[Span, ...]:

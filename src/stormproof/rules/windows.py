@@ -4,7 +4,8 @@
     load      [warm-up, start of the drain) = calm + fault + recovery
     steady    the load before the first fault's intent
     fault     seconds that overlap [intent, undone] of any fault
-    recovery  seconds that overlap [undone, ready again], at most the plan's bar, and no fault
+    recovery  seconds that overlap [undone, ready again], at most the plan's bar, and no fault;
+              of faults that were in force together, from when the last of them was undone
     disturbed fault + recovery
     calm      the rest of the load
     run       every second that was seen, preparation and drain included
@@ -40,13 +41,20 @@ READY_STABLE_NS = 5 * SECOND_NS
 
 
 class FaultLife(NamedTuple):
-    """The instants of one fault in nanoseconds; it starts at its intent."""
+    """The instants of one fault in nanoseconds; it starts at its intent.
+
+    Faults that are in force together make one disturbance: it begins with the first of them, is
+    over with the last, and all of them have the same recovery, that of the disturbance.
+    """
 
     fault: str
     start_ns: int
     undone_ns: int | None  # None: not undone in this record
     end_ns: int  # `undone_ns`, at most the end of what was seen (healers come hours later)
     back_ns: int | None
+    first_ns: int  # when the disturbance began
+    over_ns: int | None  # the `end_ns` of its last fault; None: one of them was not undone
+    next_ns: int | None  # when the next disturbance begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,10 +138,11 @@ def _share_out(
     for life in faults:
         start_ns, until_ns = life.start_ns - origin_ns, life.end_ns - origin_ns
         in_force.update(_touching(start_ns, until_ns))
-        if life.undone_ns is not None:
-            bar_ns = until_ns + plan.recovery_bar_ns
+        if life.over_ns is not None:
+            over_ns = life.over_ns - origin_ns
+            bar_ns = over_ns + plan.recovery_bar_ns
             back_ns = bar_ns if life.back_ns is None else min(life.back_ns - origin_ns, bar_ns)
-            after.update(_touching(until_ns, back_ns))
+            after.update(_touching(over_ns, back_ns))
     first_fault = min((life.start_ns - origin_ns for life in faults), default=end * SECOND_NS)
     fault = load & in_force
     recovery = (load & after) - fault
@@ -180,16 +189,44 @@ def _fault_lives(record: Record, seen_ns: int, load_end_ns: int) -> tuple[FaultL
     ]
     tried.sort(key=lambda one: (one[1], one[0]))
     ready = [sample for sample in record.probes if sample.probe == READY_PROBE]
-    lives = []
-    for position, (name, start_ns, events) in enumerate(tried):
+    spans = []
+    for name, start_ns, events in tried:
         undone_ns = _undone_ns(events)
-        next_ns = tried[position + 1][1] if position + 1 < len(tried) else None
-        back_ns = (
-            None if undone_ns is None else ready_again_ns(ready, undone_ns, next_ns, load_end_ns)
-        )
         end_ns = max(start_ns, seen_ns if undone_ns is None else min(undone_ns, seen_ns))
-        lives.append(FaultLife(name, start_ns, undone_ns, end_ns, back_ns))
+        spans.append(_InForce(name, start_ns, undone_ns, end_ns))
+    disturbances = _disturbances(spans)
+    lives: list[FaultLife] = []
+    for together, following in zip(disturbances, [*disturbances[1:], None], strict=False):
+        first_ns, over_ns = together[0].start_ns, _over_ns(together)
+        next_ns = None if following is None else following[0].start_ns
+        back_ns = None if over_ns is None else ready_again_ns(ready, over_ns, next_ns, load_end_ns)
+        lives += [FaultLife(*one, back_ns, first_ns, over_ns, next_ns) for one in together]
     return tuple(lives)
+
+
+class _InForce(NamedTuple):
+    """One fault, from its intent to its end; the beginning of a `FaultLife`."""
+
+    fault: str
+    start_ns: int
+    undone_ns: int | None
+    end_ns: int
+
+
+def _disturbances(spans: Iterable[_InForce]) -> list[list[_InForce]]:
+    """Group faults, by start, that are in force together, one after the other or all at once."""
+    groups: list[list[_InForce]] = []
+    for one in spans:
+        if groups and one.start_ns < max(other.end_ns for other in groups[-1]):
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    return groups
+
+
+def _over_ns(together: Sequence[_InForce]) -> int | None:
+    is_over = all(one.undone_ns is not None for one in together)
+    return max(one.end_ns for one in together) if is_over else None
 
 
 def _first(events: Iterable[FaultEvent], *steps: FaultStep) -> int | None:

@@ -5,7 +5,7 @@
                     and connects; probes begin to ask
     3. warmup       the load runs from the origin on; what it shows is not judged
     4. (gate)       one question: does the run make sense? Else its faults are skipped
-    5. load         the load goes on; faults come and go on the timeline
+    5. load         the load goes on; faults come and go on the timeline (`run.timeline`)
     6. drain        no new work; wait until all that was acknowledged has arrived, and read what
                     servers hold of it
     7. stop         workers end; what should be gone with them is looked for; probes and stack end
@@ -39,14 +39,13 @@ from stormproof.model.event import (
     DrainEvent,
     EndEvent,
     Event,
-    FaultEvent,
-    FaultStep,
     OriginEvent,
     Phase,
     PhaseEvent,
 )
-from stormproof.model.plan import Plan, PlannedFault
+from stormproof.model.plan import Plan
 from stormproof.run.decisions import Decisions
+from stormproof.run.timeline import ReadyWatch, Timeline
 from stormproof.seams import Clock, Fleet, LastLooks, Recorder, Stack, Steering
 
 LEAD_NS = SECOND_NS // 2  # between the order to start and the first instant of the load
@@ -69,6 +68,7 @@ class Ports:
     recorder: Recorder
     clock: Clock
     decisions: Decisions
+    ready: ReadyWatch
     on_event: Callable[[Event], None]
 
 
@@ -88,7 +88,7 @@ class Run:
         self._origin_ns = 0
         self._background: list[asyncio.Future[None]] = []
         self._lost: asyncio.Future[None] | None = None
-        self._stopping = asyncio.Event()
+        self._timeline = Timeline(plan, ports.stack, ports.clock, ports.ready, self._event)
         self._stopped_by = ""  # the live decision, or whoever ended the load early
 
     def give_up(self, error: StormproofError) -> None:
@@ -99,7 +99,7 @@ class Run:
     def end_load(self, why: str) -> None:
         """Skip the faults that are left and end as stopped: somebody has ended the load."""
         self._stopped_by = self._stopped_by or why
-        self._stopping.set()
+        self._timeline.halt("the load was ended before it")
 
     async def execute(self) -> None:
         """Run the plan from start to stop.
@@ -136,7 +136,7 @@ class Run:
         self._event(OriginEvent(at_ns=self._origin_ns))
         self._phase(Phase.WARMUP)
         drive = asyncio.ensure_future(ports.fleet.drive(self._origin_ns))
-        timeline = asyncio.ensure_future(self._timeline())
+        timeline = asyncio.ensure_future(self._break_and_mend())
         breach = asyncio.ensure_future(self._stop_on_breach())
         try:
             await self._or_background(drive, timeline, beside=[breach])
@@ -149,29 +149,17 @@ class Run:
         self._event(DrainEvent(at_ns=now_ns, caught_up=caught_up, detail=detail))
         await self._or_background(ports.last_looks.when_drained())
 
-    async def _timeline(self) -> None:
+    async def _break_and_mend(self) -> None:
         """Ask the gate after the warm-up, then let the faults come and go."""
-        plan = self._plan
-        await self._until(plan.warmup_ns)
-        if self._stopping.is_set():
+        await self._timeline.until(self._origin_ns, self._plan.warmup_ns)
+        if self._timeline.is_halted:
             return  # during the warm-up: there is no load to judge, nor to break
         steady = await self._ask_gate()
         self._phase(Phase.LOAD)
-        for fault in plan.faults:
-            if not steady:
-                text = "the steady state was not reached"
-                self._fault_event(fault, FaultStep.SKIPPED, text)
-                continue
-            await self._until(fault.at_ns)
-            if self._stopping.is_set():
-                self._fault_event(fault, FaultStep.SKIPPED, "the load was ended before it")
-                continue
-            try:
-                await self._ports.stack.inject(fault)
-                injected_ns = self._ports.clock.now_ns() - self._origin_ns
-                await self._until(injected_ns + fault.for_ns)
-            finally:
-                await asyncio.shield(self._ports.stack.undo(fault))
+        if steady:
+            await self._timeline.play(self._origin_ns)
+        else:
+            self._timeline.skip_all("the steady state was not reached")
 
     async def _ask_gate(self) -> bool:
         """Decide whether the run makes sense."""
@@ -260,20 +248,6 @@ class Run:
         while True:
             self._event(ClockEvent(at_ns=clock.now_ns(), wall_ns=clock.wall_ns()))
             await asyncio.sleep(CLOCK_PAIR_S)
-
-    async def _until(self, offset_ns: int) -> None:
-        """Wait for an instant of the timeline, or until the load is to end.
-
-        A loop's timers may fire a little early.
-        """
-        due_ns, stopping = self._origin_ns + offset_ns, self._stopping
-        while not stopping.is_set() and (rest_ns := due_ns - self._ports.clock.now_ns()) > 0:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), rest_ns / SECOND_NS)
-
-    def _fault_event(self, fault: PlannedFault, step: FaultStep, detail: str) -> None:
-        at_ns = self._ports.clock.now_ns()
-        self._event(FaultEvent(at_ns=at_ns, fault=fault.name, step=step, detail=detail))
 
     def _phase(self, phase: Phase) -> None:
         self._event(PhaseEvent(at_ns=self._ports.clock.now_ns(), phase=phase))

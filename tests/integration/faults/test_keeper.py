@@ -162,15 +162,15 @@ async def test_part_that_does_not_come_back_is_the_last_word(small: SmallStack) 
 
 
 async def test_second_fault_on_a_part_is_refused(small: SmallStack) -> None:
-    """A part suffers one fault at a time: the second is refused and recorded as failed, the first
-    stays in force."""
+    """Where two do not go together, the second is refused and recorded as failed, the first stays
+    in force."""
     again = msgspec.structs.replace(CUT, name="again")
     stack = small.kept(CUT, again)
     await stack.start()
     await stack.inject(CUT)
-    with pytest.raises(FaultRefused, match="one fault at a time"):
+    with pytest.raises(FaultRefused, match="do not go together on it"):
         await stack.inject(again)
-    with pytest.raises(FaultRefused, match="one fault at a time"):
+    with pytest.raises(FaultRefused, match="in force already"):
         await stack.inject(CUT)
     await stack.undo(CUT)
     await stack.stop()

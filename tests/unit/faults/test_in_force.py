@@ -15,6 +15,7 @@ from stormproof.faults.in_force import FaultsInForce
 from stormproof.faults.journal import Journal, leftovers
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
 from stormproof.model.event import Event, FaultEvent, FaultStep
+from stormproof.model.fault import FaultShape
 from stormproof.model.plan import PlannedFault
 from stormproof.seams import Fault
 
@@ -225,3 +226,23 @@ async def test_undo_that_takes_too_long_after_a_death_is_given_up(
     await bench.faults.undo_all(after_death=True)
     assert bench.steps()[-1] is FaultStep.UNDONE
     assert "searched for residue" in bench.chronicle.problems[0]
+
+
+async def test_faults_that_compose_are_on_one_link_together(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that compose are in force at once; a third that does not is refused."""
+    slow = FaultShape(hits="link", composes=True)
+    kinds = {"slow": slow, "thin": slow, "link-partition": FaultShape(hits="link")}
+    monkeypatch.setattr("stormproof.model.fault.KINDS", kinds)
+    planned = [
+        PlannedFault(name=kind, kind=kind, part="wire", at_ns=0, for_ns=1)
+        for kind in ("slow", "thin", "link-partition")
+    ]
+    faults = FaultsInForce(planned, lambda one: ScriptedFault(), bench.chronicle)
+    await faults.inject("slow")
+    await faults.inject("thin")
+    with pytest.raises(FaultRefused, match="a slow and a link-partition do not go together"):
+        await faults.inject("link-partition")
+    await faults.undo_all(after_death=False)
+    assert bench.steps("slow")[-1] is bench.steps("thin")[-1] is FaultStep.CLEAN

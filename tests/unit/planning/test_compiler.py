@@ -160,8 +160,8 @@ def test_a_target_that_is_not_ours_to_load_is_refused(target: str, problem: str)
         (lambda p: p["faults"]["cache-cut"].pop("for"), "needs `for`"),
         (lambda p: p["faults"]["cache-cut"].update({"at": "200s"}), "within 10s to 1m55s"),
         (
-            lambda p: p["faults"]["cache-restart"].update({"at": "46s", "for": "1s"}),
-            "leave room between",
+            lambda p: p["faults"]["cache-restart"].update({"after": "cache-cuts"}),
+            "faults cache-restart after: there is no 'cache-cuts' (did you mean 'cache-cut'?)",
         ),
         (lambda p: p.update({"warmup": "3m"}), "leaves nothing to judge"),
         (lambda p: p.update({"trial": "other"}), "is for the trial 'other'"),

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tests.builders import plan
 from tests.unit.planning.test_profiles import read
 
+from stormproof.kernel.errors import Problem
 from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS
 from stormproof.model.fault import KINDS, FaultSetting, FaultShape
+from stormproof.model.plan import PlannedFault
 from stormproof.model.profile import Profile
 from stormproof.model.trial import Trial, TrialFault
-from stormproof.planning.faults import planned_faults, setting_problems
+from stormproof.planning.faults import overlap_problems, planned_faults, setting_problems
 from stormproof.planning.scale import Scale
 
 SHAPE = FaultShape(
@@ -68,3 +71,33 @@ def test_every_wrong_setting_is_named_with_what_would_be_right(tmp_path: Path) -
     assert "slow latncy: is unknown (did you mean 'latency'?)" in told
     told = "\n".join(map(str, setting_problems(slowed({}), given(tmp_path, latency="1m"))))
     assert "'1m' is out of range (from 0us to 10s)" in told
+
+
+def _at(name: str, kind: str, part: str, at_s: int, for_s: int = 0) -> PlannedFault:
+    return PlannedFault(
+        name=name, kind=kind, part=part, at_ns=at_s * SECOND_NS, for_ns=for_s * SECOND_NS
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_told"),
+    [
+        (_at("a", "slow", "wire", 10, 5), _at("b", "slow", "wire", 12, 5), False),
+        (_at("a", "slow", "wire", 10, 5), _at("b", "cut", "wire", 12, 5), True),
+        (_at("a", "cut", "wire", 10, 5), _at("b", "cut", "wire", 15, 5), False),
+        (_at("a", "cut", "wire", 10, 5), _at("b", "cut", "other", 12, 5), False),
+        (_at("a", "cut", "wire", 10), _at("b", "cut", "wire", 10), True),
+    ],
+)
+def test_overlapping_faults_on_one_part_compose_or_are_refused(
+    monkeypatch: pytest.MonkeyPatch, one: PlannedFault, other: PlannedFault, is_told: bool
+) -> None:
+    """Before the run, with the instant from which the second could come."""
+    kinds = {"slow": FaultShape(hits="link", composes=True), "cut": FaultShape(hits="link")}
+    monkeypatch.setattr("stormproof.model.fault.KINDS", kinds)
+    problems = list(overlap_problems(plan(faults=(one, other)), "p.json"))
+    assert len(problems) == is_told
+    what = f"is on wire while a is, and a {one.kind} and a {other.kind} do not go together"
+    fix = f"not before {15 if one.for_ns else 11}s"
+    told = Problem(where="p.json: faults b", what=what, fix=fix)
+    assert problems == [told] * is_told

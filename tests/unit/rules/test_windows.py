@@ -6,8 +6,20 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from tests.builders import CUT, RESTART, at, frames, healthy_record, plan, probe, story
+from tests.builders import (
+    CUT,
+    RESTART,
+    at,
+    fault_events,
+    frames,
+    healthy_record,
+    plan,
+    probe,
+    story,
+)
 
+from stormproof.checks.faults import stories_of
+from stormproof.checks.recovery import check_recovery, instants_of, outages_of
 from stormproof.model.event import (
     EndEvent,
     Event,
@@ -182,3 +194,28 @@ def test_the_load_waits_for_its_slowest_operations() -> None:
     windows = windows_of(healthy_record(events=events))
     assert windows.spans("load") == [(4, 42)]
     assert windows.spans("calm")[-1] == (28, 42)
+
+
+def test_faults_in_force_together_have_one_recovery() -> None:
+    """What is undone while another fault is in force recovers with it, from the last undo on."""
+    events = [
+        *story(faults=False),
+        *fault_events(CUT, 12.0, 16.0),
+        *fault_events(RESTART, 14.0, 18.0),
+    ]
+    down = tuple(probe("ready", [(12.3, 18.4)]))
+    record = healthy_record(events=tuple(sorted(events, key=lambda one: one.at_ns)), probes=down)
+    windows = windows_of(record)
+    cut, restart = windows.faults
+    assert cut.undone_ns == at(16.0)
+    assert (cut.first_ns, cut.over_ns, cut.next_ns) == (at(12.0), at(18.0), None)
+    assert cut.back_ns == restart.back_ns == at(18.405)
+    assert windows.spans("fault") == [(12, 18)]
+    assert windows.spans("recovery") == [(18, 19)]
+    stories = stories_of(record)
+    outages = outages_of(record, windows, stories)
+    measured = check_recovery(record, windows, outages, stories).measured
+    for fault in (CUT, RESTART):
+        assert measured["recovery_ready_s", fault].value == pytest.approx(0.405)
+    (of_cut, _) = [instants_of(record, windows, one).instants for one in outages]
+    assert {one.name: one.at_s for one in of_cut}["all faults undone"] == 18.0

@@ -27,8 +27,10 @@ from stormproof.model.event import (
 from stormproof.model.objective import Objective, Status
 from stormproof.model.plan import Plan, PlannedFault, Population, ProfileRef
 from stormproof.model.series import Frame, Series
+from stormproof.rules.readiness import Readiness
 from stormproof.run.decisions import AbortRule, Broken, Decided, Decisions, Frames, SeriesOf
 from stormproof.run.lifecycle import Ports, Run
+from stormproof.run.timeline import ReadyWatch
 from stormproof.testing.virtual_time import VirtualClock, run_virtual
 
 RULE = Objective(name="rule", metric="http_req_failed", aggregation="rate", operator="<", bar=0.1)
@@ -78,6 +80,7 @@ class Story:
     events_seen: list[Event] = field(default_factory=list)
     origin_ns: int = 0
     frames: Frames = field(default_factory=Frames)
+    ready: ReadyWatch = field(default_factory=lambda: ReadyWatch(Readiness()))
     abort: AbortRule = field(default_factory=NeverBroken)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -179,6 +182,7 @@ def ports_of(story: Story, plan: Plan = PLAN) -> Ports:
         recorder=story,
         clock=story.clock,
         decisions=Decisions(plan, story.frames, story.decide, story.abort, story.clock),
+        ready=story.ready,
         on_event=lambda event: None,
     )
 
