@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,9 @@ from typing import Any, Self
 import asyncpg  # type: ignore[import-untyped]
 from tests.sanctum.clients import Api
 from tests.sanctum.servers import DEADLINE_S, Postgres
+
+from sanctum.backing.cache import Cache
+from sanctum.backing.errors import CacheUnavailable
 
 DELIVERED = "messaging_consumer_delivered_total"
 DEAD = 'messaging_dispatch_dlq_total{sink="redis"}'
@@ -79,6 +83,15 @@ async def until_value(
 async def until_metric(api: Api, name: str, accept: Callable[[float], bool]) -> float:
     """Read a metric until its value is accepted; return it."""
     return await until_value(lambda: api.metric(name), accept)
+
+
+async def until_healthy(cache: Cache) -> None:
+    """Probe a cache until it answers."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not cache.healthy:
+            with contextlib.suppress(CacheUnavailable):
+                await cache.probe()
+            await asyncio.sleep(0.02)
 
 
 class Talks:

@@ -145,15 +145,20 @@ async def test_only_the_creator_deletes(api: Api, postgres: Postgres) -> None:
     assert (await _listed(api, 2)).body["conversations"] == []
 
 
-async def test_deletion_waits_for_a_delivery(api: Api, postgres: Postgres) -> None:
+@pytest.mark.parametrize("known", [True, False])
+async def test_deletion_waits_for_a_delivery(api: Api, postgres: Postgres, known: bool) -> None:
     """A conversation deleted while messages of it are delivered waits until they are, whichever
-    participant is told first, and neither fails."""
+    participant is told first, were they told anything before or not, and neither fails."""
     talk = await converse(api, 1, 2)
     connection = await asyncpg.connect(postgres.url(DATABASE))
-    await connection.execute("INSERT INTO inboxes (user_id) VALUES (1), (2)")
+    if known:
+        await connection.execute("INSERT INTO inboxes (user_id) VALUES (1), (2)")
     delivery = connection.transaction()
     await delivery.start()
-    await connection.execute("SELECT FROM inboxes ORDER BY user_id FOR UPDATE")
+    await connection.execute(
+        "INSERT INTO inboxes (user_id) VALUES (1), (2)"
+        " ON CONFLICT (user_id) DO UPDATE SET last_number = 1"
+    )
     await connection.execute("UPDATE participants SET unread = 1 WHERE user_id = 2")
     deletion = asyncio.ensure_future(talk.call(1, "DELETE"))
     await until_true(partial(_is_waiting, postgres))

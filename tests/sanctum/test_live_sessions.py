@@ -5,8 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from tests.sanctum.clients import Answer, Api
+from tests.sanctum.conftest import Serve
 from tests.sanctum.servers import until
-from tests.sanctum.shop import ADMIN, INSTRUCTOR, OTHER, STUDENT, course, enrol, refusal
+from tests.sanctum.shop import (
+    ADMIN,
+    INSTRUCTOR,
+    OTHER,
+    STUDENT,
+    course,
+    enrol,
+    paid,
+    refund,
+    refusal,
+)
 
 FAR = ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00")  # in UTC no date at all
 SOON = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
@@ -44,8 +55,9 @@ async def test_session_goes_from_scheduled_to_live_to_ended(api: Api) -> None:
     assert await api.metric('sanctum_security_denied_total{what="live_session"}') == 2
 
 
-async def test_enrolled_users_chat_while_it_is_live(api: Api) -> None:
+async def test_enrolled_users_chat_while_it_is_live(serve: Serve) -> None:
     """Who is enrolled joins and talks with the instructor over WebSocket; nobody after the end."""
+    api = await serve(SANCTUM_SESSION_CHECK_INTERVAL_S="60")
     free = await course(api, price=0)
     await enrol(api, free)
     session = (await _schedule(api, free)).body["id"]
@@ -69,6 +81,28 @@ async def test_enrolled_users_chat_while_it_is_live(api: Api) -> None:
         assert instructor.numbers == [1]
     for user in (STUDENT, INSTRUCTOR):
         assert (await api.ticket(user, channel)).status == 403
+
+
+async def test_refund_ends_the_part_in_a_live_chat(serve: Serve) -> None:
+    """Who has the payment back is let go from the chat of the session that is live, gets in no
+    more, and hears nothing further; others stay."""
+    api = await serve(SANCTUM_SESSION_CHECK_INTERVAL_S="0.1")
+    sold = await course(api)
+    payment = await paid(api, sold)
+    await paid(api, sold, OTHER)
+    for user in (STUDENT, OTHER):
+        await enrol(api, sold, user)
+    session = (await _schedule(api, sold)).body["id"]
+    channel = (await _act(api, session, "start")).body["channel"]
+    for user in (STUDENT, OTHER):
+        assert (await _act(api, session, "join", user)).status == 200
+    async with await api.chat(STUDENT, channel) as refunded, await api.chat(OTHER, channel) as kept:
+        assert (await refund(api, payment)).body["state"] == "refunded"
+        assert await refunded.closed() == 1008
+        await kept.say("still", "here")
+        assert refunded.numbers == []
+    assert (await api.ticket(STUDENT, channel)).status == 403
+    assert refusal(await _act(api, session, "join", STUDENT)) == (403, "not_enrolled")
 
 
 async def test_bad_requests_are_refused(api: Api) -> None:

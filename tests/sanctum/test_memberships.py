@@ -33,7 +33,7 @@ async def _until_status(talk: Talk, user: int, status: int) -> None:
 
 
 async def test_hits_and_misses_are_counted(api: Api, postgres: Postgres) -> None:
-    """What is at hand is a hit, what the database is asked for a miss."""
+    """What is at hand is a hit, what the database is asked for a miss, as it is for outsiders."""
     talk = await converse(api, 1, 2)
     hits, misses = await api.metric(HITS), await api.metric(MISSES)
     for _ in range(3):
@@ -51,6 +51,8 @@ async def test_hits_and_misses_are_counted(api: Api, postgres: Postgres) -> None
         for _ in range(2):
             assert await _status(Talk(api=api, id=row[0]), 2) == 200
     assert (await api.metric(HITS), await api.metric(MISSES)) == (hits + 7, misses + 3)
+    assert [await _status(talk, 9) for _ in range(2)] == [403, 403]
+    assert (await api.metric(HITS), await api.metric(MISSES)) == (hits + 7, misses + 5)
 
 
 async def test_change_is_known_in_every_process(serve: Serve) -> None:

@@ -265,6 +265,20 @@ async def test_id_of_a_hidden_message_is_not_told(api: Api) -> None:
     assert (answer.status, "number" in answer.body) == (409, False)
 
 
+async def test_author_who_joins_anew_may_repeat(api: Api) -> None:
+    """Removed and added again, an author who repeats a request is told its first result, and sees
+    no message from before; another message under the id is 409 as ever."""
+    talk = await converse(api, 1, 2)
+    assert (await talk.post(2, "mine", "hello")).body["number"] == 1
+    assert (await talk.remove(1, 2)).status == 204
+    assert (await talk.add(1, 2)).status == 201
+    again = await talk.post(2, "mine", "hello")
+    assert (again.status, again.body["number"]) == (200, 1)
+    assert (await talk.post(2, "mine", "else")).status == 409
+    assert (await talk.post(1, "mine", "hello")).body["number"] == 2
+    assert await talk.numbers(2) == [2]
+
+
 async def test_message_needs_the_database(
     serve: Serve, database: str, postgres: Postgres, open_link: OpenLink
 ) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from typing import Any
 
 from tests.sanctum.conftest import Serve
-from tests.sanctum.pipelines import DELIVERED, PEL, QUICK, Talks, until_metric
+from tests.sanctum.pipelines import DELIVERED, PEL, QUICK, Talks, until_healthy, until_metric
 from tests.sanctum.servers import Valkey
 from valkey.asyncio import Valkey as Client
 
 from sanctum.backing.cache import Cache
-from sanctum.backing.errors import CacheUnavailable
 from sanctum.defects import Defects
 from sanctum.pipeline.stream import GROUP, STREAM, TOPIC, Stream
 from sanctum.telemetry.metrics import Metrics
@@ -182,7 +180,7 @@ async def test_workers_tell_operators_how_they_are(serve: Serve, valkey: Valkey)
 async def test_consumers_that_hold_nothing_are_forgotten(valkey: Valkey) -> None:
     """Names of consumers that are gone do not pile up; one that left entries is kept."""
     cache = Cache(valkey.url, pool_max=2, timeout_s=0.5, defects=Defects(), metrics=Metrics())
-    await _until_healthy(cache)
+    await until_healthy(cache)
     stream = Stream(cache)
     await stream.make()
     async with Client.from_url(valkey.url) as client:
@@ -196,10 +194,3 @@ async def test_consumers_that_hold_nothing_are_forgotten(valkey: Valkey) -> None
                 await stream.forget_idle(1)
         assert [one["name"] for one in left] == [b"holds"]
     await cache.close()
-
-
-async def _until_healthy(cache: Cache) -> None:
-    async with asyncio.timeout(20):
-        while not cache.healthy:
-            with contextlib.suppress(CacheUnavailable):
-                await cache.probe()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sanctum.backing.errors import DatabaseUnavailable
 from sanctum.chat.frames import Ack, Message, Send, Welcome, decode_received
 from sanctum.chat.storage import ChatStorage
@@ -36,6 +38,12 @@ class ChatHost:
     def welcome(self, admission: Admission, last: int) -> bytes:
         """Greet a member with the channel's last number."""
         return encode(Welcome(channel=admission.key, user=admission.user_id, last=last))
+
+    async def outsiders(self, admissions: Collection[Admission]) -> Collection[Admission]:
+        """List those who are no members of their channel any more; raises DatabaseUnavailable."""
+        pairs = {(one.key, one.user_id) for one in admissions}
+        gone = await self._storage.no_members(pairs)
+        return {one for one in admissions if (one.key, one.user_id) in gone}
 
     async def reply(self, admission: Admission, text: str) -> bytes:
         """Store a message or answer a ping; raises InvalidFrame."""

@@ -27,6 +27,11 @@ _AFTER = """
 """
 _LAST_NUMBERS = "SELECT id, last_number FROM channels WHERE id = ANY($1::bigint[])"
 _MEMBERSHIP = "SELECT 1 FROM memberships WHERE channel_id = $1 AND user_id = $2"
+_NO_MEMBERS = """
+    SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS pairs (channel_id, user_id)
+    EXCEPT SELECT channel_id, user_id FROM memberships
+    WHERE channel_id = ANY($1::bigint[]) AND user_id = ANY($2::bigint[])
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,3 +84,9 @@ class ChatStorage:
         """Tell whether a user belongs to a channel."""
         row = await self._database.fetch_one("membership", _MEMBERSHIP, channel, user_id)
         return row is not None
+
+    async def no_members(self, pairs: Collection[tuple[int, int]]) -> Collection[tuple[int, int]]:
+        """List those pairs of a channel and a user who does not belong to it."""
+        channels, users = [channel for channel, _ in pairs], [user for _, user in pairs]
+        rows = await self._database.fetch("no_members", _NO_MEMBERS, channels, users)
+        return {(cast(int, row[0]), cast(int, row[1])) for row in rows}

@@ -1,7 +1,8 @@
 """Live sessions of courses in PostgreSQL, each with a chat channel while it is live.
 
 Who joins becomes a member of the channel; when the session ends nobody is one any more, so no
-ticket to its chat is issued after that, and nobody talks over a socket that is still open.
+ticket to its chat is issued after that, nobody talks over a socket that is still open, and it is
+closed soon. The same holds for who was enrolled and has the payment back.
 """
 
 from __future__ import annotations

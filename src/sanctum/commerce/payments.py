@@ -34,6 +34,14 @@ _MOVE_ON = f"""
 """  # noqa: S608
 _ENTER = "INSERT INTO ledger_entries (payment_id, kind, amount_cents) VALUES ($1, $2, $3)"
 _UNENROL = "DELETE FROM enrolments WHERE payment_id = $1"
+# Whoever is just joining a session holds its row until the membership is there to be deleted.
+_LOCK_LIVE = """
+    SELECT FROM live_sessions WHERE course_id = $1 AND state = 'live' ORDER BY id FOR NO KEY UPDATE
+"""
+_LEAVE_CHATS = """
+    DELETE FROM memberships m USING live_sessions s
+    WHERE s.course_id = $1 AND s.state = 'live' AND m.channel_id = s.channel_id AND m.user_id = $2
+"""
 _UNSETTLED = f"""
     SELECT {_COLUMNS} FROM payments
     WHERE state IN ('pending', 'refunding') AND created_at < now() - $1 * interval '1 second'
@@ -165,12 +173,18 @@ class PaymentStorage:
         return None if row is None else _payment(row)
 
     async def close_refund(self, payment: Payment) -> Payment | None:
-        """Enter a refund in the ledger and free the seat; None when that is done already."""
+        """Enter a refund in the ledger, free the seat and end the payer's part in live chats.
+
+        Returns:
+            the payment, None when that is done already.
+        """
         async with self._database.transaction("close_refund") as transaction:
             closed = await _move_on(transaction, payment.id, "refunding", "refunded")
             if closed is not None:
                 await transaction.fetch(_ENTER, closed.id, "refund", -closed.amount_cents)
                 await transaction.fetch(_UNENROL, closed.id)
+                await transaction.fetch(_LOCK_LIVE, closed.course)
+                await transaction.fetch(_LEAVE_CHATS, closed.course, closed.user)
                 await free_seat(transaction, closed.course)
         return closed
 

@@ -58,6 +58,10 @@ class RoomHost:
         """Greet a watcher with the number of the room's last event."""
         return encode(Welcome(room=admission.key, user=admission.user_id, last=last))
 
+    async def outsiders(self, _admissions: Collection[Admission]) -> Collection[Admission]:
+        """Nobody is shut out of a room."""
+        return ()
+
     async def reply(self, _admission: Admission, text: str) -> bytes:
         """Answer a ping; raises InvalidFrame for everything else."""
         return encode(Pong(id=decode_ping(text).id))

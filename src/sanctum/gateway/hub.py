@@ -56,6 +56,7 @@ class Hub:
             "sweep": self._sweep.run,
             "sockets of ended sessions": self._watch_sessions,
             "sockets of ended keys": self._watch_keys,
+            "sockets of outsiders": self._watch_outsiders,
         }
 
     @property
@@ -98,6 +99,19 @@ class Hub:
                 logger.info("keys are not checked", extra={"fields": {"reason": str(error)}})
             else:
                 self._sessions.close_of_keys(ended)
+
+    async def _watch_outsiders(self) -> None:
+        while True:
+            await asyncio.sleep(self._check_interval_s)
+            for name, offer in self._offers.items():
+                admissions = self._sessions.admissions(name)
+                try:
+                    outside = await offer.host.outsiders(admissions) if admissions else ()
+                except Unavailable as error:
+                    reason = {"topic": name, "reason": str(error)}
+                    logger.info("sockets are not checked", extra={"fields": reason})
+                else:
+                    self._sessions.close_of(outside)
 
 
 def _limits(settings: Settings, defects: Defects) -> SessionLimits:

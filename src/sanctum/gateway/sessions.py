@@ -44,6 +44,14 @@ class Host(Protocol):
         """Answer what a client sent; raises InvalidFrame."""
         ...
 
+    async def outsiders(self, admissions: Collection[Admission]) -> Collection[Admission]:
+        """List those, of whom it once admitted, who may follow their key no more.
+
+        Raises:
+            Unavailable: when that cannot be looked up.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
@@ -83,6 +91,16 @@ class Sessions:
         for socket, admission in list(self._sockets.items()):
             if has_ended(holder_of(admission)):
                 socket.expel(POLICY_VIOLATION, "the session has ended")
+
+    def admissions(self, topic: str) -> Collection[Admission]:
+        """List by which admissions to a topic sockets are open."""
+        return {one for one in self._sockets.values() if one.topic == topic}
+
+    def close_of(self, admissions: Collection[Admission]) -> None:
+        """Close the sockets that were opened by these admissions: they hold no more."""
+        for socket, admission in list(self._sockets.items()):
+            if admission in admissions:
+                socket.expel(POLICY_VIOLATION, "you may not follow this any more")
 
     def api_keys(self) -> Collection[int]:
         """List the API keys, by id, with which open sockets were opened."""

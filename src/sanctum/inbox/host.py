@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sanctum.gateway.answers import Refusal
 from sanctum.gateway.frames import Pong, decode_ping, encode
 from sanctum.gateway.identity import Identity
@@ -21,6 +23,10 @@ class InboxHost:
     def welcome(self, admission: Admission, last: int) -> bytes:
         """Greet a user with the last number of the inbox."""
         return encode(Welcome(topic=admission.topic, user=admission.user_id, last=last))
+
+    async def outsiders(self, admissions: Collection[Admission]) -> Collection[Admission]:  # noqa: ARG002
+        """Nobody loses the own inbox."""
+        return ()
 
     async def reply(self, admission: Admission, text: str) -> bytes:  # noqa: ARG002
         """Answer a ping; raises InvalidFrame for anything else."""

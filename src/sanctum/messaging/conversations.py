@@ -50,6 +50,13 @@ _UPDATE = """
 """
 # Whoever delivers messages locks inboxes in this order, and then the marks of their participants.
 # The marks go with their conversation: locked in any other order, each would wait for the other.
+# An inbox that is not there yet cannot be locked, so it is made.
+_MAKE_INBOXES = """
+    INSERT INTO inboxes (user_id)
+    SELECT p.user_id FROM conversations c JOIN participants p ON p.conversation_id = c.id
+    WHERE c.id = $1 AND c.created_by = $2
+    ORDER BY p.user_id ON CONFLICT DO NOTHING
+"""
 _LOCK_INBOXES = """
     SELECT FROM conversations c
     JOIN participants p ON p.conversation_id = c.id JOIN inboxes i ON i.user_id = p.user_id
@@ -184,6 +191,7 @@ class ConversationStorage:
             Refusal: 403 for everybody but its creator, 404 when there is no such conversation.
         """
         async with self._access.on_behalf("delete_conversation", user_id, conversation) as t:
+            await t.fetch(_MAKE_INBOXES, conversation, user_id)
             await t.fetch(_LOCK_INBOXES, conversation, user_id)
             deleted = await t.fetch_one(_DELETE, conversation, user_id)
             if deleted is None:

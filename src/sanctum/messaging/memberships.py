@@ -131,12 +131,10 @@ class Memberships:
             DatabaseUnavailable: when neither process nor cache know, and the database neither.
         """
         membership = await self._nearest(conversation)
-        if membership is not None:
+        if membership is not None and user_id in membership.users:
             self._metrics.cache_hits.inc()
-            if user_id in membership.users:
-                return True
-        else:
-            self._metrics.cache_misses.inc()
+            return True
+        self._metrics.cache_misses.inc()
         loaded = await self._load(conversation)
         return None if loaded is None else user_id in loaded.users
 

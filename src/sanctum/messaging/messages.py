@@ -32,10 +32,8 @@ _POST = """
     )
     SELECT (SELECT last_number FROM conversation), (SELECT number FROM message)
 """
-_POSTED_BEFORE = """
-    SELECT conversation_id, number, payload FROM conversation_messages
-    WHERE author_id = $1 AND client_id = $2
-"""
+# Past row-level security: whoever was removed and takes part again sees nothing from before.
+_POSTED_BEFORE = "SELECT conversation_id, number, payload FROM posted_before($1)"
 # A page ends where its payloads would pass the bound; its first message is always there.
 _BEFORE = f"""
     SELECT number, author_id, client_id, payload, created_at, joined_number FROM (
@@ -161,7 +159,7 @@ class MessageStorage:
         self, conversation: int, author: int, client_id: str, payload: bytes
     ) -> int:
         async with self._database.transaction("posted_before", author) as t:
-            row = await t.fetch_one(_POSTED_BEFORE, author, client_id)
+            row = await t.fetch_one(_POSTED_BEFORE, client_id)
         if row is None or row[0] != conversation or row[2] != payload:
             raise Refusal(409, "id_taken", f"id: you have posted another message as {client_id}")
         return cast(int, row[1])

@@ -65,6 +65,7 @@ class Consumer:
         self._look_again_at: float | None = None
         self._retry_s = RETRY_FIRST_S
         self._reclaim_at = 0.0
+        self._reclaim_from = FROM_THE_FIRST
         self._part_entries_max = BATCH_ENTRIES_MAX
 
     async def run(self) -> None:
@@ -103,8 +104,11 @@ class Consumer:
 
     async def _take_abandoned(self) -> None:
         idle_ms = round(self._limits.reclaim_idle_s * 1000)
-        entries = await self._stream.reclaim(idle_ms, BATCH_ENTRIES_MAX)
-        if len(entries) < BATCH_ENTRIES_MAX:
+        entries, following = await self._stream.reclaim(
+            idle_ms, BATCH_ENTRIES_MAX, self._reclaim_from
+        )
+        self._reclaim_from = following or FROM_THE_FIRST
+        if following is None:
             self._reclaim_at = time.monotonic() + self._limits.reclaim_interval_s
             await self._stream.forget_idle(round(FORGOTTEN_AFTER_S * 1000))
         if entries:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sanctum.backing.cache import Cache
@@ -62,6 +63,7 @@ class Dispatcher:
         self._stream_length = 0
         self._mended_at = 0.0
         self._begun = False
+        self._uncounted: list[Callable[[], None]] = []
 
     async def run(self) -> None:
         """Take turns."""
@@ -77,15 +79,20 @@ class Dispatcher:
         """Do one turn; return the seconds until the next one."""
         if not self._mending_is_due and not await self._outbox.waits():
             return self._limits.interval_s
+        self._uncounted.clear()
         async with self._outbox.turn() as turn:
             if turn is None:
                 return STANDBY_S
             await self._begin(turn)
             try:
-                return await self._work(turn)
+                pause_s = await self._work(turn)
             except CacheUnavailable as error:
                 await self._fail(turn, str(error))
-        return self._limits.retry_s
+                pause_s = self._limits.retry_s
+        # Only what is committed counts: all else is done again.
+        for count in self._uncounted:
+            count()
+        return pause_s
 
     async def _begin(self, turn: Turn) -> None:
         if not self._begun and self._defects.skips_what_waited():
@@ -112,17 +119,20 @@ class Dispatcher:
             _, self._stream_length = await self._stream.append([])
             return self._limits.interval_s
         entries, self._stream_length = await self._stream.append(row.message for row in rows)
-        self._metrics.published.inc(len(rows))
         await turn.mark([row.id for row in rows], entries)
+        self._uncounted.append(lambda: self._metrics.published.inc(len(rows)))
         return AT_ONCE_S if len(rows) == BATCH_ROWS_MAX else self._limits.interval_s
 
     async def _fail(self, turn: Turn, reason: str) -> None:
         dead = await turn.fail(reason, self._limits.attempts_max)
         if dead:
-            self._metrics.set_aside.inc(dead)
-            if not self._defects.forgets_to_count_dead_letters():
-                self._metrics.dead.inc(dead)
-            logger.warning("set aside", extra={"fields": {"messages": dead, "reason": reason}})
+            self._uncounted.append(lambda: self._count_dead(dead, reason))
+
+    def _count_dead(self, dead: int, reason: str) -> None:
+        self._metrics.set_aside.inc(dead)
+        if not self._defects.forgets_to_count_dead_letters():
+            self._metrics.dead.inc(dead)
+        logger.warning("set aside", extra={"fields": {"messages": dead, "reason": reason}})
 
     async def _replay(self, turn: Turn) -> None:
         """Put dead letters back: with their old ids they are relayed before anything newer."""
@@ -131,8 +141,11 @@ class Dispatcher:
             return
         revived = await turn.replay()
         if revived:
-            self._metrics.replayed.inc(revived)
-            logger.info("replayed", extra={"fields": {"messages": revived}})
+            self._uncounted.append(lambda: self._count_replayed(revived))
+
+    def _count_replayed(self, revived: int) -> None:
+        self._metrics.replayed.inc(revived)
+        logger.info("replayed", extra={"fields": {"messages": revived}})
 
     @property
     def _mending_is_due(self) -> bool:
@@ -153,7 +166,8 @@ class Dispatcher:
                 if oldest is None or place_of(entry) < place_of(oldest)
             ]
             if vanished:
-                self._note_repeated(await turn.unmark(vanished))
+                repeated = await turn.unmark(vanished)
+                self._uncounted.append(lambda: self._count_repeated(repeated))
         self._mended_at = time.monotonic()
 
     async def _begin_stream(self, turn: Turn) -> None:
@@ -161,10 +175,10 @@ class Dispatcher:
         lost = await turn.unmark_all()
         await self._stream.make()
         self._stream_length = 0
-        self._note_repeated(lost)
+        self._uncounted.append(lambda: self._count_repeated(lost))
         logger.info("the stream was made", extra={"fields": {"lost": lost}})
 
-    def _note_repeated(self, count: int) -> None:
+    def _count_repeated(self, count: int) -> None:
         if count:
             self._metrics.repeated.inc(count)
             logger.warning("relayed again", extra={"fields": {"messages": count}})

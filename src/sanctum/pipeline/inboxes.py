@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -9,12 +10,17 @@ from typing import cast
 import msgspec
 
 from sanctum.backing.database import Database, Row
+from sanctum.backing.errors import DatabaseUnavailable
 from sanctum.pipeline.stream import Message
 
+MOVED_TRIES_MAX = 5
+MOVED_PAUSE_S = 0.05
 # Inboxes are locked in the order of their users, so that two consumers, or a consumer and a
-# notification, never wait for each other. $5: whether a message waits for the earlier ones of its
-# conversation; $6: whether it is delivered without its row. What was marked as read before it
-# arrived is not unread, nor what is marked while this waits for the participant's row.
+# notification, never wait for each other. A row that somebody moves between the outbox and the dead
+# letters meanwhile is taken from neither, and told as moved. $5: whether a message waits for the
+# earlier ones of its conversation; $6: whether it is delivered without its row. What was marked as
+# read before it arrived is not unread, nor what is marked while this waits for the participant's
+# row.
 _DELIVER = """
     WITH wanted AS (
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[])
@@ -88,6 +94,15 @@ _DELIVER = """
         WHERE p.conversation_id = more.conversation_id AND p.user_id = more.user_id
     )
     SELECT 'stored', conversation_id, message_number, user_id, number FROM stored
+    UNION ALL SELECT 'moved', w.conversation_id, w.number, 0, 0 FROM wanted w JOIN (
+        SELECT conversation_id, number FROM outbox UNION ALL
+        SELECT conversation_id, number FROM outbox_dead
+    ) undelivered USING (conversation_id, number)
+    WHERE NOT EXISTS (
+        SELECT FROM due d WHERE d.conversation_id = w.conversation_id AND d.number = w.number
+    ) AND NOT EXISTS (
+        SELECT FROM early e WHERE e.conversation_id = w.conversation_id AND e.number = w.number
+    )
     UNION ALL SELECT 'due', conversation_id, number, 0, 0 FROM due
     UNION ALL SELECT 'early', conversation_id, number, 0, 0 FROM early
 """
@@ -152,6 +167,10 @@ class Outcome:
     early: frozenset[Key]
 
 
+class _Moved(Exception):
+    """Roll back: a message was being set aside or put back, and later ones must wait for it."""
+
+
 class Inboxes:
     """Deliver messages; every method raises DatabaseUnavailable."""
 
@@ -168,9 +187,7 @@ class Inboxes:
             in_order: let a message wait for the earlier ones of its conversation.
             taken: deliver without asking for the rows.
         """
-        rows = await self._database.fetch(
-            "deliver",
-            _DELIVER,
+        arguments = (
             [conversation for conversation, _ in bodies],
             [number for _, number in bodies],
             [author for author, _ in bodies.values()],
@@ -178,12 +195,19 @@ class Inboxes:
             in_order,
             taken,
         )
-        stored = [_arrival(row) for row in rows if row[0] == "stored"]
-        return Outcome(
-            arrivals=sorted(stored, key=lambda arrival: arrival.number),
-            delivered=frozenset(_key(row) for row in rows if row[0] == "due"),
-            early=frozenset(_key(row) for row in rows if row[0] == "early"),
-        )
+        for _ in range(MOVED_TRIES_MAX):
+            try:
+                return _outcome(await self._deliver(arguments))
+            except _Moved:
+                await asyncio.sleep(MOVED_PAUSE_S)
+        raise DatabaseUnavailable("deliver: rows are moved again and again")
+
+    async def _deliver(self, arguments: Sequence[object]) -> Sequence[Row]:
+        async with self._database.transaction("deliver") as transaction:
+            rows = await transaction.fetch(_DELIVER, *arguments)
+            if any(row[0] == "moved" for row in rows):
+                raise _Moved
+        return rows
 
     async def take(self, messages: Sequence[Key]) -> None:
         """Take the rows of messages away that are not delivered yet."""
@@ -192,6 +216,15 @@ class Inboxes:
     async def repeat(self, messages: Sequence[Key]) -> None:
         """Deliver once more what was delivered."""
         await self._database.fetch("repeat", _REPEAT, *_columns(messages))
+
+
+def _outcome(rows: Sequence[Row]) -> Outcome:
+    stored = [_arrival(row) for row in rows if row[0] == "stored"]
+    return Outcome(
+        arrivals=sorted(stored, key=lambda arrival: arrival.number),
+        delivered=frozenset(_key(row) for row in rows if row[0] == "due"),
+        early=frozenset(_key(row) for row in rows if row[0] == "early"),
+    )
 
 
 def encode_body(message: Message) -> bytes:

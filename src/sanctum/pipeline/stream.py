@@ -21,6 +21,7 @@ GROUP = "sanctum"
 TOPIC = INBOX_TOPIC
 PUBLISHED_BYTES_MAX = 1 << 20
 NUMBER_MAX = 2**63 - 1
+OVER = b"0-0"
 # Valkey has no command that removes a consumer only if it holds nothing.
 _FORGET_IDLE = """
     for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
@@ -136,12 +137,27 @@ class Stream:
             raise GroupMissing(STREAM)
         return [_entry(*raw) for _, found in answer for raw in found]
 
-    async def reclaim(self, idle_ms: int, count: int) -> list[Entry]:
-        """Take over entries on which nobody worked for some milliseconds; raises GroupMissing."""
+    async def reclaim(
+        self, idle_ms: int, count: int, start: bytes
+    ) -> tuple[list[Entry], bytes | None]:
+        """Take over entries on which nobody worked for some milliseconds; raises GroupMissing.
+
+        Only so many pending ones are looked at, and those that somebody works on count too.
+
+        Args:
+            idle_ms: for how long nobody did.
+            count: how many to take over at most.
+            start: the entry to begin with.
+
+        Returns:
+            the entries, and where to go on; None when all were looked at.
+        """
 
         async def claim(client: Valkey) -> list[Any] | None:
             try:
-                answer = await client.xautoclaim(STREAM, GROUP, self.consumer, idle_ms, count=count)
+                answer = await client.xautoclaim(
+                    STREAM, GROUP, self.consumer, idle_ms, start_id=start, count=count
+                )
             except ResponseError as error:
                 _pass_if_missing(error)
                 return None
@@ -150,7 +166,9 @@ class Stream:
         answer = await self._cache.use("xautoclaim", claim)
         if answer is None:
             raise GroupMissing(STREAM)
-        return [_entry(*raw) for raw in answer[1]]
+        following = cast(bytes, answer[0])
+        entries = [_entry(*raw) for raw in answer[1]]
+        return entries, None if following == OVER else following
 
     async def publish(self, frames: Iterable[bytes]) -> None:
         """Publish frames for open sockets, in bounded round trips."""
