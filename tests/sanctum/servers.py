@@ -60,7 +60,8 @@ def _package_folder(name: str) -> Path:
 class Postgres:
     """A cluster in a private folder, owned by an unprivileged user when the tests run as root."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: str) -> None:
+        self._options = options
         self._user = "nobody" if os.geteuid() == 0 else None
         self._folder = Path(tempfile.mkdtemp(prefix="sanctum-pg-"))
         self.port = free_port()
@@ -87,6 +88,7 @@ class Postgres:
             "unix_socket_directories": "",
             "dynamic_shared_memory_type": "mmap",
             "fsync": "off",
+            **self._options,
         }
         flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -20,7 +21,8 @@ def heal_runs(run: Path | None) -> int:
     Raises:
         BadInput: the folder is of no run that had a stack.
     """
-    report = heal(default_index_dir(), None if run is None else run.absolute(), _open_segment)
+    named = None if run is None else run.absolute()
+    report = heal(default_index_dir(), named, _open_segment, os.environ)
     for line in report.lines:
         click.echo(line)
     return 0 if report.is_clean else LEFT_BEHIND

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
+from stormproof.faults.cache_eviction import CacheEviction
+from stormproof.faults.cache_flush import CacheFlush
+from stormproof.faults.database_exhaustion import DatabaseExhaustion
+from stormproof.faults.database_load import DatabaseLoad
+from stormproof.faults.database_lock import DatabaseLock
+from stormproof.faults.database_statement import DatabaseStatement
+from stormproof.faults.databases import Promise
 from stormproof.faults.link_bandwidth import LinkBandwidth
 from stormproof.faults.link_latency import LinkLatency
 from stormproof.faults.link_limit import LinkLimit
@@ -16,7 +24,10 @@ from stormproof.faults.link_slow_close import LinkSlowClose
 from stormproof.faults.links import TcpLink
 from stormproof.faults.restart import ProcessRestart
 from stormproof.faults.running import RunningStack
+from stormproof.faults.security_role import SecurityRole
+from stormproof.faults.stream_trim import StreamTrim
 from stormproof.kernel.errors import FaultRefused
+from stormproof.model.part import Server
 from stormproof.model.plan import PlannedFault
 from stormproof.seams import Fault
 
@@ -30,6 +41,19 @@ _ON_LINKS: Final[Mapping[str, Callable[[TcpLink, PlannedFault], Fault]]] = {
     "link-slice": LinkSlice,
     "link-slow-close": LinkSlowClose,
 }
+_ON_SERVERS: Final[Mapping[str, Callable[[Server, PlannedFault], Fault]]] = {
+    "cache-flush": CacheFlush,
+    "database-exhaustion": DatabaseExhaustion,
+    "database-load": DatabaseLoad,
+    "database-lock": DatabaseLock,
+    "stream-trim": StreamTrim,
+}
+# What they change stays if we die: they write down first what undoing them puts back.
+_LASTING: Final[Mapping[str, Callable[[Server, PlannedFault, Promise], Fault]]] = {
+    "cache-eviction": CacheEviction,
+    "database-statement": DatabaseStatement,
+    "security-role": SecurityRole,
+}
 
 
 def fault_on(stack: RunningStack, planned: PlannedFault) -> Fault:
@@ -40,6 +64,11 @@ def fault_on(stack: RunningStack, planned: PlannedFault) -> Fault:
     """
     if planned.kind in _ON_LINKS:
         return _ON_LINKS[planned.kind](stack.link(planned.part), planned)
+    if planned.kind in _ON_SERVERS:
+        return _ON_SERVERS[planned.kind](stack.server(planned.part), planned)
+    if planned.kind in _LASTING:
+        promise = partial(stack.promise, planned)
+        return _LASTING[planned.kind](stack.server(planned.part), planned, promise)
     match planned.kind:
         case "process-restart":
             return ProcessRestart(stack.part(planned.part))

@@ -3,18 +3,21 @@
 A run is left alone while its keeper lives, or where its pids mean nothing to us: in another pid
 namespace. Everything a journal names is checked before it is touched: a process by pid, start time
 and boot, shared memory by its creator and that nobody uses it, a folder by its name, place and
-owner. Faults need no undoing here: a link dies with its keeper, and a stopped part is
-among those that are ended.
+owner. Most faults need no undoing here: a link dies with its keeper, as do the locks and the
+connections that it held, and a stopped part is among those that are ended. What a fault changed in
+a server that is there after the run is put back by the URL that the user gives; without it the
+report says what to do by hand.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +27,13 @@ from stormproof.faults.index import OpenRun, OpenRuns
 from stormproof.faults.journal import (
     JOURNAL_NAME,
     Ended,
+    FaultUndone,
     FolderIntended,
     FolderRemoved,
     Journal,
     Leftovers,
     PartStarted,
+    RestoreIntended,
     leftovers,
 )
 from stormproof.faults.processes import (
@@ -39,6 +44,7 @@ from stormproof.faults.processes import (
     pid_namespace,
     wait_gone,
 )
+from stormproof.faults.restores import by_hand, goes_with_its_process, restore, url_variable
 from stormproof.kernel.clock import boot_id
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem, StormproofError
 from stormproof.kernel.units import SECOND_NS
@@ -52,6 +58,7 @@ OPEN_RUNS_NAMED = 5  # where a folder was named that is none of them
 _SEGMENTS_MAX = 9  # a run is healed once; more only when healing itself was cut short
 
 OpenSegment = Callable[[Path, str], SegmentRecorder]
+NOTHING_SET: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +69,19 @@ class HealReport:
     is_clean: bool
 
 
-def heal(index_dir: Path, run_dir: Path | None, open_segment: OpenSegment) -> HealReport:
+def heal(
+    index_dir: Path,
+    run_dir: Path | None,
+    open_segment: OpenSegment,
+    environ: Mapping[str, str] = NOTHING_SET,
+) -> HealReport:
     """Undo what is left of one run, or of every open run of this user; safe to repeat.
 
     Args:
         index_dir: the index of open runs.
         run_dir: heal this run only; None: all that are open.
         open_segment: makes the recorder of a new segment from its path and its writer's name.
+        environ: where the URLs of servers are that are there after their runs.
 
     Raises:
         BadInput: `run_dir` is no run that had a stack.
@@ -84,7 +97,7 @@ def heal(index_dir: Path, run_dir: Path | None, open_segment: OpenSegment) -> He
     lines = list(problems)
     is_clean = not problems
     for run in runs:
-        healing = _Healing(run, index, open_segment)
+        healing = _Healing(run, index, open_segment, environ)
         try:
             is_clean &= healing.carry_out()
         except StormproofError as error:
@@ -127,8 +140,11 @@ def _no_run(run_dir: Path, index: OpenRuns) -> Problem:
 class _Healing:
     """The healing of one run."""
 
-    def __init__(self, run: OpenRun, index: OpenRuns, open_segment: OpenSegment) -> None:
+    def __init__(
+        self, run: OpenRun, index: OpenRuns, open_segment: OpenSegment, environ: Mapping[str, str]
+    ) -> None:
         self._run = run
+        self._environ = environ
         self._index = index
         self._open_segment = open_segment
         self._run_dir = Path(run.run_dir)
@@ -192,6 +208,8 @@ class _Healing:
             self._remove_shared_memory(left)
             for folder in left.folders.values():
                 self._remove_folder(folder, journal)
+            for line in left.restores.values():
+                self._restore(line, left, journal)
             if not self._something_left:
                 self._mark_record(left)
                 journal.append(Ended(how="healed"))
@@ -239,6 +257,26 @@ class _Healing:
             return
         journal.append(FolderRemoved(path=folder.path))
         self.say(f"removed {path}")
+
+    def _restore(self, line: RestoreIntended, left: Leftovers, journal: Journal) -> None:
+        """Put back what a fault changed in a server, unless it went with the run."""
+        was_ours = any(part.part == line.part for part in left.parts.values())
+        if not line.is_kept or (was_ours and goes_with_its_process(line)):
+            self.say(f"{line.fault} ended with {line.part}, in which it was in force")
+            return
+        variable = url_variable(line.part)
+        url = self._environ.get(variable, "")
+        todo = f"set {variable} to its URL and heal again, or do by hand: {by_hand(line)}"
+        if not url:
+            self._left(f"{line.fault} is not undone in {line.part}: {todo}")
+            return
+        try:
+            done = asyncio.run(restore(line, url))
+        except StormproofError as error:
+            self._left(f"{line.fault} is not undone: {error}; {todo}")
+            return
+        journal.append(FaultUndone(fault=line.fault))
+        self.say(f"{line.fault} is undone in {line.part}: {done}")
 
     def _mark_record(self, left: Leftovers) -> None:
         """Write how the run ended, unless a controller has done so or will."""

@@ -124,11 +124,18 @@ class FaultsInForce:
             self._note(planned, FaultStep.FAILED, str(refusal))
             self._close(one)
             raise
-        evidence = await one.fault.witness()
+        await self._look_for_effect(one)
+
+    async def _look_for_effect(self, one: _InForce) -> None:
+        try:
+            evidence = await one.fault.witness()
+        except FaultRefused as refusal:
+            self._note(one.planned, FaultStep.NOT_WITNESSED, f"nobody could look: {refusal}")
+            return
         if evidence is None:
-            self._note(planned, FaultStep.NOT_WITNESSED, "nothing showed that it bites")
+            self._note(one.planned, FaultStep.NOT_WITNESSED, "nothing showed that it bites")
         else:
-            self._note(planned, FaultStep.WITNESSED, evidence)
+            self._note(one.planned, FaultStep.WITNESSED, evidence)
 
     async def _mend(self, one: _InForce) -> None:
         async with one.turn:
@@ -144,11 +151,20 @@ class FaultsInForce:
                 self._forget(one)  # but not in the journal: it is still to be undone
                 raise
             self._close(one)
+            await self._look_for_residue(one)
+
+    async def _look_for_residue(self, one: _InForce) -> None:
+        """Note what is left; that nobody could look is told by no note at all, and a warning."""
+        try:
             left = await one.fault.residue()
-            if left is None:
-                self._note(planned, FaultStep.CLEAN)
-            else:
-                self._note(planned, FaultStep.RESIDUE, left)
+        except FaultRefused as refusal:
+            name = one.planned.name
+            self._chronicle.report(f"nobody could look for what {name} left behind: {refusal}")
+            return
+        if left is None:
+            self._note(one.planned, FaultStep.CLEAN)
+        else:
+            self._note(one.planned, FaultStep.RESIDUE, left)
 
     def _forget(self, one: _InForce) -> None:
         one.is_undone = True

@@ -6,7 +6,8 @@ whole again; each line is forced to disk before the keeper goes on. What is left
 was opened and never closed. Nothing in a line is a command: `heal` checks each thing against the
 machine (identity, boot, owner, place) before it touches it. A line torn by a crash is reported and
 costs only itself. A process that dies between its birth and its line is found by the kernel's
-death signal and by the mark in its environment.
+death signal and by the mark in its environment. The one line that holds words of the trial, the
+statement that undoes a `database-statement`, is carried out only where the user names the server.
 """
 
 from __future__ import annotations
@@ -72,6 +73,20 @@ class FaultIntended(msgspec.Struct, frozen=True, kw_only=True, tag="fault-intend
     part: str
 
 
+class RestoreIntended(msgspec.Struct, frozen=True, kw_only=True, tag="restore-intended"):
+    """A fault is about to change what a server keeps; undoing it puts the `values` back.
+
+    There is no password in them, nor where the server is. `is_kept`: the server, or what it
+    holds, is there after the run.
+    """
+
+    fault: str
+    kind: str
+    part: str
+    values: dict[str, str]
+    is_kept: bool
+
+
 class FaultUndone(msgspec.Struct, frozen=True, kw_only=True, tag="fault-undone"):
     """A fault is undone."""
 
@@ -91,6 +106,7 @@ Line = (
     | PartStarted
     | PartStopped
     | FaultIntended
+    | RestoreIntended
     | FaultUndone
     | Ended
 )
@@ -153,6 +169,7 @@ class Leftovers(msgspec.Struct, kw_only=True):
     folders: dict[str, FolderIntended] = {}
     parts: dict[ProcessId, PartStarted] = {}
     faults: dict[str, FaultIntended] = {}
+    restores: dict[str, RestoreIntended] = {}  # by their faults
     ended: Ended | None = None
     problems: list[str] = []
 
@@ -188,8 +205,11 @@ def _apply(line: Line, left: Leftovers) -> None:
             left.parts.pop(line.process, None)
         case FaultIntended():
             left.faults[line.fault] = line
+        case RestoreIntended():
+            left.restores[line.fault] = line
         case FaultUndone():
             left.faults.pop(line.fault, None)
+            left.restores.pop(line.fault, None)
         case Ended():
             left.ended = line
 

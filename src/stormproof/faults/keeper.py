@@ -17,7 +17,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,9 +31,17 @@ from stormproof.faults.children import adopt_orphans
 from stormproof.faults.chronicle import Chronicle, SegmentRecorder
 from stormproof.faults.in_force import FaultsInForce
 from stormproof.faults.index import OpenRun, OpenRuns
-from stormproof.faults.journal import JOURNAL_NAME, Ended, Journal, Opened
+from stormproof.faults.journal import (
+    JOURNAL_NAME,
+    Ended,
+    Journal,
+    Opened,
+    RestoreIntended,
+    leftovers,
+)
 from stormproof.faults.part_logs import bound
 from stormproof.faults.processes import ProcessId, identify, identify_self, pid_namespace
+from stormproof.faults.restores import by_hand
 from stormproof.faults.running import RunningStack
 from stormproof.kernel.clock import boot_id
 from stormproof.kernel.errors import (
@@ -269,12 +277,23 @@ class Keeper:
 
     def _leave(self, how: str) -> bool:
         """Close the books, and leave the index unless something is left for `heal`."""
-        is_clean = self._stack.is_gone
+        kept = [one for one in self._restores() if one.is_kept]
+        for line in kept:
+            self._chronicle.report(f"{line.fault} is not undone in {line.part}: {by_hand(line)}")
+        is_clean = self._stack.is_gone and not kept
         if is_clean:
             self._chronicle.note(None, Ended(how=how))
             self._index.remove(self._start.plan.run_id)
         self._chronicle.close(how)
         return is_clean
+
+    def _restores(self) -> Sequence[RestoreIntended]:
+        """Return what was promised to be put back in servers and was not."""
+        try:
+            return list(leftovers(self._run_dir / JOURNAL_NAME).restores.values())
+        except EnvironmentFailure as failure:
+            self._chronicle.report(str(failure))
+            return []
 
 
 def _refusal() -> FaultRefused:

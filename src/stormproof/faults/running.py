@@ -7,11 +7,12 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from stormproof.faults.children import Child, gid_of, reap_orphans, spawn, uid_of
 from stormproof.faults.chronicle import Chronicle
-from stormproof.faults.journal import FolderIntended, FolderRemoved
+from stormproof.faults.journal import FolderIntended, FolderRemoved, RestoreIntended
 from stormproof.faults.links import TcpLink
 from stormproof.faults.part_logs import log_path, scrub
 from stormproof.faults.parts import RunningPart, ending, enter, failure_with_log, stop_child
@@ -21,6 +22,7 @@ from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
 from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS, duration_text
 from stormproof.model.event import PartEvent
 from stormproof.model.part import Copy, File, Link, Part, Server, StackPlan, Step, Task
+from stormproof.model.plan import PlannedFault
 
 HURRIED_STOP_NS = 800 * MILLISECOND_NS
 TASK_STOP_NS = SECOND_NS
@@ -87,6 +89,24 @@ class RunningStack:
         if server is None:
             raise FaultRefused(f"{name} is no database or cache of this stack")
         return server
+
+    def promise(self, fault: PlannedFault, values: Mapping[str, str]) -> None:
+        """Force to disk what undoing a fault puts back; `values` hold no password.
+
+        Raises:
+            FaultRefused: it breaks no database or cache that may be broken.
+            EnvironmentFailure: the disk refuses; nothing may be broken then.
+        """
+        self._chronicle.commit(
+            None,
+            RestoreIntended(
+                fault=fault.name,
+                kind=fault.kind,
+                part=fault.part,
+                values=dict(values),
+                is_kept=self.server(fault.part).is_kept,
+            ),
+        )
 
     def close(self) -> None:
         """Start nothing any more."""

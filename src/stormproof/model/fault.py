@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Hits = Literal["link", "part", "postgres", "valkey", "host"]
-SettingKind = Literal["duration", "number", "whole", "word"]
+SettingKind = Literal["duration", "number", "whole", "word", "text"]
 SettingValue = float | int | str
 
 HOST_PART: Final = "host"  # what a fault breaks that breaks the machine below the stack
@@ -22,7 +22,8 @@ HOST_PART: Final = "host"  # what a fault breaks that breaks the machine below t
 class FaultSetting:
     """One setting of a fault; without a default it has to be given.
 
-    Durations are written as "250ms" and are whole nanoseconds in the plan, their bounds too.
+    Durations are written as "250ms" and are whole nanoseconds in the plan, their bounds too. A
+    word is one of `words`, a text any of `low` to `high` characters.
     """
 
     kind: SettingKind
@@ -52,6 +53,8 @@ class FaultShape:
     settings: Mapping[str, FaultSetting] = field(default_factory=dict)
 
 
+_NAME: Final = FaultSetting(kind="text", low=1, high=128)  # of a table, a role, a stream
+_SQL: Final = FaultSetting(kind="text", low=1, high=4_000)
 _UP_TO_A_MINUTE: Final = FaultSetting(kind="duration", default=0, high=60e9)
 _SHARE: Final = FaultSetting(kind="number", default=1.0, low=0.001, high=1.0)  # of connections
 _BOTH_WAYS: Final = FaultSetting(kind="word", default="both", words=("both", "up", "down"))
@@ -89,7 +92,86 @@ KINDS: Final[Mapping[str, FaultShape]] = {
     "link-slow-close": _on_link(
         delay=FaultSetting(kind="duration", low=1e6, high=60e9), direction=_BOTH_WAYS
     ),
+    "cache-eviction": FaultShape(
+        hits="valkey",
+        settings={
+            "memory": FaultSetting(kind="number", default=0.5, low=0, high=1),
+            "policy": FaultSetting(
+                kind="word",
+                default="allkeys-lru",
+                words=(
+                    "noeviction",
+                    "allkeys-lru",
+                    "allkeys-lfu",
+                    "allkeys-random",
+                    "volatile-lru",
+                    "volatile-lfu",
+                    "volatile-random",
+                    "volatile-ttl",
+                ),
+            ),
+        },
+    ),
+    "cache-flush": FaultShape(
+        hits="valkey",
+        lasts=False,
+        composes=True,
+        settings={"keys": FaultSetting(kind="text", default="*", low=1, high=512)},
+    ),
+    "database-exhaustion": FaultShape(
+        hits="postgres",
+        settings={
+            "left": FaultSetting(kind="whole", default=0, low=0, high=10_000),
+            "sessions": FaultSetting(kind="word", default="keep", words=("keep", "end")),
+        },
+    ),
+    "database-load": FaultShape(
+        hits="postgres",
+        composes=True,
+        settings={
+            "connections": FaultSetting(kind="whole", default=8, low=1, high=200),
+            "work": FaultSetting(kind="word", default="cpu", words=("cpu", "disk")),
+        },
+    ),
+    "database-lock": FaultShape(
+        hits="postgres",
+        composes=True,
+        settings={
+            "table": _NAME,
+            "mode": FaultSetting(
+                kind="word", default="access-exclusive", words=("access-exclusive", "share")
+            ),
+        },
+    ),
+    "database-statement": FaultShape(
+        hits="postgres",
+        lasts=False,
+        composes=True,
+        settings={
+            "do": _SQL,
+            "undo": FaultSetting(kind="text", default="", low=0, high=4_000),
+            "witness": _SQL,
+        },
+    ),
     "process-restart": FaultShape(hits="part", lasts=False, takes_down=True),
+    "security-role": FaultShape(
+        hits="postgres",
+        composes=True,
+        settings={
+            "role": _NAME,
+            "table": _NAME,
+            "privilege": FaultSetting(kind="word", words=("select", "insert", "update", "delete")),
+        },
+    ),
+    "stream-trim": FaultShape(
+        hits="valkey",
+        lasts=False,
+        composes=True,
+        settings={
+            "stream": FaultSetting(kind="text", low=1, high=512),
+            "keep": FaultSetting(kind="whole", default=0, low=0, high=1e9),
+        },
+    ),
 }
 
 

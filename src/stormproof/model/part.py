@@ -75,11 +75,15 @@ Step = Part | Task | Link | Copy | File
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
     """A part that keeps statistics of itself, and the URL at which they are asked for, by the way
-    that no fault breaks and as somebody who may see them all; it holds a password."""
+    that no fault breaks and as somebody who may see them all; it holds a password.
+
+    `is_kept`: it, or what it holds, is there after the run, so that a fault's traces could be.
+    """
 
     part: str
     kind: Literal["postgres", "valkey"]
     url: str
+    is_kept: bool = False
 
 
 class StackPlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -126,3 +126,17 @@ def _taken(given: Fields, name: str, setting: FaultSetting) -> SettingValue:
             return given.whole(name, default=None, low=int(low), high=int(high))
         case "word":
             return given.choice(name, setting.words)
+        case "text":
+            return _text(given, name, int(low), int(high))
+
+
+def _text(given: Fields, name: str, low: int, high: int) -> str:
+    """Take a text of some length; what none can hold is a zero byte."""
+    text = given.text(name, "")
+    if name not in given.value:
+        given.problem(name, "is missing")
+    elif not low <= len(text) <= high or "\0" in text:
+        given.problem(
+            name, f"must be {low} to {high} characters, not {len(text)}, and no zero byte"
+        )
+    return text

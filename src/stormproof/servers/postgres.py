@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 APPLICATION: Final = "stormproof"
 _MISSING = "the package asyncpg is not installed: pip install 'stormproof[sanctum]'"
 
+NO_SETTINGS: Final[Mapping[str, str]] = {}
+
 # As a setting at the start of a connection it would turn away whoever may not set it.
 NOTHING_LOGGED: Final = """
 SELECT set_config(name, 'panic', false)
@@ -46,14 +48,21 @@ class Session:
 
     @classmethod
     async def open(
-        cls, url: str, *, application: str, timeout_s: float, settings: Mapping[str, str]
+        cls,
+        url: str,
+        *,
+        application: str,
+        timeout_s: float,
+        statement_s: float = 0.0,
+        settings: Mapping[str, str] = NO_SETTINGS,
     ) -> Session:
         """Connect.
 
         Args:
             url: `postgresql://user:password@host:port/database`.
             application: what the server's list of sessions calls it.
-            timeout_s: how long connecting, and each statement after it, may take.
+            timeout_s: how long connecting may take.
+            statement_s: how long each statement may take; 0: as long.
             settings: of the session; those that the server does not know are left out.
 
         Raises:
@@ -69,7 +78,7 @@ class Session:
                 server_settings={"application_name": application, "jit": "off"},
                 statement_cache_size=0,
                 timeout=timeout_s,
-                command_timeout=timeout_s,
+                command_timeout=statement_s or timeout_s,
             )
         except failures_of(library) as error:
             raise _refusal(error, url) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.integration.faults.real_servers import MADE, PLACES
 from tests.integration.faults.small_stack import SmallStack, record_at
+from tests.sanctum.servers import Postgres
 
 from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.journal import Journal
@@ -50,3 +53,13 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
         yield process
         process.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Serve a database with the application's role and table."""
+    server = Postgres(max_connections=str(PLACES))
+    server.start()
+    asyncio.run(server.execute(*MADE))
+    yield server
+    server.stop()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stormproof.model.event import Event
-from stormproof.model.part import Link, Part, Readiness, StackPlan, Step
+from stormproof.model.part import Link, Part, Readiness, Server, StackPlan, Step
 from stormproof.model.plan import PlannedFault
 from stormproof.stack.kept import KeptStack
 from stormproof.stack.ports import choose_ports
@@ -49,6 +49,7 @@ class SmallStack:
     events: list[Event] = field(default_factory=list)
     first_steps: list[Step] = field(default_factory=list)  # in place of the server
     extra_steps: list[Step] = field(default_factory=list)
+    servers: list[Server] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.run_id = f"test-{secrets.token_hex(6)}"
@@ -66,6 +67,7 @@ class SmallStack:
             private_dir=str(self.private_dir),
             base_url=f"http://127.0.0.1:{self.ports['wire']}",
             steps=[*(self.first_steps or [self.server()]), self.link(), *self.extra_steps],
+            servers=self.servers,
         )
 
     def server(self) -> Part:

@@ -32,6 +32,7 @@ class ScriptedFault:
         self.evidence: str | None = "it bites"
         self.left: str | None = None
         self.refusal: FaultRefused | None = None
+        self.blindness: FaultRefused | None = None  # nobody can look
         self.undo_failure: EnvironmentFailure | None = None
         self.hold_witness = asyncio.Event()
         self.hold_witness.set()
@@ -47,6 +48,8 @@ class ScriptedFault:
     async def witness(self) -> str | None:
         self.calls.append("witness")
         await self.hold_witness.wait()
+        if self.blindness is not None:
+            raise self.blindness
         return self.evidence
 
     async def undo(self) -> str:
@@ -58,6 +61,8 @@ class ScriptedFault:
     async def residue(self) -> str | None:
         self.calls.append("residue")
         await self.hold_residue.wait()
+        if self.blindness is not None:
+            raise self.blindness
         return self.left
 
 
@@ -130,6 +135,22 @@ async def test_residue_is_recorded(bench: Bench) -> None:
     await bench.faults.inject("cut")
     await bench.faults.undo("cut")
     assert bench.steps()[-2:] == [FaultStep.UNDONE, FaultStep.RESIDUE]
+    assert bench.intended() == []
+
+
+async def test_where_nobody_can_look_nothing_is_called_shown_or_clean(bench: Bench) -> None:
+    """A witness that cannot look is no evidence, says why, and the fault is undone in its time; a
+    search that cannot look is neither clean nor residue, and is warned of."""
+    bench.fault.blindness = FaultRefused("postgres: no answer")
+    await bench.faults.inject("cut")
+    assert bench.steps()[-1] is FaultStep.NOT_WITNESSED
+    told = [one.detail for one in bench.told if isinstance(one, FaultEvent)]
+    assert told[-1] == "nobody could look: postgres: no answer"
+    await bench.faults.undo("cut")
+    assert bench.steps()[-1] is FaultStep.UNDONE
+    assert bench.chronicle.problems == [
+        "nobody could look for what cut left behind: postgres: no answer"
+    ]
     assert bench.intended() == []
 
 

@@ -20,6 +20,7 @@ from stormproof.faults.journal import (
     Opened,
     PartStarted,
     PartStopped,
+    RestoreIntended,
     leftovers,
 )
 from stormproof.faults.processes import ProcessId
@@ -72,6 +73,18 @@ def test_what_was_closed_is_not_left(path: Path) -> None:
     assert list(left.parts) == [again.process]
     assert left.faults == {}
     assert left.ended == Ended(how="completed")
+
+
+def test_what_a_server_is_to_get_back_is_left_until_its_fault_is_undone(path: Path) -> None:
+    """A promise goes with its fault, and with no other."""
+    promises = [
+        RestoreIntended(
+            fault=name, kind="security-role", part="db", values={"role": name}, is_kept=True
+        )
+        for name in ("cut", "other")
+    ]
+    write(path, OPENED, FAULT, *promises, FaultUndone(fault="cut"))
+    assert leftovers(path).restores == {"other": promises[1]}
 
 
 def test_closing_what_was_never_opened_is_fine(path: Path) -> None:

@@ -24,6 +24,8 @@ SHAPE = FaultShape(
         "latency": FaultSetting(kind="duration", low=0, high=10 * SECOND_NS),
         "share": FaultSetting(kind="number", default=1.0, low=0, high=1),
         "direction": FaultSetting(kind="word", default="both", words=("both", "up", "down")),
+        "table": FaultSetting(kind="text", default="things", low=1, high=10),
+        "remark": FaultSetting(kind="text", default="", low=0, high=10),
     },
 )
 
@@ -56,18 +58,22 @@ def test_words_of_the_trial_numbers_of_the_profile_and_defaults_make_a_fault_who
         "latency": 250 * MILLISECOND_NS,
         "share": 1.0,
         "direction": "up",
+        "table": "things",
+        "remark": "",
     }
     assert (planned.at_ns, planned.for_ns) == (6 * SECOND_NS, 4 * SECOND_NS)
 
 
 def test_every_wrong_setting_is_named_with_what_would_be_right(tmp_path: Path) -> None:
     """Unknown, missing, doubly given and unbounded settings are all told at once."""
-    trial = slowed({"direction": "sideways", "share": 2})  # type: ignore[dict-item]
+    trial = slowed({"direction": "sideways", "table": "", "remark": "x" * 11, "share": 2})  # type: ignore[dict-item]
     profile = given(tmp_path, latncy="1s", share=0.5)
     told = "\n".join(map(str, setting_problems(trial, profile)))
     assert "share is set by the trial already" in told
     assert "slow latency: is missing" in told
     assert "'sideways' is unknown" in told
+    assert "slow table: must be 1 to 10 characters, not 0" in told
+    assert "slow remark: must be 0 to 10 characters, not 11" in told
     assert "slow latncy: is unknown (did you mean 'latency'?)" in told
     told = "\n".join(map(str, setting_problems(slowed({}), given(tmp_path, latency="1m"))))
     assert "'1m' is out of range (from 0us to 10s)" in told
