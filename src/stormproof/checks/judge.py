@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import msgspec
 
-from stormproof.checks.aborted import judge_aborting, replay_aborts
+from stormproof.checks.aborted import judge_aborting, replay_breaches
 from stormproof.checks.bench import Bench
 from stormproof.checks.completeness import Completeness, check_processes, completeness_of
 from stormproof.checks.delivery import check_delivery
@@ -122,13 +122,13 @@ def _judge(
     plan, inquiry = record.plan, _inquire(record, asked, own)
     bench, completeness = inquiry.bench, inquiry.bench.completeness
     steady, irreproducible = replay_gate(record, completeness)
-    aborts, unborne = replay_aborts(record)
+    ended, unborne = replay_breaches(record)
     findings = [*inquiry.findings, *irreproducible, *unborne, *replay_steps(record)]
     answers = [
-        judge_aborting(one, aborts[one.name], bench)
-        if one.name in aborts
+        judge_aborting(one, ended[one.name], bench)
+        if one.name in ended
         else judge_objective(one, bench)
-        for one in asked
+        for one in (*asked, *(one for one in plan.stops if one.name in ended))
     ]
     judged = [*steady, *answers]
     status = _decide(steady, answers, findings, completeness)

@@ -12,8 +12,6 @@ from stormproof.model.record import Record
 from stormproof.model.verdict import Evidence, Judged
 from stormproof.rules.gate import answer
 
-ABORT = "abort"  # the action of decisions that are no gate's
-
 
 def replay_gate(record: Record, completeness: Completeness) -> tuple[list[Judged], list[Finding]]:
     """Answer the gate's objectives, and find decisions that the record does not bear out.

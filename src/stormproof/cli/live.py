@@ -158,10 +158,8 @@ class LiveState:
                 self.origin_ns = event.at_ns
             case FaultEvent():
                 self._fault(event)
-            case DecisionEvent(action="abort"):
-                self.tell(f"aborting: {event.rule} is broken, the load ends")
-            case DecisionEvent() if event.status != "pass":
-                self.tell(f"steady state: {event.rule} is {event.status}, {event.action}")
+            case DecisionEvent() if event.status != "pass" and event.action != "skip":
+                self.tell(_decided(event))
             case DrainEvent() | FinalReadEvent():
                 self.tell(_told_at_the_end(event))
             case PartEvent() if event.step in ("ready", "exited"):
@@ -202,6 +200,17 @@ class LiveState:
         if not self.origin_ns:
             return 0.0
         return max(0.0, (self.now_ns() - self.origin_ns) / SECOND_NS)
+
+
+def _decided(event: DecisionEvent) -> str:
+    """Say what a live decision does; a fault that is skipped says so itself."""
+    match event.action:
+        case "abort":
+            return f"aborting: {event.rule} is broken, the load ends"
+        case "undo":
+            return f"stopping: {event.rule} is broken, all faults are undone"
+        case _:
+            return f"steady state: {event.rule} is {event.status}, {event.action}"
 
 
 def _told_at_the_end(event: DrainEvent | FinalReadEvent) -> str:

@@ -23,6 +23,29 @@ class _InForce:
         self.fault = fault
         self.turn = asyncio.Lock()  # one step at a time: an undo waits for its injection
         self.is_undone = False
+        self.is_wanted_back = False
+        self.witnessing: asyncio.Future[str | None] | None = None
+
+    def recall(self) -> None:
+        """Let nobody look any longer whether it bites: it is to be undone now."""
+        self.is_wanted_back = True
+        if self.witnessing is not None:
+            self.witnessing.cancel()
+
+    async def evidence(self) -> str | None:
+        """Return what shows that it bites, None once it is wanted back."""
+        if self.is_wanted_back:
+            return None
+        self.witnessing = asyncio.ensure_future(self.fault.witness())
+        try:
+            return await self.witnessing
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # the keeper ends, and with it what it was told to do
+            return None
+        finally:
+            self.witnessing = None
 
 
 def may_be_together(one: PlannedFault, other: PlannedFault) -> bool:
@@ -70,6 +93,7 @@ class FaultsInForce:
         """
         one = self._in_force.get(name)
         if one is not None:
+            one.recall()
             await self._mend(one)
 
     async def undo_all(self, *, after_death: bool) -> None:
@@ -128,7 +152,7 @@ class FaultsInForce:
 
     async def _look_for_effect(self, one: _InForce) -> None:
         try:
-            evidence = await one.fault.witness()
+            evidence = await one.evidence()
         except FaultRefused as refusal:
             self._note(one.planned, FaultStep.NOT_WITNESSED, f"nobody could look: {refusal}")
             return

@@ -72,13 +72,15 @@ class PartEvent(msgspec.Struct, frozen=True, kw_only=True, tag="part"):
 
 
 GATE_ACTIONS: Final = ("proceed", "skip-faults")
+BREACH_ACTIONS: Final = ("abort", "undo")
 STEP_ACTIONS: Final = ("inject", "skip")
 
 
 class DecisionEvent(msgspec.Struct, frozen=True, kw_only=True, tag="decision"):
     """A live decision: the rule, the seconds [from_second, to_second) it looked at, what it did.
 
-    "proceed" and "skip-faults" are the gate's, "abort" ended the load because the rule was broken.
+    "proceed" and "skip-faults" are the gate's; "abort" ended the load because the rule was broken,
+    "undo" the faults.
     "inject" and "skip" say whether the target was ready for the fault that `rule` names.
 
     `judge` computes it again from the same frames, or the same answers of the probe.
@@ -91,7 +93,7 @@ class DecisionEvent(msgspec.Struct, frozen=True, kw_only=True, tag="decision"):
     status: str
     value: float | None
     bar: float | None = None
-    action: str  # "proceed", "skip-faults", "abort", "inject", "skip"
+    action: str  # "proceed", "skip-faults", "abort", "undo", "inject", "skip"
 
 
 class DrainEvent(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):

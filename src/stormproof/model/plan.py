@@ -288,6 +288,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     checkers: tuple[str, ...]
     gate: tuple[Objective, ...]  # the steady state, asked once after the warm-up
     objectives: tuple[Objective, ...]
+    stops: tuple[Objective, ...] = ()  # once one is broken, all faults are undone
     not_judged: tuple[NotJudged, ...] = ()
     notes: tuple[str, ...] = ()  # what was left out of what its profile was made of
     metrics: tuple[CustomMetric, ...] = ()  # that the journeys' files declare

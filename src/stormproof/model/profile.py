@@ -125,6 +125,7 @@ class Profile:
     probes: Mapping[str, ProbeNumbers]
     gate: Mapping[str, tuple[RawThreshold, ...]]
     thresholds: Mapping[str, tuple[RawThreshold, ...]]
+    stops: Mapping[str, tuple[RawThreshold, ...]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     reference: str = ""  # figures of another machine, shown beside the results, never judged
     tls: TlsSettings = field(default_factory=TlsSettings)

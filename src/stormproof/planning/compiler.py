@@ -36,6 +36,7 @@ from stormproof.planning.safety import limit_problems, rate_cap_per_s, target_pr
 from stormproof.planning.scale import Scale, scale_problems
 from stormproof.planning.sources import planned_sources, stream_problems, with_streams
 from stormproof.planning.stacks import breakable_on, left_out, stack_kind
+from stormproof.planning.stops import read_stops
 from stormproof.planning.thresholds import read_thresholds
 from stormproof.planning.trials import LoadedTrial
 from stormproof.rules.evidence import decide_not_judged
@@ -102,27 +103,22 @@ def compile_plan(
     problems += final_read_problems(trial, profile, plan)
     problems += limit_problems(plan, profile.limits, profile.where)
     problems += _bad_targets(plan, choices.capped or profile.limits.is_cap)
-    objectives, gate, bad = _read_all(trial, profile, declared_by(plan))
-    problems += bad
-    sources = with_streams(plan.sources, objectives)
-    problems += stream_problems(sources, profile.where)
-    plan = msgspec.structs.replace(
-        plan, gate=tuple(gate), objectives=tuple(objectives), sources=sources
-    )
+    plan, bad = _with_objectives(plan, trial, profile)
+    problems += [*bad, *stream_problems(plan.sources, profile.where)]
     named = _with_every_name(plan, loaded, profile, scaled)
     problems += [
         Problem(where=profile.where, what=text)
-        for one in (*gate, *objectives)
+        for one in (*plan.gate, *plan.objectives, *plan.stops)
         for text in problems_of(one, named)
     ]
     if problems:
         raise BadInput(_unique(problems))
-    return _storable(_decidable(plan, objectives, profile))
+    return _storable(_decidable(plan, profile))
 
 
-def _decidable(plan: Plan, objectives: Iterable[Objective], profile: Profile) -> Plan:
+def _decidable(plan: Plan, profile: Profile) -> Plan:
     """Return a sound plan with the objectives that it can decide, and why not the others."""
-    kept, not_judged = decide_not_judged(plan, objectives)
+    kept, not_judged = decide_not_judged(plan, plan.objectives)
     return msgspec.structs.replace(
         plan,
         rate_cap_per_s=rate_cap_per_s(plan, profile.limits),
@@ -152,6 +148,21 @@ def _bad_targets(plan: Plan, capped: bool) -> list[Problem]:
         *target_problems(plan.target, capped=capped, network=network),
         *target_problems(plan.ws_target, capped=capped, network=network, option="WS_URL"),
     ]
+
+
+def _with_objectives(plan: Plan, trial: Trial, profile: Profile) -> tuple[Plan, list[Problem]]:
+    """Give a plan all that is asked of it: objectives, gate, and what stops its faults."""
+    declared = declared_by(plan)
+    objectives, gate, bad = _read_all(trial, profile, declared)
+    stops, wrong = read_stops(profile, declared, objectives)
+    asked = msgspec.structs.replace(
+        plan,
+        gate=tuple(gate),
+        objectives=tuple(objectives),
+        stops=tuple(stops) if plan.faults else (),
+        sources=with_streams(plan.sources, objectives),
+    )
+    return asked, [*bad, *wrong]
 
 
 def _read_all(

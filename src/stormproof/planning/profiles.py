@@ -121,6 +121,7 @@ def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
         probes={name: _probe(one) for name, one in fields.inner("probes").objects()},
         gate=fields.inner("gate").thresholds(),
         thresholds=fields.inner("thresholds", required=True).thresholds(),
+        stops=fields.inner("stop").thresholds(),
         limits=_limits(fields.inner("limits")),
         reference=fields.text("reference", ""),
         tls=tls_of(fields.inner("tls"), Path(where).parent),

@@ -1,4 +1,4 @@
-"""abortOnFail: which objective is broken so far, decided once a second while the run goes on.
+"""abortOnFail and stop conditions: what is broken so far, decided once a second in a run.
 
 Pure over frames, taken second by second: what comes out depends on the frames alone, so that
 `judge` takes the stored ones and must come to the same decision. A rule keeps what its window has
@@ -6,6 +6,9 @@ seen so far as one cell, or the cells of its last stretch, so that a second cost
 time of a run. Validity comes first here too: a run is ended by what its verdict can stand by, so a
 breach counts when few enough of its seconds are the generator's own fault, without those too, and
 when its bar is not within our own timing error.
+
+A stop condition undoes the faults and ends nothing, so it needs no proof: whatever shows users hurt
+beyond its bar is enough, once. What it is worth the verdict says, by its own rules.
 
 Source: grafana/k6, `metrics/engine` (abortOnFail, delayAbortEval).
 """
@@ -43,10 +46,11 @@ class Breach(NamedTuple):
 
 
 class AbortRules:
-    """Follow the objectives of a plan that may end its run."""
+    """Follow the objectives of a plan that may end its run, and those that undo its faults."""
 
     def __init__(self, plan: Plan) -> None:
         self._rules = [_Rule(one, plan) for one in plan.objectives if one.abort is not None]
+        self._rules += [_Rule(one, plan, is_stop=True) for one in plan.stops]
         self._series: dict[int, dict[int, Series]] = {}
 
     def take(self, second: int, frames: Sequence[AnyFrame], series: SeriesById) -> list[Breach]:
@@ -67,8 +71,10 @@ class AbortRules:
 class _Rule:
     """One objective: what its window has seen so far."""
 
-    def __init__(self, objective: Objective, plan: Plan) -> None:
+    def __init__(self, objective: Objective, plan: Plan, *, is_stop: bool = False) -> None:
         self._objective = objective
+        self._is_stop = is_stop
+        self._is_spent = False  # a stop condition that was broken has done what it can
         self._first, self._end = live_seconds(plan, objective)
         self._reading = metric_of(objective).reading
         self._is_level = self._reading is Reading.LEVEL
@@ -84,7 +90,7 @@ class _Rule:
     def take(
         self, second: int, frames: Sequence[AnyFrame], series: SeriesById, valid: bool
     ) -> Breach | None:
-        if not self._first <= second < self._end:
+        if self._is_spent or not self._first <= second < self._end:
             return None
         measured = measure(self._objective, frames, series, [second])
         self._seen = self._seen or measured.seen
@@ -94,8 +100,11 @@ class _Rule:
         if not seconds or (second + 1 - self._first) * SECOND_NS < self._patience_ns:
             return None
         value = self._value(seconds)
-        if self._status(value) is not Status.FAIL or not self._holds_up(seconds):
+        if self._status(value) is not Status.FAIL:
             return None
+        if not self._is_stop and not self._holds_up(seconds):
+            return None
+        self._is_spent = self._is_stop
         return Breach(self._objective, seconds.start, seconds.stop, value.value)
 
     def _needed(self, cell: Cell) -> Cell:

@@ -140,7 +140,7 @@ def problems_of(objective: Objective, plan: Plan) -> list[str]:
         *_status_problems(objective),
         *_unmeasured(objective, plan),
         *_unread(objective, plan),
-        *_abort_problems(objective),
+        *_abort_problems(objective, "stop" if objective in plan.stops else "abortOnFail"),
         *figure_problems(objective, plan),
     ]
 
@@ -218,11 +218,11 @@ def _unread(objective: Objective, plan: Plan) -> Iterator[str]:
         yield f"{objective.name}: the gate sees the load alone, not the figures of {source}"
 
 
-def _abort_problems(objective: Objective) -> Iterator[str]:
-    """Find what abortOnFail cannot decide while the run goes on, from the frames alone."""
+def _abort_problems(objective: Objective, power: str) -> Iterator[str]:
+    """Find what abortOnFail, or `stop`, cannot decide in a run, from the frames alone."""
     if objective.abort is None:
         return
-    name = f"{objective.name}: abortOnFail"
+    name = f"{objective.name}: {power}"
     metric = metric_of(objective)
     if metric.reading is Reading.MEASURED or metric.base == PROBES or metric.is_observed:
         yield f"{name} sees the load alone, and {objective.metric} is no metric of it"

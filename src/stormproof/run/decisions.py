@@ -106,7 +106,8 @@ class Decisions:
         self._gate = gate
         self._abort = abort
         self._clock = clock
-        self._watches = any(one.abort is not None for one in plan.objectives)
+        aborts = any(one.abort is not None for one in plan.objectives)
+        self._watches = aborts or bool(plan.stops)
         self._is_gate_asked = False
         self._next: int | None = None  # the second that the abort rules take next
 
@@ -127,7 +128,7 @@ class Decisions:
         ]
 
     async def breaches(self) -> list[DecisionEvent | WarningEvent]:
-        """Wait until an objective that may end the run is broken; return each that is.
+        """Wait until an objective that may end the run, or its faults, is broken; return each.
 
         Waits for ever where the plan has none. A warning comes instead once a frame is missing:
         what the record will hold is then not what the rules would see.
@@ -142,9 +143,12 @@ class Decisions:
             broken = self._take_whole_seconds()
             if broken:
                 return [
-                    self._event(rule, (since, to), Status.FAIL, value, "abort")
+                    self._event(rule, (since, to), Status.FAIL, value, self._action(rule))
                     for rule, since, to, value in broken
                 ]
+
+    def _action(self, rule: Objective) -> str:
+        return "undo" if rule in self._plan.stops else "abort"
 
     def _take_whole_seconds(self) -> Sequence[Broken]:
         """Give the rules every second that all workers have sent, until one is broken."""
@@ -200,5 +204,8 @@ class Decisions:
         )
 
     def _blind(self) -> WarningEvent:
-        text = "abortOnFail is off: a worker's live frame is missing, so nothing can be decided on"
+        what = "abortOnFail is off"
+        if self._plan.stops:
+            what = "faults are undone, for nobody sees any more whether users are hurt"
+        text = f"{what}: a worker's live frame is missing, so nothing can be decided on"
         return WarningEvent(at_ns=self._clock.now_ns(), code="abort-off", text=text)

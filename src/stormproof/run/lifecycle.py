@@ -12,7 +12,8 @@
     8. sealed       segments closed, their digests written
 
 From 3 on, an objective that the plan lets abort the run ends the load once it is broken: 6 follows
-at once, and the faults that are left are skipped. Whatever happens in 1 to 6 (an error, Ctrl-C), 7
+at once, and the faults that are left are skipped; a stop condition undoes and skips the faults
+alone. Whatever happens in 1 to 6 (an error, Ctrl-C), 7
 and 8 happen. If we are killed, the keeper does 7.
 """
 
@@ -137,7 +138,7 @@ class Run:
         self._phase(Phase.WARMUP)
         drive = asyncio.ensure_future(ports.fleet.drive(self._origin_ns))
         timeline = asyncio.ensure_future(self._break_and_mend())
-        breach = asyncio.ensure_future(self._stop_on_breach())
+        breach = asyncio.ensure_future(self._heed_breaches())
         try:
             await self._or_background(drive, timeline, beside=[breach])
         finally:
@@ -168,12 +169,20 @@ class Run:
             self._event(event)
         return steady
 
-    async def _stop_on_breach(self) -> None:
-        """End the load once an objective is broken that the plan gives such power."""
-        for event in await self._decisions.breaches():
-            self._event(event)
-            if isinstance(event, DecisionEvent):
-                self._stopped_by = self._stopped_by or breach_text(event)
+    async def _heed_breaches(self) -> None:
+        """End the load, or the faults, once an objective is broken that has such power."""
+        is_watching = True
+        while is_watching and not self._stopped_by:
+            for event in await self._decisions.breaches():
+                self._event(event)
+                if not isinstance(event, DecisionEvent):
+                    is_watching = False
+                    if self._plan.stops:
+                        self._timeline.halt(event.text)
+                elif event.action == "undo":
+                    self._timeline.halt(f"a stop condition was broken: {breach_text(event)}")
+                else:
+                    self._stopped_by = self._stopped_by or breach_text(event)
         if not self._stopped_by:
             return
         self.end_load(self._stopped_by)

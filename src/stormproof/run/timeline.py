@@ -192,12 +192,24 @@ class Timeline:
         return holds
 
     async def _suffer(self, fault: PlannedFault) -> None:
+        injecting = asyncio.ensure_future(self._stack.inject(fault))
         try:
-            await self._stack.inject(fault)
-            injected_ns = self._clock.now_ns() - self._origin_ns
-            await self.until(self._origin_ns, injected_ns + fault.for_ns)
+            await self._or_halted(injecting)
+            if injecting.done():
+                injecting.result()
+                injected_ns = self._clock.now_ns() - self._origin_ns
+                await self.until(self._origin_ns, injected_ns + fault.for_ns)
         finally:
             await asyncio.shield(self._stack.undo(fault))
+        await injecting  # an undo ends whatever it still looked for
+
+    async def _or_halted(self, work: asyncio.Future[None]) -> None:
+        """Wait until work is done or the faults are halted."""
+        halted = asyncio.ensure_future(self._halted.wait())
+        try:
+            await asyncio.wait((work, halted), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            halted.cancel()
 
     def _skip(self, fault: PlannedFault, why: str) -> None:
         at_ns = self._clock.now_ns()

@@ -176,3 +176,59 @@ def test_another_profile_cannot_turn_an_abort_into_a_pass() -> None:
     record = _record(made, _decision(made))
     easy = [objective("http_req_duration{scenario:feed}", "max<30000")]
     assert judge(record, objectives=easy, version="0").verdict is Status.INCONCLUSIVE
+
+
+STOP = objective("http_req_duration{scenario:feed,over:4s}", "avg<300")
+
+
+def _stopped(**changes: Any) -> Record:
+    """Return the record of a run whose one fault was undone by a stop condition at 14 s."""
+    made = plan(stops=(STOP,), faults=plan().faults[:1])
+    slow = [operations([900.0] * 50), counted(ITERATIONS, 50)]
+    sent = [
+        frame(one.worker, one.second, slow) if 12 <= one.second < 15 else one for one in frames()
+    ]
+    record = healthy_record(made, frames=tuple(sent))
+    rules, broken = AbortRules(made), []
+    for second in range(40):
+        mine = [one for one in sent if one.second == second]
+        broken += rules.take(second, mine, record.series)
+    ((rule, since, to, value),) = broken  # once, however long it lasts
+    told = DecisionEvent(
+        at_ns=at(to + 0.1),
+        rule=rule.name,
+        from_second=since,
+        to_second=to,
+        status="fail",
+        value=value,
+        bar=rule.bar,
+        action="undo",
+    )
+    told = msgspec.structs.replace(told, **changes)
+    held = [one for one in record.events if getattr(one, "fault", "") != "cache-restart"]
+    return replace(record, events=(*held, told))
+
+
+def test_what_stopped_the_faults_is_judged() -> None:
+    """The stop condition is FAIL over its seconds, beside the objectives, and is replayed."""
+    verdict = _judge(_stopped())
+    assert _status(verdict, STOP.name) is Status.FAIL
+    assert verdict.verdict is Status.FAIL
+    assert [one for one in verdict.findings if one.kind == "irreproducible-decision"] == []
+
+
+def test_a_stop_condition_that_held_says_nothing() -> None:
+    """What never stopped anything is no objective."""
+    verdict = _judge(healthy_record(plan(stops=(STOP,))))
+    assert STOP.name not in [one.name for one in verdict.objectives]
+    assert verdict.verdict is Status.PASS
+
+
+@pytest.mark.parametrize("changes", [{"value": 1.0}, {"action": "abort"}, {"to_second": 15}])
+def test_a_stop_that_the_record_does_not_bear_out_is_our_own_fault(changes: dict[str, Any]) -> None:
+    """Another value, another power, or another second."""
+    verdict = _judge(_stopped(**changes))
+    assert [one.kind for one in verdict.findings if one.kind.startswith("irrep")] == [
+        "irreproducible-decision"
+    ]
+    assert STOP.name not in [one.name for one in verdict.objectives]

@@ -267,3 +267,16 @@ async def test_faults_that_compose_are_on_one_link_together(
         await faults.inject("link-partition")
     await faults.undo_all(after_death=False)
     assert bench.steps("slow")[-1] is bench.steps("thin")[-1] is FaultStep.CLEAN
+
+
+async def test_an_undo_waits_for_no_witness(bench: Bench) -> None:
+    """A fault whose effect is still looked for is undone at once; it was not seen to bite."""
+    bench.fault.hold_witness.clear()
+    injecting = asyncio.ensure_future(bench.faults.inject("cut"))
+    while "witness" not in bench.fault.calls:
+        await asyncio.sleep(0)
+    await bench.faults.undo("cut")
+    await injecting
+    assert bench.fault.calls == ["inject", "witness", "undo", "residue"]
+    assert FaultStep.NOT_WITNESSED in bench.steps()
+    assert bench.steps()[-1] is FaultStep.CLEAN

@@ -183,6 +183,20 @@ def test_a_target_that_is_not_ours_to_load_is_refused(target: str, problem: str)
         ),
         (lambda p: p.update({"ports": {"api": 5000, "cache": 5000}}), "the port 5000 is the one"),
         (lambda p: p.update({"ports": {"apy": 5000}}), "did you mean 'api'?"),
+        (
+            lambda p: p.update({"stop": {"probe_failed{probe:ready}": "rate<0.5"}}),
+            "stop sees the load alone, and probe_failed is no metric of it",
+        ),
+        (
+            lambda p: p.update({"stop": {"http_req_failed{window:fault}": "rate<0.5"}}),
+            "stop cannot know window:fault beforehand",
+        ),
+        (
+            lambda p: p.update(
+                {"stop": {"http_reqs": {"threshold": "rate>1", "abortOnFail": True}}}
+            ),
+            "undoes the faults and ends no load (leave out abortOnFail)",
+        ),
     ],
 )
 def test_a_problem_is_told_with_what_would_be_right(

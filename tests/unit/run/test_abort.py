@@ -24,7 +24,7 @@ from stormproof.model.event import (
 )
 from stormproof.model.histogram import index_of
 from stormproof.model.objective import Abort
-from stormproof.model.plan import Plan
+from stormproof.model.plan import Plan, PlannedFault
 from stormproof.rules.abort import AbortRules
 from stormproof.rules.grammar import objective
 from stormproof.run.lifecycle import Run
@@ -220,3 +220,47 @@ class Refusing:
 
     async def steer(self, order: ControlOrder) -> None:
         raise BadInput([Problem(where="ctl", what="the load is not running")])
+
+
+STOP = objective("http_req_duration{over:5s}", "avg<300")
+
+
+def _stopping(*faults: PlannedFault) -> Plan:
+    """Return a plan whose faults are undone once users wait too long."""
+    return msgspec.structs.replace(PLAN, workers=2, stops=(STOP,), faults=faults or PLAN.faults)
+
+
+def _undone(story: Story) -> list[DecisionEvent]:
+    return [e for e in story.events_seen if isinstance(e, DecisionEvent) and e.action == "undo"]
+
+
+def test_a_stop_condition_undoes_the_faults_and_the_load_goes_on() -> None:
+    """The fault is undone when users are hurt, what is left is skipped, the run completes."""
+    late = msgspec.structs.replace(PLAN.faults[0], name="late", at_ns=45 * SECOND_NS)
+    story = _run(_stopping(PLAN.faults[0], late), lambda second: 900.0 if second >= 31 else 20.0)
+    (decision,) = _undone(story)
+    assert (decision.rule, decision.to_second) == (STOP.name, 33)
+    assert [one for one in story.told if "inject" in one or "undo" in one] == [
+        "inject at 30",
+        "undo at 33",
+    ]
+    (skipped,) = [one for one in story.events_seen if isinstance(one, FaultEvent)]
+    assert skipped.fault == "late"
+    assert skipped.detail.startswith("a stop condition was broken: http_req_duration{over:5s}")
+    assert end_of(story) == "completed"
+    assert not [one for one in story.told if one.startswith("steer")]
+
+
+def test_a_stop_condition_needs_no_proof() -> None:
+    """Users are hurt as well where the generator is starved: faults are undone all the same."""
+    slow = _run(_stopping(), lambda second: 900.0 if second >= 31 else 20.0, starved=range(100))
+    assert [one.to_second for one in _undone(slow)] == [33]
+
+
+def test_who_cannot_see_users_any_more_breaks_nothing() -> None:
+    """A frame that never came undoes and skips the faults that a stop condition watches over."""
+    story = _run(_stopping(), lambda _: 20.0, skip=(1, 15))
+    assert not [one for one in story.told if one.startswith("inject")]
+    (warning,) = [one for one in story.events_seen if isinstance(one, WarningEvent)]
+    assert "faults are undone" in warning.text
+    assert end_of(story) == "completed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -25,10 +26,12 @@ class Stage:
 
     clock: VirtualClock
     undo_takes_s: float = 0.0
+    witness_takes_s: float = 0.0
     fails: str = ""
     told: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     origin_ns: int = 0
+    recalled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def _tell(self, what: str, fault: PlannedFault) -> None:
         at_s = round((self.clock.now_ns() - self.origin_ns) / SECOND_NS, 1)
@@ -41,8 +44,11 @@ class Stage:
 
     async def inject(self, fault: PlannedFault) -> None:
         self._tell("break", fault)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.recalled.wait(), self.witness_takes_s)
 
     async def undo(self, fault: PlannedFault) -> None:
+        self.recalled.set()
         await asyncio.sleep(self.undo_takes_s)
         self._tell("mend", fault)
 
@@ -168,3 +174,9 @@ def test_an_error_of_one_fault_undoes_the_others(fails: str) -> None:
     run_virtual(main)
     assert stage.told[-1].startswith("mend a at 1")
     assert not [one for one in stage.told if " c " in one]
+
+
+def test_halting_waits_for_no_witness() -> None:
+    """A fault that is looked at for ten seconds is undone when the faults are halted."""
+    stage = play(fault("a", 10, 20), witness_takes_s=10.0, halt_at_s=12.0)
+    assert stage.told == ["break a at 10", "mend a at 12"]
