@@ -22,7 +22,7 @@ from stormproof.faults.link_reset import LinkReset
 from stormproof.faults.link_slice import LinkSlice
 from stormproof.faults.link_slow_close import LinkSlowClose
 from stormproof.faults.links import TcpLink
-from stormproof.faults.restart import ProcessRestart
+from stormproof.faults.process_catalog import PROCESS_FAULTS
 from stormproof.faults.running import RunningStack
 from stormproof.faults.security_role import SecurityRole
 from stormproof.faults.stream_trim import StreamTrim
@@ -69,8 +69,6 @@ def fault_on(stack: RunningStack, planned: PlannedFault) -> Fault:
     if planned.kind in _LASTING:
         promise = partial(stack.promise, planned)
         return _LASTING[planned.kind](stack.server(planned.part), planned, promise)
-    match planned.kind:
-        case "process-restart":
-            return ProcessRestart(stack.part(planned.part))
-        case unknown:
-            raise FaultRefused(f"no fault of the kind {unknown} is known")
+    if planned.kind in PROCESS_FAULTS:
+        return PROCESS_FAULTS[planned.kind](stack, planned)
+    raise FaultRefused(f"no fault of the kind {planned.kind} is known")

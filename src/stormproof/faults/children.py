@@ -19,6 +19,7 @@ from stormproof.model.part import Part, Task
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_HOLD = ("/bin/sh", "-c", 'read -r _; exec "$@" </dev/null', "held")  # until its input ends
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _FILES = resource.getrlimit(resource.RLIMIT_NOFILE)  # before a link of ours asked for more
 
@@ -62,17 +63,25 @@ class Child:
         """Send a signal, if it has not ended."""
         self._popen.send_signal(number)
 
+    def release(self) -> None:
+        """Let a child that was held begin; one that runs goes on."""
+        if self._popen.stdin is not None:
+            self._popen.stdin.close()
+
     def _reap(self) -> None:
         code = self._popen.poll()
         if code is None:
             return
         asyncio.get_running_loop().remove_reader(self._handle)
         os.close(self._handle)
+        self.release()
         self.exited.set_result(code)
 
 
-def spawn(step: Part | Task, *, run_id: str, log: Path) -> Child:
+def spawn(step: Part | Task, *, run_id: str, log: Path, held: bool = False) -> Child:
     """Start a step's command as a child in its own session, its output appended to `log`.
+
+    With `held` the process is there, but does not become the command before `Child.release`.
 
     Raises:
         EnvironmentFailure: the command cannot be started.
@@ -84,10 +93,10 @@ def spawn(step: Part | Task, *, run_id: str, log: Path) -> Child:
     try:
         with open(log, "ab", opener=_private) as output:
             popen = subprocess.Popen(
-                step.argv,
+                [*_HOLD, *step.argv] if held else step.argv,
                 cwd=step.cwd,
                 env={**os.environ, **step.env, RUN_MARK: run_id},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if held else subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -3,10 +3,11 @@
 A run is left alone while its keeper lives, or where its pids mean nothing to us: in another pid
 namespace. Everything a journal names is checked before it is touched: a process by pid, start time
 and boot, shared memory by its creator and that nobody uses it, a folder by its name, place and
-owner. Most faults need no undoing here: a link dies with its keeper, as do the locks and the
-connections that it held, and a stopped part is among those that are ended. What a fault changed in
-a server that is there after the run is put back by the URL that the user gives; without it the
-report says what to do by hand.
+owner. Most faults need no undoing here: a link and a burden of ours die with their keeper, as do
+the locks and the connections that it held, and a stopped part is among those that are ended. What
+lives on gets its limits back, and what stands still is continued before it is ended, so that a
+database can end in order. What a fault changed in a server that is there after the run is put back
+by the URL that the user gives; without it the report says what to do by hand.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from stormproof.faults import shared_memory
 from stormproof.faults.chronicle import SegmentRecorder
+from stormproof.faults.descriptor_limits import set_soft_limit
 from stormproof.faults.index import OpenRun, OpenRuns
 from stormproof.faults.journal import (
     JOURNAL_NAME,
@@ -36,6 +38,7 @@ from stormproof.faults.journal import (
     RestoreIntended,
     leftovers,
 )
+from stormproof.faults.pausing import continue_all
 from stormproof.faults.processes import (
     is_alive,
     is_taken,
@@ -46,13 +49,21 @@ from stormproof.faults.processes import (
 )
 from stormproof.faults.restores import by_hand, goes_with_its_process, restore, url_variable
 from stormproof.kernel.clock import boot_id
-from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem, StormproofError
+from stormproof.kernel.errors import (
+    BadInput,
+    EnvironmentFailure,
+    FaultRefused,
+    Problem,
+    StormproofError,
+)
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import EndEvent, FaultEvent, FaultStep
 
 KEEPER_PATIENCE_NS = 5 * SECOND_NS  # it needs two seconds to undo and stop
 DEATH_SIGNAL_PATIENCE_NS = SECOND_NS  # the kernel has told all parts to end when the keeper died
 KILL_DEADLINE_NS = 2 * SECOND_NS
+HEALED = "healed"
+NOTHING_LEFT = "nothing to do: no run was left open"
 SEAL_NAME = "seal.json"
 OPEN_RUNS_NAMED = 5  # where a folder was named that is none of them
 _SEGMENTS_MAX = 9  # a run is healed once; more only when healing itself was cut short
@@ -94,6 +105,9 @@ def heal(
         problems = []
         if not runs:
             runs, problems = _from_journal(run_dir.resolve(), index)
+        if not runs and not problems:
+            named = _never_undone(leftovers(run_dir.resolve() / JOURNAL_NAME))
+            return HealReport(lines=(*named, NOTHING_LEFT), is_clean=True)
     lines = list(problems)
     is_clean = not problems
     for run in runs:
@@ -104,8 +118,18 @@ def heal(
             healing.say(f"not healed: {error}")
             is_clean = False
         lines += healing.lines
-    return HealReport(lines=tuple(lines or ["nothing to do: no run was left open"]),
-                      is_clean=is_clean)  # fmt: skip
+    return HealReport(lines=tuple(lines or [NOTHING_LEFT]), is_clean=is_clean)
+
+
+def _never_undone(left: Leftovers) -> list[str]:
+    """Name the faults whose undoing failed; they have ended with what they were put on."""
+    if left.ended is None or left.ended.how == HEALED:
+        return []
+    return [
+        f"the fault {fault.fault} ({fault.kind} of {fault.part}) was never undone and ended with "
+        "the stack"
+        for fault in left.faults.values()
+    ]
 
 
 def _from_journal(run_dir: Path, index: OpenRuns) -> tuple[list[OpenRun], list[str]]:
@@ -172,6 +196,7 @@ class _Healing:
             self._undo(left, journal)
         else:
             self.say("its keeper has undone and stopped everything")
+            self.lines += _never_undone(left)
         return self._forget()
 
     def _forget(self) -> bool:
@@ -211,8 +236,11 @@ class _Healing:
             for line in left.restores.values():
                 self._restore(line, left, journal)
             if not self._something_left:
+                for fault in left.faults.values():
+                    on = f"{fault.kind} of {fault.part}"
+                    self.say(f"the fault {fault.fault} ({on}) was in force and is over")
                 self._mark_record(left)
-                journal.append(Ended(how="healed"))
+                journal.append(Ended(how=HEALED))
                 self.say("healed")
         finally:
             journal.close()
@@ -222,6 +250,10 @@ class _Healing:
             return
         names = {process: part.part for process, part in left.parts.items()}
         found = [*names, *marked(self._run.run_id)]
+        self._restore_limits(left)
+        for process in continue_all(found):
+            name = names.get(process, "a process of the run")
+            self.say(f"continued {name} (process {process.pid}), which stood still")
         patience_ns = time.monotonic_ns() + DEATH_SIGNAL_PATIENCE_NS
         for process in wait_gone(found, deadline_ns=patience_ns):
             deadline_ns = time.monotonic_ns() + KILL_DEADLINE_NS
@@ -230,6 +262,14 @@ class _Healing:
                 self._left(f"{name} (process {process.pid}) cannot be killed")
             else:
                 self.say(f"killed {name} (process {process.pid})")
+
+    def _restore_limits(self, left: Leftovers) -> None:
+        for limit in left.limits:
+            try:
+                if set_soft_limit(limit.process, limit.soft):
+                    self.say(f"gave process {limit.process.pid} its limit of descriptors back")
+            except FaultRefused as refusal:
+                self._problem(str(refusal))
 
     def _remove_shared_memory(self, left: Leftovers) -> None:
         for part in left.parts.values() if self._same_boot else ():
@@ -295,10 +335,8 @@ class _Healing:
             for name in left.faults
         ]
         recorder = self._open_segment(self._free_segment(), "heal")
-        recorder.events(
-            [*events, EndEvent(at_ns=now_ns, how="healed", detail="; ".join(self.lines))]
-        )
-        recorder.close("healed")
+        recorder.events([*events, EndEvent(at_ns=now_ns, how=HEALED, detail="; ".join(self.lines))])
+        recorder.close(HEALED)
 
     def _free_segment(self) -> Path:
         folder = self._run_dir / "record"

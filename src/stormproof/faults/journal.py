@@ -93,6 +93,15 @@ class FaultUndone(msgspec.Struct, frozen=True, kw_only=True, tag="fault-undone")
     fault: str
 
 
+class LimitIntended(msgspec.Struct, frozen=True, kw_only=True, tag="limit-intended"):
+    """A process is about to be allowed fewer descriptors: `lowered` in place of `soft`."""
+
+    fault: str
+    process: ProcessId
+    soft: int
+    lowered: int
+
+
 class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     """Nothing is left to undo; the last line."""
 
@@ -108,6 +117,7 @@ Line = (
     | FaultIntended
     | RestoreIntended
     | FaultUndone
+    | LimitIntended
     | Ended
 )
 
@@ -170,6 +180,7 @@ class Leftovers(msgspec.Struct, kw_only=True):
     parts: dict[ProcessId, PartStarted] = {}
     faults: dict[str, FaultIntended] = {}
     restores: dict[str, RestoreIntended] = {}  # by their faults
+    limits: list[LimitIntended] = []
     ended: Ended | None = None
     problems: list[str] = []
 
@@ -203,15 +214,26 @@ def _apply(line: Line, left: Leftovers) -> None:
             left.parts[line.process] = line
         case PartStopped():
             left.parts.pop(line.process, None)
+        case FaultIntended() | RestoreIntended() | LimitIntended() | FaultUndone():
+            _apply_to_fault(line, left)
+        case Ended():
+            left.ended = line
+
+
+def _apply_to_fault(
+    line: FaultIntended | RestoreIntended | LimitIntended | FaultUndone, left: Leftovers
+) -> None:
+    match line:
         case FaultIntended():
             left.faults[line.fault] = line
         case RestoreIntended():
             left.restores[line.fault] = line
+        case LimitIntended():
+            left.limits.append(line)
         case FaultUndone():
             left.faults.pop(line.fault, None)
             left.restores.pop(line.fault, None)
-        case Ended():
-            left.ended = line
+            left.limits = [limit for limit in left.limits if limit.fault != line.fault]
 
 
 def _read_own(path: Path) -> bytes:

@@ -12,6 +12,7 @@ from stormproof.faults.children import Child, spawn
 from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.journal import PartStarted, PartStopped
 from stormproof.faults.part_logs import log_path, tail
+from stormproof.faults.pausing import continue_all
 from stormproof.faults.processes import (
     ProcessId,
     descendants,
@@ -21,7 +22,7 @@ from stormproof.faults.processes import (
     wait_gone,
 )
 from stormproof.faults.readiness import answers
-from stormproof.kernel.errors import EnvironmentFailure
+from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
 from stormproof.kernel.units import SECOND_NS, duration_text
 from stormproof.model.event import PartEvent
 from stormproof.model.part import Part, Readiness
@@ -39,6 +40,7 @@ class RunningPart:
         self._log = log_path(logs, part.name)
         self._chronicle = chronicle
         self._child: Child | None = None
+        self._ready_child: Child | None = None  # the last one that became ready
         self._is_stopping = False
         self.is_closing = False  # the stack is being stopped: nothing is started any more
 
@@ -69,33 +71,64 @@ class RunningPart:
         """The pid of that process; 0 when none runs."""
         return 0 if self.process is None else self.process.pid
 
-    async def start(self) -> None:
-        """Start the process and wait until it is ready.
+    async def start(self, *, held: bool = False) -> None:
+        """Start the process and wait until it is ready; with `held` it stands before its first
+        instruction until `become_ready`.
 
         Raises:
             EnvironmentFailure: it cannot be started, ends, or is not ready by its deadline; what
                 was started is stopped again.
+            FaultRefused: the stack is being stopped.
         """
-        child = spawn(self._part, run_id=self._run_id, log=self._log)
+        if self.is_closing:
+            raise FaultRefused(f"{self.name} is not started: the whole stack is being stopped")
+        if self._child is not None:
+            await self.stop(deadline_ns=0)  # it ended by itself: its leftovers go first
+        child = spawn(self._part, run_id=self._run_id, log=self._log, held=held)
         self._child, self._is_stopping = child, False
         try:
             enter(child, self._chronicle)
+        except EnvironmentFailure:
+            await self.stop(deadline_ns=0)
+            raise
+        if not held:
+            await self.become_ready()
+
+    async def become_ready(self) -> None:
+        """Let go of a process that was held, and wait until it is ready; one that is stays so.
+
+        Raises:
+            EnvironmentFailure: it ends, or is not ready by its deadline, and is stopped again.
+        """
+        child = self._child
+        if child is None or child is self._ready_child:
+            return
+        child.release()
+        try:
             await self._wait_ready(child)
         except (EnvironmentFailure, asyncio.CancelledError):
             await self.stop(deadline_ns=0)
             raise
+        self._ready_child = child
         self._note("ready", child)
         child.exited.add_done_callback(lambda _: self._ended(child))
 
-    async def stop(self, *, deadline_ns: int | None = None) -> str:
-        """Stop the process and all below it, by force after `deadline_ns` (default: the part's);
-        return how it ended. Safe to call twice."""
+    async def stop(self, *, deadline_ns: int | None = None, signal_number: int = 0) -> str:
+        """Stop the process and all below it, by force after `deadline_ns`; return how it ended.
+        Safe to call twice.
+
+        Args:
+            deadline_ns: default: the part's.
+            signal_number: default: the part's stop signal.
+        """
         child, self._is_stopping = self._child, True
         if child is None:
             return f"{self.name} did not run"
         allowed_ns = self._part.stop_deadline_ns if deadline_ns is None else deadline_ns
-        detail = await stop_child(child, self._part.stop_signal, allowed_ns, self._chronicle)
-        self._child = None
+        number = signal_number or self._part.stop_signal
+        detail = await stop_child(child, number, allowed_ns, self._chronicle)
+        if self._child is child:
+            self._child = None
         self._note("stopped", child, detail)
         return f"{self.name}, process {child.process.pid}: {detail}"
 
@@ -148,6 +181,7 @@ async def stop_child(child: Child, stop_signal: int, allowed_ns: int, chronicle:
     how = signal.Signals(stop_signal).name
     if not child.exited.done() and allowed_ns:
         child.signal(stop_signal)
+        continue_all([child.process, *below])  # one that stands still does not act on it
         await asyncio.wait([child.exited], timeout=allowed_ns / SECOND_NS)
     if not child.exited.done():
         how = "SIGKILL"

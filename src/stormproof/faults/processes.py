@@ -64,18 +64,23 @@ def is_alive(process: ProcessId) -> bool:
 
 def descendants(root: ProcessId) -> list[ProcessId]:
     """Return everything alive below `root`, parents before children."""
-    if identify(root.pid) != root:
-        return []
-    children: dict[int, list[_Stat]] = {}
+    return [process for process in trees([root]) if process != root]
+
+
+def trees(roots: Iterable[ProcessId]) -> list[ProcessId]:
+    """Return `roots`, as far as they are there, and everything alive below them, each once,
+    parents before children."""
+    children: dict[int, list[ProcessId]] = {}
     for stat in _all_stats():
-        children.setdefault(stat.parent_pid, []).append(stat)
-    found: list[ProcessId] = []
-    waiting = [root.pid]
+        children.setdefault(stat.parent_pid, []).append(stat.process)
+    found: dict[ProcessId, None] = {}
+    waiting = [root for root in roots if identify(root.pid) == root]
     while waiting:
-        for stat in children.get(waiting.pop(), ()):
-            found.append(stat.process)
-            waiting.append(stat.process.pid)
-    return found
+        process = waiting.pop()
+        if process not in found:
+            found[process] = None
+            waiting += children.get(process.pid, ())
+    return list(found)
 
 
 def marked(run_id: str) -> list[ProcessId]:

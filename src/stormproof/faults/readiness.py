@@ -34,11 +34,11 @@ async def _ask(
         head = f"GET {ready.path} HTTP/1.1\r\nHost: {ready.host}:{ready.port}\r\n"
         writer.write(f"{head}Connection: close\r\n\r\n".encode("ascii"))
         return (await reader.readline()).split()[1:2] == [b"200"]
-    writer.write(_postgres_startup(user="readiness", database="postgres"))
+    writer.write(postgres_startup(user="readiness", database="postgres"))
     return await reader.read(1) == _AUTHENTICATION
 
 
-def _postgres_startup(*, user: str, database: str) -> bytes:
+def postgres_startup(*, user: str, database: str) -> bytes:
     """Build a StartupMessage of protocol 3.0; a server that serves asks to authenticate.
 
     Source: PostgreSQL documentation, "Message Formats".

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stormproof.faults.children import Child, gid_of, reap_orphans, spawn, uid_of
 from stormproof.faults.chronicle import Chronicle
+from stormproof.faults.host import Host
 from stormproof.faults.journal import FolderIntended, FolderRemoved, RestoreIntended
 from stormproof.faults.links import TcpLink
 from stormproof.faults.part_logs import log_path, scrub
@@ -35,7 +36,7 @@ class RunningStack:
     def __init__(self, plan: StackPlan, *, logs: Path, chronicle: Chronicle) -> None:
         self._plan = plan
         self._logs = logs
-        self._chronicle = chronicle
+        self.chronicle = chronicle
         self._private = Path(plan.private_dir)
         self._links: dict[str, TcpLink] = {}
         self._parts: dict[str, RunningPart] = {}  # in the order they were started
@@ -97,7 +98,7 @@ class RunningStack:
             FaultRefused: it breaks no database or cache that may be broken.
             EnvironmentFailure: the disk refuses; nothing may be broken then.
         """
-        self._chronicle.commit(
+        self.chronicle.commit(
             None,
             RestoreIntended(
                 fault=fault.name,
@@ -106,6 +107,15 @@ class RunningStack:
                 values=dict(values),
                 is_kept=self.server(fault.part).is_kept,
             ),
+        )
+
+    def host(self) -> Host:
+        """Return the machine below the stack to burden it."""
+        return Host(
+            folder=self._private,
+            run_id=self._plan.run_id,
+            logs=self._logs,
+            chronicle=self.chronicle,
         )
 
     def close(self) -> None:
@@ -138,7 +148,7 @@ class RunningStack:
         match step:
             case Part():
                 part = RunningPart(
-                    step, run_id=self._plan.run_id, logs=self._logs, chronicle=self._chronicle
+                    step, run_id=self._plan.run_id, logs=self._logs, chronicle=self.chronicle
                 )
                 self._parts[step.name] = part
                 await part.start()
@@ -159,7 +169,7 @@ class RunningStack:
         child = spawn(task, run_id=self._plan.run_id, log=log)
         began_ns = time.monotonic_ns()
         try:
-            enter(child, self._chronicle)
+            enter(child, self.chronicle)
             await asyncio.wait([child.exited], timeout=task.deadline_ns / SECOND_NS)
             if not child.exited.done():
                 limit = duration_text(task.deadline_ns)
@@ -173,19 +183,19 @@ class RunningStack:
         self._note(task.name, "stopped", f"done in {took}", pid=child.process.pid)
 
     async def _take_back(self, child: Child) -> None:
-        await stop_child(child, signal.SIGTERM, TASK_STOP_NS, self._chronicle)
+        await stop_child(child, signal.SIGTERM, TASK_STOP_NS, self.chronicle)
 
     def _end_orphans(self) -> None:
         """End what parts left behind without a parent; the keeper has adopted it."""
         orphans = descendants(self._keeper)
         kill(orphans)
         for process in wait_gone(orphans, deadline_ns=time.monotonic_ns() + ORPHANS_STOP_NS):
-            self._chronicle.report(f"process {process.pid}, left by a part, cannot be ended")
+            self.chronicle.report(f"process {process.pid}, left by a part, cannot be ended")
         reap_orphans()
 
     def _make_private_folder(self) -> None:
         uid, gid = uid_of(self._plan.user), gid_of(self._plan.user)
-        self._chronicle.commit(None, FolderIntended(path=self._plan.private_dir, uid=uid))
+        self.chronicle.commit(None, FolderIntended(path=self._plan.private_dir, uid=uid))
         try:
             self._private.mkdir(mode=0o700)
             os.chown(self._private, uid, gid)
@@ -201,15 +211,15 @@ class RunningStack:
         except FileNotFoundError:
             pass  # stopped before it was made
         except OSError as error:
-            self._chronicle.report(f"{self._private} cannot be removed: {error}")
+            self.chronicle.report(f"{self._private} cannot be removed: {error}")
             return
-        self._chronicle.note(None, FolderRemoved(path=self._plan.private_dir))
+        self.chronicle.note(None, FolderRemoved(path=self._plan.private_dir))
 
     def _scrub_logs(self) -> None:
         try:
             scrub(self._logs, self._plan.hidden)
         except OSError as error:
-            self._chronicle.report(f"secrets may be left in a log: {error}")
+            self.chronicle.report(f"secrets may be left in a log: {error}")
 
     def _copy(self, step: Copy) -> None:
         """Copy for the stack's user, which may not be able to read where the source is."""
@@ -259,4 +269,4 @@ class RunningStack:
         event = PartEvent(
             at_ns=time.monotonic_ns(), part=part, step=step, pid=pid or os.getpid(), detail=detail
         )
-        self._chronicle.note(event)
+        self.chronicle.note(event)

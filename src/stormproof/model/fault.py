@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from stormproof.kernel.units import SECOND_NS
+
 Hits = Literal["link", "part", "postgres", "valkey", "host"]
 SettingKind = Literal["duration", "number", "whole", "word", "text"]
 SettingValue = float | int | str
@@ -171,6 +173,48 @@ KINDS: Final[Mapping[str, FaultShape]] = {
             "stream": FaultSetting(kind="text", low=1, high=512),
             "keep": FaultSetting(kind="whole", default=0, low=0, high=1e9),
         },
+    ),
+    "process-kill": FaultShape(
+        hits="part",
+        lasts=False,
+        takes_down=True,
+        settings={"signal": FaultSetting(kind="word", default="KILL", words=("KILL", "TERM"))},
+    ),
+    "process-pause": FaultShape(hits="part"),
+    "process-slow-start": FaultShape(hits="part", takes_down=True),
+    "process-crash-loop": FaultShape(
+        hits="part",
+        takes_down=True,
+        settings={
+            "every": FaultSetting(kind="duration", default=SECOND_NS, low=1e8, high=1e10),
+            "times": FaultSetting(kind="whole", default=0, high=1_000),
+        },
+    ),
+    "host-cpu": FaultShape(
+        hits="host",
+        composes=True,
+        settings={
+            "burners": FaultSetting(kind="whole", default=1, low=1, high=64),
+            "share": FaultSetting(kind="number", default=1.0, low=0.05, high=1.0),
+        },
+    ),
+    "host-memory": FaultShape(
+        hits="host",
+        composes=True,
+        settings={"mib": FaultSetting(kind="whole", low=1, high=1 << 20)},
+    ),
+    "host-disk": FaultShape(
+        hits="host",
+        composes=True,
+        settings={
+            "mib": FaultSetting(kind="whole", low=1, high=1 << 20),
+            "leave_mib": FaultSetting(kind="whole", default=1024, low=256, high=1 << 20),
+            "mode": FaultSetting(kind="word", default="fill", words=("fill", "write")),
+        },
+    ),
+    "host-descriptors": FaultShape(
+        hits="part",
+        settings={"spare": FaultSetting(kind="whole", default=0, high=10_000)},
     ),
 }
 

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from stormproof.faults.parts import RunningPart
 from stormproof.faults.processes import identify_self, kill_tree, marked
 from stormproof.model.event import Event
 
+KILL_PATIENCE_NS = 10 * 10**9
+
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[SmallStack]:
@@ -30,7 +33,7 @@ def small(tmp_path: Path) -> Iterator[SmallStack]:
     finally:
         left = [process for process in marked(stack.run_id) if process != identify_self()]
         for process in left:
-            kill_tree(process, deadline_ns=2**63)
+            kill_tree(process, deadline_ns=time.monotonic_ns() + KILL_PATIENCE_NS)
         shutil.rmtree(stack.private_dir, ignore_errors=True)
     assert not left, f"processes of the stack were left: {left}"
 

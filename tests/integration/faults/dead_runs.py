@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import msgspec
-from tests.integration.faults.small_stack import SmallStack, record_at
+from tests.integration.faults.controller_entry import Order
+from tests.integration.faults.small_stack import HERE, SmallStack, accepts, record_at, until
 
 from stormproof.faults.heal import HealReport, heal
 from stormproof.faults.index import OpenRun, OpenRuns
 from stormproof.faults.journal import JOURNAL_NAME, Journal, Opened
-from stormproof.faults.processes import ProcessId, pid_namespace
+from stormproof.faults.processes import ProcessId, is_alive, pid_namespace, send_signal
+from stormproof.model.plan import PlannedFault
 
 
 def heal_all(small: SmallStack) -> HealReport:
@@ -36,3 +44,34 @@ def enter_dead_run(
     journal = Journal(small.run_dir / JOURNAL_NAME)
     journal.append(opened)
     return journal
+
+
+@contextmanager
+def controlled(small: SmallStack, *faults: PlannedFault) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a controller of its own start the stack and inject `faults`."""
+    order = Order(
+        keeper_argv=small.keeper_argv,
+        plan=small.plan,
+        faults=list(faults),
+        index_dir=str(small.index_dir),
+    )
+    argv = [sys.executable, str(HERE / "controller_entry.py")]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as controller:
+        assert controller.stdin is not None
+        assert controller.stdout is not None
+        controller.stdin.write(msgspec.json.encode(order))
+        controller.stdin.close()
+        try:
+            assert controller.stdout.readline() == b"waiting\n"
+            yield controller
+        finally:
+            controller.kill()
+
+
+def kill_both(small: SmallStack, controller: subprocess.Popen[bytes]) -> None:
+    """Kill keeper and controller, the keeper first so that it cannot clean up."""
+    keeper = open_run(small).keeper
+    send_signal(keeper, signal.SIGKILL)
+    controller.kill()
+    controller.wait()
+    until(lambda: not is_alive(keeper) and not accepts(small.ports["server"]))

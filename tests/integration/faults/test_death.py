@@ -6,14 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.integration.faults.controller_entry import Order
-from tests.integration.faults.dead_runs import enter_dead_run, heal_all, open_run
+from tests.integration.faults.dead_runs import (
+    controlled,
+    enter_dead_run,
+    heal_all,
+    kill_both,
+    open_run,
+)
 from tests.integration.faults.small_stack import CUT, HERE, SmallStack, accepts, record_at, until
 
 from stormproof.faults import heal as heal_module
@@ -36,41 +40,9 @@ from stormproof.kernel.clock import boot_id
 from stormproof.kernel.errors import BadInput
 from stormproof.model.event import EndEvent, FaultEvent, FaultStep
 from stormproof.model.part import Task
-from stormproof.model.plan import PlannedFault
 
 CLEANUP_DEADLINE_S = 10.0  # the bar is two seconds; nobody fails here for a busy machine
 NOTHING = HealReport(lines=("nothing to do: no run was left open",), is_clean=True)
-
-
-@contextmanager
-def controlled(small: SmallStack, *faults: PlannedFault) -> Iterator[subprocess.Popen[bytes]]:
-    """Have a controller of its own start the stack and inject `faults`."""
-    order = Order(
-        keeper_argv=small.keeper_argv,
-        plan=small.plan,
-        faults=list(faults),
-        index_dir=str(small.index_dir),
-    )
-    argv = [sys.executable, str(HERE / "controller_entry.py")]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as controller:
-        assert controller.stdin is not None
-        assert controller.stdout is not None
-        controller.stdin.write(msgspec.json.encode(order))
-        controller.stdin.close()
-        try:
-            assert controller.stdout.readline() == b"waiting\n"
-            yield controller
-        finally:
-            controller.kill()
-
-
-def kill_both(small: SmallStack, controller: subprocess.Popen[bytes]) -> None:
-    """Kill keeper and controller, the keeper first so that it cannot clean up."""
-    keeper = open_run(small).keeper
-    send_signal(keeper, signal.SIGKILL)
-    controller.kill()
-    controller.wait()
-    until(lambda: not is_alive(keeper) and not accepts(small.ports["server"]))
 
 
 def test_keeper_undoes_and_stops_when_the_controller_is_killed(small: SmallStack) -> None:

@@ -12,8 +12,8 @@ from tests.integration.faults.small_stack import SmallStack, record_at
 from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.journal import Journal
 from stormproof.faults.parts import RunningPart
+from stormproof.faults.process_restart import ProcessRestart
 from stormproof.faults.processes import is_alive
-from stormproof.faults.restart import ProcessRestart
 from stormproof.kernel.errors import FaultRefused
 from stormproof.seams import Fault
 

@@ -18,9 +18,11 @@ from tests.integration.faults.small_stack import (
     RESTART,
     SmallStack,
     accepts,
+    record_at,
     until_async,
 )
 
+from stormproof.faults.heal import heal
 from stormproof.faults.index import OpenRun
 from stormproof.faults.journal import JOURNAL_NAME, Ended, leftovers
 from stormproof.faults.processes import ProcessId, identify, is_alive
@@ -144,8 +146,8 @@ async def test_restart_replaces_the_process(small: SmallStack) -> None:
 
 
 async def test_part_that_does_not_come_back_is_the_last_word(small: SmallStack) -> None:
-    """A restart whose part does not come up again is recorded as failed, and no stop later on
-    makes it look undone."""
+    """A restart whose part does not come up again is recorded as failed, no stop later on makes it
+    look undone, and healing names it though nothing is left to do."""
     once = small.root / "once"
     script = f"import os; os.close(os.open({str(once)!r}, os.O_CREAT | os.O_EXCL))\n{ECHO}"
     server = small.server()
@@ -159,6 +161,9 @@ async def test_part_that_does_not_come_back_is_the_last_word(small: SmallStack) 
     await stack.stop()
     assert fault_steps(small, RESTART) == [*STEPS_OF_A_FAULT[:4], FaultStep.FAILED]
     assert small.is_gone()
+    healed = heal(small.index_dir, small.run_dir, record_at)
+    assert healed.is_clean
+    assert "restart (process-restart of server) was never undone" in healed.lines[0]
 
 
 async def test_second_fault_on_a_part_is_refused(small: SmallStack) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from stormproof.faults.coming_back import (
+    bring_back,
+    evidence_that_it_is_down,
+    running_process,
+    what_is_not_back,
+)
 from stormproof.faults.parts import RunningPart
-from stormproof.faults.processes import ProcessId, is_alive
-from stormproof.faults.readiness import answers
-from stormproof.kernel.errors import FaultRefused
+from stormproof.faults.processes import ProcessId
 
 
 class ProcessRestart:
@@ -34,33 +38,17 @@ class ProcessRestart:
 
     async def inject(self) -> str:
         """Stop the process; return once it is gone."""
-        self._old = self._part.process
-        if self._old is None:
-            raise FaultRefused(f"{self._part.name} is not running")
+        self._old = running_process(self._part)
         return await self._part.stop()
 
     async def witness(self) -> str | None:
         """Show that the old process is gone and that nothing serves in its place."""
-        if self._old is None or is_alive(self._old) or await answers(self._part.ready):
-            return None
-        return f"process {self._old.pid} is gone and port {self._part.ready.port} does not serve"
+        return await evidence_that_it_is_down(self._part, self._old)
 
     async def undo(self) -> str:
         """Start the part again and wait until it is ready."""
-        if self._part.is_closing:
-            return f"{self._part.name} stays stopped: the whole stack is being stopped"
-        if self._part.process is None:
-            await self._part.start()
-        return f"{self._part.name} is ready as process {self._part.pid}"
+        return await bring_back(self._part)
 
     async def residue(self) -> str | None:
         """Show an old process that lives, or a part that does not run or serve."""
-        if self._old is not None and is_alive(self._old):
-            return f"the old process {self._old.pid} still runs"
-        if self._part.is_closing:
-            return None
-        if self._part.process is None:
-            return f"{self._part.name} does not run"
-        if not await answers(self._part.ready):
-            return f"{self._part.name} runs but does not serve"
-        return None
+        return await what_is_not_back(self._part, self._old)
