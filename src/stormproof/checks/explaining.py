@@ -13,11 +13,13 @@ import msgspec
 import numpy as np
 
 from stormproof.checks.completeness import completeness_of
-from stormproof.checks.history import History, has_history, read_history
+from stormproof.checks.history import History, has_history
 from stormproof.checks.history_life import keys_of, named_key, operations_near, tell_key
 from stormproof.checks.message_life import life_of, tell_life
 from stormproof.checks.objective_story import tell_objective
+from stormproof.checks.operation_order import odd_operations
 from stormproof.checks.own_checkers import checker_of
+from stormproof.checks.record_history import history_of
 from stormproof.checks.surroundings import around_ns, in_order, surroundings
 from stormproof.checks.tally import Tally, tally_deliveries
 from stormproof.checks.wording import counted
@@ -217,7 +219,7 @@ def _operations(
 
 
 def _history(record: Record) -> History:
-    return read_history(record.ledger, whole=completeness_of(record).workers_whole)
+    return history_of(record, completeness_of(record), list(odd_operations(record)))
 
 
 def _tell_message(

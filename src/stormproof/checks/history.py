@@ -184,7 +184,8 @@ class Reads(Table):
 class History:
     """Everything that journeys told of the target's data; `whole`: nothing of it was cut off.
 
-    What was added to the keys `stored` is held against what a server has, by a final read.
+    `has_all_reads`: no read of a set was too large to be kept. What was added to the keys `stored`
+    is held against what a server has, by a final read.
     """
 
     changes: Changes
@@ -193,6 +194,7 @@ class History:
     elements: Held
     names: dict[int, str]
     whole: bool
+    has_all_reads: bool = True
     stored: frozenset[int] = frozenset()
     made: dict[Callable[[History], Any], Any] = field(
         init=False, repr=False, compare=False, default_factory=dict
@@ -204,6 +206,11 @@ class History:
             self.made[make] = make(self)
         found: _Made = self.made[make]
         return found
+
+    @property
+    def has_whole_sets(self) -> bool:
+        """Return whether nothing is missing that may hold an element."""
+        return self.whole and self.has_all_reads
 
     def functions(self) -> set[int]:
         """Return the functions of all operations."""
@@ -245,12 +252,15 @@ def has_history(segments: Sequence[Entries]) -> bool:
     return any(bool((part["kind"] >= FIRST_KIND).any()) for part in segments)
 
 
-def read_history(segments: Sequence[Entries], *, whole: bool) -> History:
+def read_history(
+    segments: Sequence[Entries], *, whole: bool, has_all_reads: bool = True
+) -> History:
     """Read the operations of a ledger.
 
     Args:
         segments: the ledger of each worker, in the order written.
         whole: no segment was cut off.
+        has_all_reads: no read was too large to be kept.
 
     Raises:
         ValueError: changes are not numbered as a worker numbers them.
@@ -263,6 +273,7 @@ def read_history(segments: Sequence[Entries], *, whole: bool) -> History:
         elements=Held(every),
         names={word: text for one in every.parts for word, text in _names(one).items()},
         whole=whole,
+        has_all_reads=has_all_reads,
     )
 
 

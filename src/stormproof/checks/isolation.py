@@ -20,6 +20,8 @@ _HALF: Final = np.uint64(32)
 _LOW: Final = np.uint64(2**32 - 1)
 LOOKED_UP_MAX: Final = 1 << 20  # owners at once
 OWNERS_NAMED: Final = 3
+ALL_MAY: Final = "everybody who saw anything may see everything: nothing could have been foreign"
+TWO_OWNERS: Final = "have users of several owners look at the same time"
 CUT: Final = "the record was cut off: what is missing from it may explain what was seen"
 
 
@@ -32,7 +34,7 @@ def check_isolation(told: Told) -> Outcome:
     Limits: a value that nobody claimed for an owner is not judged, nor is nothing at all; what a
     user may see it may see all through; a value of several owners may be seen by whoever may see
     one of them, so that a record that was cut off accuses nobody: what is missing from it may tell
-    of another owner.
+    of another owner. Where everybody may see everything the run is undecided.
     """
     facts = told.history.facts
     owned, allowed = _owned(facts), facts.of(Function.MAY_SEE)
@@ -55,8 +57,21 @@ def check_isolation(told: Told) -> Outcome:
     elif not told.history.whole:
         foreign = foreign[:0]
         measured = Measurement(value=None, samples=0, why=CUT, remedy="let the run go to its end")
+    elif not len(foreign) and not _could_be_foreign(sights, owned, allowed):
+        measured = Measurement(value=None, samples=0, why=ALL_MAY, remedy=TWO_OWNERS)
     findings = [_finding(sights, owned, foreign, told)] if len(foreign) else []
     return Outcome(findings=findings, measured={("isolation_foreign", ""): measured})
+
+
+def _could_be_foreign(sights: Table, owned: Table, allowed: Table) -> bool:
+    """Return whether anybody who saw anything may not see what all owners have."""
+    owners, users = distinct(owned.key), np.unique(sights.user)
+    is_told = np.isin(allowed.key, owners) & np.isin(allowed.user, users)
+    pairs = distinct(
+        allowed.user[is_told].astype(np.uint64) << _HALF
+        | np.searchsorted(owners, allowed.key[is_told]).astype(np.uint64)
+    )
+    return len(pairs) < len(owners) * len(users)
 
 
 def _owned(facts: Table) -> Table:

@@ -30,11 +30,12 @@ from stormproof.checks.final_looks import as_journeys_told
 from stormproof.checks.final_reads import final_checkers
 from stormproof.checks.health import check_health
 from stormproof.checks.histories import history_checkers
-from stormproof.checks.history import read_history
 from stormproof.checks.ledger_order import check_ledger_order
 from stormproof.checks.objectives import judge_objective
+from stormproof.checks.operation_order import odd_operations
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.own_checkers import own_outcome
+from stormproof.checks.record_history import history_of
 from stormproof.checks.recovery import Outage, check_recovery, instants_of, outages_of
 from stormproof.checks.steady import replay_gate
 from stormproof.checks.steering import check_steering
@@ -219,11 +220,12 @@ def _inquire(
     windows, completeness = windows_of(record), completeness_of(record)
     stories = stories_of(record)
     outages = outages_of(record, windows, stories)
+    odd = cache(lambda: list(odd_operations(record)))
     checkers: dict[str, Callable[[], Outcome]] = {
         "processes": lambda: check_processes(record, windows),
         "steering": lambda: check_steering(record, windows),
         "evidence": lambda: check_evidence(record),
-        "ledger order": lambda: check_ledger_order(record),
+        "ledger order": lambda: check_ledger_order(record, odd()),
         "faults": lambda: check_faults(stories, completeness),
         "timeline": lambda: check_timeline(record.plan, windows, stories),
         "recovery": lambda: check_recovery(record, windows, outages, stories),
@@ -232,7 +234,7 @@ def _inquire(
     }
     if "delivery" in record.plan.checkers:
         checkers["delivery"] = lambda: check_delivery(record, windows, completeness)
-    history = cache(lambda: read_history(record.ledger, whole=completeness.workers_whole))
+    history = cache(lambda: history_of(record, completeness, odd()))
     told = cache(lambda: as_journeys_told(record, history()))
     checkers |= history_checkers(record, windows, told, asked)
     checkers |= final_checkers(record, windows, history, asked)

@@ -10,7 +10,7 @@ Source: "missing evidence is never a pass", law 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,9 @@ KINDS = {int(kind): kind.name for kind in EntryKind}
 ADVICE = "do not judge by this record: run again, and keep what wrote it from changing it"
 
 
-def check_ledger_order(record: Record) -> Outcome:
-    """Find what no worker can have written; see the module."""
-    return Outcome(findings=[*_unannounced(record), *_backwards(record)])
+def check_ledger_order(record: Record, odd: Sequence[Finding]) -> Outcome:
+    """Find what no worker can have written; see the module. `odd` is what operations tell of it."""
+    return Outcome(findings=[*_unannounced(record), *_backwards(record), *odd])
 
 
 def _unannounced(record: Record) -> Iterator[Finding]:

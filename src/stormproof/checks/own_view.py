@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from stormproof.checks.completeness import completeness_of, warned
 from stormproof.checks.final_looks import as_journeys_told
-from stormproof.checks.history import History, Reads, Table, read_history
+from stormproof.checks.history import History, Reads, Table
 from stormproof.checks.ledger import Words
+from stormproof.checks.operation_order import odd_operations
 from stormproof.checks.own_history import HistoryView, Rows, Span, frozen
 from stormproof.checks.own_words import Spelling
+from stormproof.checks.record_history import TOO_LARGE, history_of
 from stormproof.model.event import Phase, PhaseEvent
 from stormproof.model.history import FLAG_ABSENT, FLAG_TEXT, Function
 from stormproof.model.record import Record
@@ -28,12 +30,14 @@ def view_of(record: Record) -> HistoryView:
         ValueError: the ledger is none that a worker writes.
     """
     windows, completeness = windows_of(record), completeness_of(record)
-    whole = completeness.workers_whole
-    left_out = warned(record, "read-too-large")
+    odd = list(odd_operations(record))
+    history = history_of(record, completeness, odd)
+    missing = [completeness.why, "" if completeness.workers_whole else "a worker died"]
+    missing += [*(one.title for one in odd), warned(record, TOO_LARGE)]
     return view_from(
-        as_journeys_told(record, read_history(record.ledger, whole=whole)),
+        as_journeys_told(record, history),
         windows,
-        missing=completeness.why or ("" if whole else "a worker died") or left_out,
+        missing=next(filter(None, missing), ""),
         unsettled=warned(record, "users-not-settled"),
         phases=_phases(record, windows),
         faults=tuple(_fault(one, windows) for one in windows.faults),

@@ -27,6 +27,7 @@ from stormproof.model.finding import Finding, Witness
 from stormproof.model.history import Function
 
 REMEDY: Final = "have everything read once more when the load has ended, as in `settle`"
+SMALLER: Final = "have the journey read smaller sets, or a part of one"
 NAMED: Final = 3
 
 
@@ -58,7 +59,7 @@ def check_final_reads(told: Told) -> Outcome:
         judged += found[1]
         unread += found[2]
     why, remedy = _doubt(told, judged, unread)
-    if not told.history.whole:
+    if not told.history.has_whole_sets:
         off = []
     is_doubtful = bool(why) and not off
     measured = Measurement(
@@ -75,6 +76,8 @@ def _doubt(told: Told, judged: int, unread: list[int]) -> tuple[str, str]:
     """Return why nothing off would be no proof, and what to do; empty where it would be."""
     if not told.history.whole:
         return "the record was cut off: what is missing from it may explain what was read", REMEDY
+    if not told.history.has_all_reads:
+        return "a read was too large to be kept: it may have been the last", SMALLER
     raised = raised_doubt(told)
     if unread:
         name = told.history.key_text(unread[0])

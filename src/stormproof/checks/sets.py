@@ -25,6 +25,7 @@ from stormproof.model.finding import Finding, Witness
 
 READ_AT_THE_END: Final = "have each set read once more when the load has ended, as in `settle`"
 READ_FIRST: Final = "have each set read once before its first add, as in `prepare`"
+UNKEPT: Final = "a read was too large to be kept: it may have held what others missed"
 CUT: Final = "the record was cut off: what is missing from it may explain what was read"
 
 
@@ -56,12 +57,14 @@ def check_sets(told: Told) -> Outcome:
     timeline = timeline_of(told.history)
     fate = _fate_of(timeline)
     findings = []
-    if told.history.whole:
+    if told.history.has_whole_sets:
         findings += _lost(timeline, fate, told)
         findings += _refused(timeline, told)
     findings += _asked(timeline, fate, told)
     why, remedy = _doubt(timeline, fate, told)
-    if told.history.whole and (fate.is_unread.any() or _is_nothing_followed(timeline, fate)):
+    if told.history.has_whole_sets and (
+        fate.is_unread.any() or _is_nothing_followed(timeline, fate)
+    ):
         findings.append(_unread(timeline, fate, told, why, remedy))
     return Outcome(findings=findings, measured=_measure(timeline, fate, told, why, remedy))
 
@@ -97,6 +100,8 @@ def _doubt(timeline: Timeline, fate: _Fate, told: Told) -> tuple[str, str]:
     unread = int(np.count_nonzero(fate.is_unread))
     if not told.history.whole:
         return CUT, "let the run go to its end"
+    if not told.history.has_all_reads:
+        return UNKEPT, "have the journey read smaller sets, or a part of one"
     if not (timeline.elements.added_ns < FOREVER_NS).any():
         return "no add was acknowledged", "check what the journey tells the ledger"
     if _is_nothing_followed(timeline, fate):
@@ -121,7 +126,7 @@ def _measure(
     lost = int(np.count_nonzero(fate.is_lost))
 
     def count(times: int, *, needs_whole: bool) -> Measurement:
-        if why and (not times or (needs_whole and not told.history.whole)):
+        if why and (not times or (needs_whole and not told.history.has_whole_sets)):
             return Measurement(value=None, samples=0, why=why, remedy=remedy)
         return Measurement(value=float(times), samples=max(followed, times))
 
@@ -130,7 +135,7 @@ def _measure(
         value=None if lost else float(stale_ns.max(initial=0)) / SECOND_NS,
         samples=followed,
         beyond="lost" if lost else "",
-        why=why if not told.history.whole or not (lost or len(stale_ns)) else "",
+        why=why if not told.history.has_whole_sets or not (lost or len(stale_ns)) else "",
         remedy=remedy,
     )
     return {
@@ -234,7 +239,7 @@ def _element_text(elements: Elements, one: int, told: Told) -> str:
 def _asked(timeline: Timeline, fate: _Fate, told: Told) -> list[Finding]:
     """Return what only an objective makes wrong: a set may be allowed to lag, or to hold others."""
     findings = []
-    if told.history.whole:
+    if told.history.has_whole_sets:
         findings += _stale(timeline, fate, told)
         findings += _sightings(
             "set-unexpected",

@@ -116,7 +116,7 @@ def _outcome(found: _Found, totals: Reads, told: Told) -> Outcome:
     is_doubtful = bool(found.why) and not accused
     measured = Measurement(
         value=None if is_doubtful else float(off),
-        samples=found.judged,
+        samples=max(found.judged, off),
         why=found.why if is_doubtful else "",
         remedy=REMEDY if is_doubtful else "",
     )
@@ -154,7 +154,8 @@ def _check_key(changes: Table, reads: Reads, first: int, found: _Found) -> str:
     low = np.maximum(kept, sure)
     high = base + lives.maybe(reads.began_ns, reads.ended_ns)
     quiet = reads.began_ns > last_change_ns(changes)
-    found.judged += len(reads)
+    first_ns = int(changes.ended_ns[is_made].min(initial=FOREVER_NS))
+    found.judged += int(np.count_nonzero(reads.began_ns > first_ns))
     for one in np.flatnonzero((value < low) | (value > high)).tolist():
         found.off.append(
             _Off(first + one, int(low[one]), int(high[one]), is_quiet=bool(quiet[one]))

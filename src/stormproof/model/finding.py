@@ -66,8 +66,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     Kinds: those of `ACCUSING`, not-witnessed, too-short, not-searched, worker-died,
     irreproducible-decision, checker-failed, frames-missing, never-joined, joined-above,
     owed-to-nobody, set-unread, counter-unread, total-unread, final-unread, never-announced,
-    ledger-out-of-order, fault-unpunctual, steered, own-undecided, own-failed, and the codes of
-    warnings that take evidence away (`checks.evidence`).
+    changes-missing, elements-missing, ledger-out-of-order, fault-unpunctual, steered,
+    own-undecided, own-failed, and the codes of warnings that take evidence away
+    (`checks.evidence`).
     """
 
     kind: str

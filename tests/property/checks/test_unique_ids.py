@@ -28,5 +28,5 @@ def test_ids_are_compared_within_their_kind(given_out: list[tuple[str, int | str
     times = Counter((kind, value) for kind, value, _ in given_out)
     doubled = sum(count > 1 for count in times.values())
     outcome = run_check(check_unique_ids, ops)
-    assert value_of(outcome, "ids_duplicated") == doubled
+    assert value_of(outcome, "ids_duplicated") == (doubled if len(ops) > 1 else None)
     assert [one.count for one in outcome.findings] == ([doubled] if doubled else [])

@@ -13,6 +13,7 @@ from stormproof.checks.isolation import check_isolation
 from stormproof.checks.reconcile import check_final_reads
 from stormproof.checks.sessions import check_monotonic, check_own_writes, check_staleness
 from stormproof.checks.totals import check_totals
+from stormproof.checks.unique_ids import check_unique_ids
 from stormproof.model.history import Function, Step
 
 SECOND = 1_000_000_000
@@ -317,3 +318,29 @@ def test_the_last_read_of_a_value_is_one_that_was_not_overwritten() -> None:
     assert "read as 1, which had been overwritten" in _told(outcome)
     fine = _op(Function.READ, 2, 3 * SECOND)
     assert value_of(run_check(check_final_reads, [*WRITES, fine]), "final_off") == 0.0
+
+
+def test_what_could_not_have_been_foreign_shows_nothing() -> None:
+    """Where everybody may see everything it is undecided; one who may not is enough to pass."""
+    ops = [_op(Function.OWNS, 1, 1, key="tenant:7"), _op(Function.MAY_SEE, None, 1, key="tenant:7")]
+    ops += [_op(Function.SAW, 1, 2)]
+    told = run_check(check_isolation, ops)
+    assert "nothing could have been foreign" in told.measured["isolation_foreign", ""].why
+    assert told.findings == []
+    two = [_op(Function.OWNS, 2, 1, key="tenant:8")]
+    assert value_of(run_check(check_isolation, [*ops, *two]), "isolation_foreign") == 0.0
+
+
+def test_a_single_id_is_compared_with_nothing() -> None:
+    """What was given out once cannot be given out twice."""
+    ops = [_op(Function.ISSUED, 1, 1, key="order")]
+    assert "no two ids" in run_check(check_unique_ids, ops).measured["ids_duplicated", ""].why
+    two = run_check(check_unique_ids, [*ops, _op(Function.ISSUED, 2, 2, key="order")])
+    assert value_of(two, "ids_duplicated") == 0.0
+
+
+def test_totals_before_any_acknowledged_change_are_no_samples() -> None:
+    """They say what there was at first, however often."""
+    early = [_op(Function.TOTAL, 0, 1, 2) for _ in range(9)]
+    ops = [*early, _op(Function.ADD, 1, 3, 4), _op(Function.TOTAL, 1, 5, 6)]
+    assert run_check(check_totals, ops).measured["totals_off", ""].samples == 1

@@ -15,7 +15,7 @@ from stormproof.model.objective import Status
 
 
 def kinds_of(*ledger: np.ndarray) -> list[str]:
-    return [one.kind for one in check_ledger_order(healthy_record(ledger=ledger)).findings]
+    return [one.kind for one in check_ledger_order(healthy_record(ledger=ledger), []).findings]
 
 
 def test_the_ledger_of_a_healthy_run_is_in_order() -> None:
@@ -32,7 +32,7 @@ def test_an_outcome_that_nobody_announced_keeps_a_run_from_passing(kind: EntryKi
     key = int(whole["key"][whole["kind"] == EntryKind.INVOKE][0])
     without = whole[~((whole["kind"] == EntryKind.INVOKE) & (whole["key"] == key))].copy()
     without["kind"][(without["kind"] == EntryKind.OK) & (without["key"] == key)] = kind
-    (finding,) = check_ledger_order(healthy_record(ledger=(without,))).findings
+    (finding,) = check_ledger_order(healthy_record(ledger=(without,)), []).findings
     assert (finding.kind, finding.count) == ("never-announced", 1)
     assert finding.witnesses[0].key == f"{key:x}"
     verdict = judge(healthy_record(ledger=(without,)), version="0")
@@ -68,7 +68,7 @@ def test_an_entry_from_before_the_one_ahead_of_it_is_found(
     entries = chat(messages=5)[0].copy()
     place = 6
     entries["at_ns"][place] = entries["at_ns"][place - 1] - np.uint64(back_ns)
-    findings = check_ledger_order(healthy_record(ledger=(entries,))).findings
+    findings = check_ledger_order(healthy_record(ledger=(entries,)), []).findings
     assert [one.kind for one in findings] == ["ledger-out-of-order"] * found
     if found:
         assert f"entry {place} of worker 0" in findings[0].witnesses[0].what
