@@ -213,6 +213,23 @@ def heal(run: Path | None) -> int:
     return heal_runs(run)
 
 
+@commands.command()
+@click.option("--listen", default="127.0.0.1:8474", show_default=True, metavar="HOST:PORT",
+              help="Where clients of Toxiproxy find it; port 0: any that is free.")  # fmt: skip
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE",
+              help="Proxies to begin with: a JSON list, as Toxiproxy reads it.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
+              help="Of which connections a toxicity below 1 takes, and of jitter.")  # fmt: skip
+def proxy(listen: str, config: Path | None, seed: int) -> int:
+    """Break connections by hand: serve Toxiproxy's HTTP interface, for any client of it.
+
+    Prints its URL, then serves until Ctrl-C.
+    """
+    from stormproof.cli.proxying import serve_proxies
+
+    return serve_proxies(listen, config, seed)
+
+
 @commands.command("_worker", hidden=True)
 def worker() -> int:
     """Drive load for a controller; started by it."""

@@ -3,105 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-import uvloop
 from tests.integration.faults.small_stack import until_async
+from tests.integration.faults.wires import (
+    HOLD,
+    IN_BOTH_LOOPS,
+    PATIENCE_S,
+    Scenario,
+    connect,
+    ended,
+    hold,
+    linked,
+    numbered,
+    release,
+    reset,
+    silent,
+)
 
 from stormproof.faults.links import TcpLink, tcp
 from stormproof.faults.links.measuring import reaches_upstream
 from stormproof.faults.links.pair import BUFFER_BYTES_MAX
-from stormproof.faults.links.toxics import Applied, Hold
 from stormproof.kernel.errors import EnvironmentFailure
 from stormproof.model.part import Link
-from stormproof.stack.ports import choose_ports
 
-Scenario = Callable[[], Awaitable[None]]
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-PATIENCE_S = 20.0
-HOLD = ("hold-up", "hold-down")
-
-
-@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Callable[[Scenario], None]:
-    """Run a scenario with a deadline in one of the two event loops."""
-
-    def run_scenario(scenario: Scenario) -> None:
-        async def bounded() -> None:
-            async with asyncio.timeout(PATIENCE_S):
-                await scenario()
-
-        request.param(bounded())
-
-    return run_scenario
-
-
-class Upstream:
-    """A server that keeps its connections for the test to act on."""
-
-    def __init__(self) -> None:
-        self.connections: asyncio.Queue[Streams] = asyncio.Queue()
-        self.writers: list[asyncio.StreamWriter] = []
-
-    @property
-    def accepted(self) -> int:
-        return len(self.writers)
-
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.writers.append(writer)
-        self.connections.put_nowait((reader, writer))
-
-
-@asynccontextmanager
-async def linked(*, upstream_up: bool = True) -> AsyncIterator[tuple[TcpLink, Upstream]]:
-    ports = choose_ports(["link", "upstream"], {})
-    link = TcpLink(Link(name="wire", listen_port=ports["link"], upstream_port=ports["upstream"]))
-    upstream, server = Upstream(), None
-    if upstream_up:
-        server = await asyncio.start_server(upstream.accept, "127.0.0.1", ports["upstream"])
-    await link.open()
-    try:
-        yield link, upstream
-    finally:
-        await link.close()
-        if server is not None:
-            server.close()
-        for writer in upstream.writers:
-            writer.transport.abort()
-            await asyncio.wait([asyncio.ensure_future(writer.wait_closed())])
-
-
-async def connect(link: TcpLink) -> Streams:
-    return await asyncio.open_connection(link.host, link.listen_port)
-
-
-def hold(link: TcpLink) -> None:
-    link.put(Applied(name="hold-up", toxic=Hold(), direction="up"))
-    link.put(Applied(name="hold-down", toxic=Hold(), direction="down"))
-
-
-def release(link: TcpLink) -> None:
-    for name in HOLD:
-        link.take_off(name)
-
-
-async def silent(reader: asyncio.StreamReader, *, for_s: float = 0.1) -> bool:
-    """Whether nothing comes for a while: a wrong link fails this, a slow machine does not."""
-    try:
-        async with asyncio.timeout(for_s):
-            await reader.read(1)
-    except TimeoutError:
-        return True
-    return False
-
-
-def numbered(size: int) -> bytes:
-    return b"".join(struct.pack(">I", number) for number in range(size // 4))
+pytestmark = IN_BOTH_LOOPS
 
 
 def test_link_forwards_both_ways_and_half_closes(run: Callable[[Scenario], None]) -> None:
@@ -321,16 +248,3 @@ def test_taken_port_is_named(run: Callable[[Scenario], None]) -> None:
                 await twin.open()
 
     run(scenario)
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    linger: Any = struct.pack("ii", 1, 0)
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    writer.transport.abort()
-
-
-async def ended(reader: asyncio.StreamReader) -> bool:
-    try:
-        return await reader.read(1) == b""
-    except ConnectionError:
-        return True

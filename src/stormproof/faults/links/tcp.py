@@ -116,10 +116,7 @@ class TcpLink:
             family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
             listening = socket.create_server(address, family=family, backlog=_LISTEN_BACKLOG)
         except OSError as error:
-            raise EnvironmentFailure(
-                f"the link {self.name} cannot listen on port {self.listen_port}: {error.strerror}",
-                "name another port in the plan",
-            ) from error
+            raise self._cannot_listen(error) from error
         self.listen_port = listening.getsockname()[1]
         await self._serve(listening)
 
@@ -136,8 +133,8 @@ class TcpLink:
             await server.wait_closed()
 
     def refuse(self) -> int:
-        """Cut all connections and let nobody connect; return how many were cut. The port stays
-        ours."""
+        """Cut all connections and let nobody connect; return how many were cut. The port
+        stays reserved."""
         if self._server is None:
             return 0
         self._server.close()
@@ -158,7 +155,11 @@ class TcpLink:
         if reserved is None:
             await self.open()
         else:
-            reserved.listen(_LISTEN_BACKLOG)
+            try:
+                reserved.listen(_LISTEN_BACKLOG)
+            except OSError as error:
+                reserved.close()
+                raise self._cannot_listen(error) from error
             await self._serve(reserved)
         self.is_refusing = False
 
@@ -259,6 +260,12 @@ class TcpLink:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: End(Pair(self)), sock=listening)
 
+    def _cannot_listen(self, error: OSError) -> EnvironmentFailure:
+        return EnvironmentFailure(
+            f"the link {self.name} cannot listen on port {self.listen_port}: {error.strerror}",
+            "name another port in the plan",
+        )
+
     def _put_on(self, pair: Pair, applied: Applied) -> None:
         if self._is_drawn(pair, applied):
             tally = Tally() if pair.is_own else self._tallies[applied.name]
@@ -285,7 +292,8 @@ def _stream(pair: Pair, direction: Direction) -> Stream:
 
 
 def _reserve(address: Address) -> socket.socket | None:
-    """Bind a port without listening: who connects is refused, and nobody else gets it."""
+    """Bind a port without listening: who connects is refused, and nobody is given it who asks for
+    any; somebody who asks for this very one may still take it."""
     reserved = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
