@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -26,10 +26,12 @@ from stormproof.faults.process_catalog import PROCESS_FAULTS
 from stormproof.faults.running import RunningStack
 from stormproof.faults.security_role import SecurityRole
 from stormproof.faults.stream_trim import StreamTrim
-from stormproof.kernel.errors import FaultRefused
+from stormproof.kernel.errors import EnvironmentFailure, FaultRefused, SourceSilent
+from stormproof.model.fault import KINDS
 from stormproof.model.part import Server
 from stormproof.model.plan import PlannedFault
 from stormproof.seams import Fault
+from stormproof.servers.postgres import asyncpg_library
 
 _ON_LINKS: Final[Mapping[str, Callable[[TcpLink, PlannedFault], Fault]]] = {
     "link-bandwidth": LinkBandwidth,
@@ -54,6 +56,22 @@ _LASTING: Final[Mapping[str, Callable[[Server, PlannedFault, Promise], Fault]]] 
     "database-statement": DatabaseStatement,
     "security-role": SecurityRole,
 }
+
+
+def prepare(faults: Sequence[PlannedFault]) -> None:
+    """Have at hand what the faults of a run need: imported later, under load, it would stop all
+    links for a third of a second.
+
+    Raises:
+        EnvironmentFailure: it is not installed.
+    """
+    for planned in faults:
+        if planned.kind in KINDS and KINDS[planned.kind].hits == "postgres":
+            try:
+                asyncpg_library()
+            except SourceSilent as absent:
+                what, _, fix = absent.why.partition(": ")
+                raise EnvironmentFailure(f"{planned.name}: {what}", fix) from absent
 
 
 def fault_on(stack: RunningStack, planned: PlannedFault) -> Fault:

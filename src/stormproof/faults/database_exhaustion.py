@@ -18,7 +18,7 @@ from stormproof.model.plan import PlannedFault
 from stormproof.servers.postgres import APPLICATION, Session, SqlRefused
 
 HELD_MAX: Final = 1_000  # each is a process of the server
-AT_ONCE: Final = 8  # connections that are opened at the same time
+AT_ONCE: Final = 4  # connections that are opened at the same time: signing in costs us, too
 FULL_WITHIN_S: Final = 10.0
 WITNESS_S: Final = 2.0
 REFILL_EVERY_S: Final = 0.1

@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from stormproof.faults.catalog import fault_on
+from stormproof.faults.catalog import fault_on, prepare
 from stormproof.faults.channel import Channel, failed
 from stormproof.faults.children import adopt_orphans
 from stormproof.faults.chronicle import Chronicle, SegmentRecorder
@@ -111,7 +111,8 @@ class Keeper:
     """One run's keeper.
 
     Raises:
-        EnvironmentFailure: the record, the journal or the index entry cannot be made.
+        EnvironmentFailure: the record, the journal or the index entry cannot be made, or a fault
+            needs what is not installed.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Keeper:
         open_segment: OpenSegment,
         free_reserve: FreeReserve,
     ) -> None:
+        prepare(start.faults)
         self._start = start
         self._channel = channel
         self._free_reserve = free_reserve

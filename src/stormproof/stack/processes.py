@@ -54,7 +54,13 @@ def plan_processes(
         cores=list(stack_cores),
         steps=steps,
         servers=[
-            Server(part=one.part, kind=one.kind, url=filling.text(one.url)) for one in own.servers
+            Server(
+                part=one.part,
+                kind=one.kind,
+                url=filling.text(one.url),
+                is_kept=not _goes_with(private, one.part, steps),
+            )
+            for one in own.servers
         ],
         fixed_ports=sorted(port for port in own.ports.values() if port),
         hidden=list(secret_values.values()),
@@ -147,6 +153,12 @@ def _step(own: OwnStep, filling: Filling, cores: list[int]) -> Step:
                 host=HOST,
                 breakable=own.breakable,
             )
+
+
+def _goes_with(private: Path, part: str, steps: Sequence[Step]) -> bool:
+    """Say whether a part keeps what it holds below the private folder, as far as one can see."""
+    parts = [step for step in steps if isinstance(step, Part) and step.name == part]
+    return any(str(private) in word for step in parts for word in (*step.argv, step.cwd))
 
 
 def _refuse_missing(own: OwnStack, steps: Sequence[Step], private: Path) -> None:

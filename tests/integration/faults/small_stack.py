@@ -70,10 +70,10 @@ class SmallStack:
             servers=self.servers,
         )
 
-    def server(self) -> Part:
-        port = self.ports["server"]
+    def server(self, *, name: str = "server", port: int = 0) -> Part:
+        port = port or self.ports["server"]
         return Part(
-            name="server",
+            name=name,
             argv=[sys.executable, "-I", "-S", "-c", ECHO, str(port)],
             cwd=str(self.root),
             ready=Readiness(kind="tcp", port=port),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 import pytest
-from tests.integration.faults.dead_runs import enter_dead_run
+from tests.integration.faults.dead_runs import controlled, enter_dead_run, open_run
 from tests.integration.faults.real_servers import (
     APPLICATION,
     DATABASE,
@@ -16,7 +16,8 @@ from tests.integration.faults.real_servers import (
     database,
     fault,
 )
-from tests.integration.faults.small_stack import SmallStack, record_at
+from tests.integration.faults.small_stack import SmallStack, record_at, until
+from tests.integration.faults.test_death import CLEANUP_DEADLINE_S
 from tests.integration.observe.watched import connected
 from tests.sanctum.servers import OWNER, Postgres, Valkey
 
@@ -26,13 +27,15 @@ from stormproof.faults.databases import Promise
 from stormproof.faults.heal import HealReport, heal
 from stormproof.faults.index import OpenRuns
 from stormproof.faults.journal import FaultIntended, PartStarted, RestoreIntended, leftovers
-from stormproof.faults.processes import ProcessId
+from stormproof.faults.processes import ProcessId, is_alive
 from stormproof.faults.security_role import SecurityRole
 from stormproof.kernel.clock import boot_id
 from stormproof.kernel.errors import FaultRefused
+from stormproof.model.event import FaultEvent, FaultStep
 from stormproof.model.part import Server
 from stormproof.model.plan import PlannedFault
 from stormproof.seams import Fault
+from stormproof.stack.ports import choose_ports
 
 UNDO = f"GRANT select ON TABLE {TABLE} TO {APPLICATION}"
 ROLE = fault("security-role", role=APPLICATION, table=TABLE, privilege="select")
@@ -45,6 +48,14 @@ async def may_read(postgres: Postgres) -> bool:
 
 async def is_up(valkey: Valkey) -> None:
     await (await connected(valkey)).close()
+
+
+async def policy_of(valkey: Valkey) -> object:
+    client = await connected(valkey)
+    told = await client.call("CONFIG", "GET", "maxmemory-policy")
+    await client.close()
+    assert isinstance(told, list)
+    return told[1]
 
 
 def died_with(small: SmallStack, *faults: tuple[PlannedFault, Server]) -> None:
@@ -80,59 +91,52 @@ def healed(small: SmallStack, **urls: str) -> HealReport:
 
 
 def test_a_server_that_outlives_its_run_is_healed_by_its_url(
-    small: SmallStack, postgres: Postgres
+    small: SmallStack, postgres: Postgres, valkey: Valkey
 ) -> None:
     """Without the URL the report says what to do by hand and the run stays open; with a wrong one
     too; with the right one grants, settings and data are as before, and nothing is left to do."""
-    valkey = Valkey()
-    valkey.start()
-    try:
-        asyncio.run(is_up(valkey))
-        statement = msgspec.structs.replace(
-            fault(
-                "database-statement",
-                do="CREATE TABLE more ()",
-                undo="DROP TABLE more",
-                witness="SELECT to_regclass('more') IS NOT NULL",
-            ),
-            name="made",
-        )
-        memory = fault("cache-eviction", "cache", memory=0.5, policy="allkeys-lru")
-        died_with(
-            small,
-            (ROLE, database(postgres)),
-            (statement, database(postgres)),
-            (msgspec.structs.replace(memory, name="less"), cache(valkey)),
-        )
-        journal = (small.run_dir / "undo.jsonl").read_text()
-        assert "hidden-word" not in journal
-        assert "postgresql://" not in journal
-        assert not asyncio.run(may_read(postgres))
+    asyncio.run(is_up(valkey))
+    statement = msgspec.structs.replace(
+        fault(
+            "database-statement",
+            do="CREATE TABLE more ()",
+            undo="DROP TABLE more",
+            witness="SELECT to_regclass('more') IS NOT NULL",
+        ),
+        name="made",
+    )
+    memory = fault("cache-eviction", "cache", memory=0.5, policy="allkeys-lru")
+    died_with(
+        small,
+        (ROLE, database(postgres)),
+        (statement, database(postgres)),
+        (msgspec.structs.replace(memory, name="less"), cache(valkey)),
+    )
+    journal = (small.run_dir / "undo.jsonl").read_text()
+    assert "hidden-word" not in journal
+    assert "postgresql://" not in journal
+    assert not asyncio.run(may_read(postgres))
 
-        report = healed(small)
-        told = "\n".join(report.lines)
-        assert not report.is_clean
-        assert (
-            f"set STORMPROOF_URL_POSTGRES to its URL and heal again, or do by hand: {UNDO}" in told
-        )
-        assert "by hand: CONFIG SET maxmemory 0; CONFIG SET maxmemory-policy noeviction" in told
+    report = healed(small)
+    told = "\n".join(report.lines)
+    assert not report.is_clean
+    assert f"set STORMPROOF_URL_POSTGRES to its URL and heal again, or do by hand: {UNDO}" in told
+    assert "by hand: CONFIG SET maxmemory 0; CONFIG SET maxmemory-policy noeviction" in told
 
-        wrong = "postgresql://owner:hidden-word@127.0.0.1:1/postgres"
-        report = healed(small, STORMPROOF_URL_POSTGRES=wrong, STORMPROOF_URL_CACHE=valkey.url)
-        told = "\n".join(report.lines)
-        assert not report.is_clean
-        assert "hidden-word" not in told
-        assert f"by hand: {UNDO}" in told
-        assert "less is undone in cache: maxmemory is 0 and maxmemory-policy is noeviction" in told
+    wrong = "postgresql://owner:hidden-word@127.0.0.1:1/postgres"
+    report = healed(small, STORMPROOF_URL_POSTGRES=wrong, STORMPROOF_URL_CACHE=valkey.url)
+    told = "\n".join(report.lines)
+    assert not report.is_clean
+    assert "hidden-word" not in told
+    assert f"by hand: {UNDO}" in told
+    assert "less is undone in cache: maxmemory is 0 and maxmemory-policy is noeviction" in told
 
-        report = healed(small, STORMPROOF_URL_POSTGRES=postgres.url(DATABASE, OWNER))
-        assert report.is_clean, report.lines
-        assert asyncio.run(may_read(postgres))
-        assert not asyncio.run(postgres.fetch("SELECT to_regclass('more')"))[0][0]
-        assert OpenRuns(small.index_dir).entries() == ([], [])
-        assert leftovers(small.run_dir / "undo.jsonl").restores == {}
-    finally:
-        valkey.kill()
+    report = healed(small, STORMPROOF_URL_POSTGRES=postgres.url(DATABASE, OWNER))
+    assert report.is_clean, report.lines
+    assert asyncio.run(may_read(postgres))
+    assert not asyncio.run(postgres.fetch("SELECT to_regclass('more')"))[0][0]
+    assert OpenRuns(small.index_dir).entries() == ([], [])
+    assert leftovers(small.run_dir / "undo.jsonl").restores == {}
 
 
 @pytest.mark.parametrize("is_kept", [False, True])
@@ -178,3 +182,45 @@ async def test_keeper_that_cannot_undo_leaves_the_run_to_be_healed(
         healed, small, STORMPROOF_URL_SERVER=postgres.url(DATABASE, OWNER)
     )
     assert 'near "nonsense"' in "\n".join(right.lines)
+
+
+def test_servers_that_outlive_the_run_are_whole_when_its_controller_was_killed(
+    small: SmallStack, postgres: Postgres, valkey: Valkey
+) -> None:
+    """After kill -9 of the controller with five faults in force the keeper undoes them all: grants
+    and settings are as before, and the server has no lock, no statement and no session of them."""
+    asyncio.run(is_up(valkey))
+    small.servers = [
+        msgspec.structs.replace(database(postgres), part="server"),
+        msgspec.structs.replace(cache(valkey), part="other"),
+    ]
+    port = choose_ports(["other"], {})["other"]
+    small.extra_steps.append(small.server(name="other", port=port))
+    lock = fault("database-lock", "server", table=TABLE, mode="share")
+    load = fault("database-load", "server", connections=6, work="cpu")
+    words = {"do": "CREATE TABLE more ()", "undo": "DROP TABLE more"}
+    words["witness"] = "SELECT to_regclass('more') IS NOT NULL"
+    faults = {
+        "role": msgspec.structs.replace(ROLE, part="server"),
+        "lock": lock,
+        "load": load,
+        "made": fault("database-statement", "server", **words),
+        "less": fault("cache-eviction", "other", memory=0.5, policy="allkeys-lru"),
+    }
+    named = [msgspec.structs.replace(one, name=name) for name, one in faults.items()]
+    with controlled(small, *named) as controller:
+        keeper = open_run(small).keeper
+        assert not asyncio.run(may_read(postgres))
+        controller.kill()
+        controller.wait()
+        until(lambda: not is_alive(keeper), within_s=CLEANUP_DEADLINE_S)
+    assert small.is_gone()
+    assert asyncio.run(may_read(postgres))
+    assert asyncio.run(policy_of(valkey)) == "noeviction"
+    left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'stormproof%'"
+    assert asyncio.run(postgres.fetch(left))[0][0] == 0
+    assert not asyncio.run(postgres.fetch("SELECT to_regclass('more')"))[0][0]
+    undone = [one.fault for one in small.keeper_segment().events
+              if isinstance(one, FaultEvent) and one.step is FaultStep.UNDONE]  # fmt: skip
+    assert sorted(undone) == sorted(faults)
+    assert leftovers(small.run_dir / "undo.jsonl").restores == {}

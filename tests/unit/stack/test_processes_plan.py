@@ -6,11 +6,12 @@ import os
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.unit.planning.stack_texts import SOUND, read
 
 from stormproof.kernel.errors import EnvironmentFailure
-from stormproof.model.own_stack import OwnStack
+from stormproof.model.own_stack import OwnPart, OwnStack
 from stormproof.model.part import Link, Part, StackPlan, Task
 from stormproof.stack import processes
 from stormproof.stack.processes import plan_processes
@@ -52,6 +53,22 @@ def test_placeholders_are_filled_in_everywhere(own: OwnStack, tmp_path: Path) ->
     assert (web.cwd, web.ready.path) == (str(tmp_path / "sub"), "/health")
     assert plan.base_url == "http://127.0.0.1:8123"
     assert [one.url for one in plan.servers] == ["valkey://:s3cret-of-the-cache@127.0.0.1:10001"]
+
+
+@pytest.mark.parametrize(("folder", "is_kept"), [("/var/data", True), ("{private}/data", False)])
+def test_server_that_holds_its_data_in_the_private_folder_goes_with_the_run(
+    own: OwnStack, folder: str, is_kept: bool
+) -> None:
+    """What a fault changed in a server's data may be there after the run, unless the run's own
+    folder held it."""
+    steps = [
+        msgspec.structs.replace(one, argv=(*one.argv, "--dir", folder))
+        if isinstance(one, OwnPart) and one.name == "cache"
+        else one
+        for one in own.steps
+    ]
+    plan = planned(msgspec.structs.replace(own, steps=tuple(steps)))
+    assert [one.is_kept for one in plan.servers] == [is_kept]
 
 
 def test_only_what_the_file_says_may_be_broken(own: OwnStack) -> None:
