@@ -1,9 +1,15 @@
-"""How many descriptors a process may open: lowered so that few are left, and given back."""
+"""How many descriptors a process may open: lowered so that few are left, and given back.
+
+A root without the capability for it, as in most containers, may neither see nor limit what runs
+as another user: it does both as that user.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import resource
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from stormproof.faults.processes import ProcessId, is_alive
@@ -26,7 +32,8 @@ def numbers_in_use(process: ProcessId) -> set[int]:
         FaultRefused: the kernel does not let us look.
     """
     try:
-        return {int(entry.name) for entry in Path(f"/proc/{process.pid}/fd").iterdir()}
+        with _as_its_user(process):
+            return {int(entry.name) for entry in Path(f"/proc/{process.pid}/fd").iterdir()}
     except (FileNotFoundError, ProcessLookupError):
         return set()
     except PermissionError as error:
@@ -68,10 +75,32 @@ def _prlimit(process: ProcessId, limits: tuple[int, int] | None) -> tuple[int, i
     if not is_alive(process):
         return None
     try:
-        if limits is None:
-            return resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
-        return resource.prlimit(process.pid, resource.RLIMIT_NOFILE, limits)
-    except ProcessLookupError:
+        with _as_its_user(process):
+            if limits is None:
+                return resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+            return resource.prlimit(process.pid, resource.RLIMIT_NOFILE, limits)
+    except (FileNotFoundError, ProcessLookupError):
         return None
     except PermissionError as error:
         raise FaultRefused(f"the limits of process {process.pid} may not be changed") from error
+
+
+@contextlib.contextmanager
+def _as_its_user(process: ProcessId) -> Iterator[None]:
+    """Be the user that a process runs as, if we are root and it is not, and be root again.
+
+    Both what prlimit(2) and what proc(5) ask for is that the real user is the same.
+    """
+    owner = Path(f"/proc/{process.pid}").stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        yield
+        return
+    os.setresgid(owner.st_gid, owner.st_gid, 0)
+    try:
+        os.setresuid(owner.st_uid, owner.st_uid, 0)
+        try:
+            yield
+        finally:
+            os.setresuid(0, 0, 0)
+    finally:
+        os.setresgid(0, 0, 0)
