@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from pathlib import Path
 
 from stormproof.faults.host import Burden, Host, lift_all, what_is_not_lifted
-from stormproof.kernel.units import SECOND_NS
 
 WITNESS_S = 0.5
-_BITES_SHARE = 0.25  # of what is asked for; the stack takes its part of the same cores
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_WANTED_SHARE = 0.5  # of what is asked for that is used or waited for, while others use the cores
 
 
 class HostCpu:
@@ -52,14 +49,16 @@ class HostCpu:
         return f"{self._burners} burners ask for {self._share:g} of a core each"
 
     async def witness(self) -> str | None:
-        """Show how much of the cores the burners have used."""
-        before_s, began_ns = self._used_s(), time.monotonic_ns()
+        """Show how much of the cores the burners have used, or stood in line for."""
+        before, began_ns = self._times_ns(), time.monotonic_ns()
         await asyncio.sleep(WITNESS_S)
-        used = (self._used_s() - before_s) / ((time.monotonic_ns() - began_ns) / SECOND_NS)
-        asked = min(self._burners * self._share, len(os.sched_getaffinity(0)))
-        if used < _BITES_SHARE * asked or not all(burden.is_there for burden in self._burdens):
+        after, passed_ns = self._times_ns(), time.monotonic_ns() - began_ns
+        used, waited = ((now - then) / passed_ns for now, then in zip(after, before, strict=True))
+        asked = self._burners * self._share
+        everyone_is_there = all(burden.is_there for burden in self._burdens)
+        if not everyone_is_there or not used or used + waited < _WANTED_SHARE * asked:
             return None
-        return f"{self._burners} burners use {used:.2f} cores, {asked:.2f} are asked for"
+        return f"{self._burners} burners use {used:.2f} cores and wait for {waited:.2f} more"
 
     async def undo(self) -> str:
         """End the burners."""
@@ -69,16 +68,19 @@ class HostCpu:
         """Show burners that still run."""
         return what_is_not_lifted(self._burdens)
 
-    def _used_s(self) -> float:
-        """Return the processor time that all burners have used, in seconds."""
-        return sum(_cpu_s(burden.process.pid) for burden in self._burdens if burden.is_there)
+    def _times_ns(self) -> tuple[int, int]:
+        """Return how long all burners have run on a core, and waited for one."""
+        times = [_times_ns(burden.process.pid) for burden in self._burdens]
+        return sum(ran for ran, _ in times), sum(waited for _, waited in times)
 
 
-def _cpu_s(pid: int) -> float:
-    """Return a process's user and system time; 0 for one that is gone. Source: proc(5)."""
+def _times_ns(pid: int) -> tuple[int, int]:
+    """Return how long a process has run and waited to run; zeros for one that is gone.
+
+    Source: the kernel's documentation of schedstat.
+    """
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()
     except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    fields = text[text.rindex(")") + 2 :].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+        return 0, 0
+    return int(ran), int(waited)

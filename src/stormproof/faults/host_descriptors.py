@@ -70,8 +70,8 @@ class HostDescriptors:
                 spares.append(spare_under(now[0], numbers_in_use(process)))
         if not spares:
             return None
-        figures = ", ".join(str(spare) for spare in sorted(spares))
-        return f"{len(spares)} processes of {self._part.name} can open {figures} descriptors more"
+        most = max(spares)
+        return f"{len(spares)} processes of {self._part.name} can open at most {most} more each"
 
     async def undo(self) -> str:
         """Give every process its limit back."""

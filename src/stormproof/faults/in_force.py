@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.journal import FaultIntended, FaultUndone
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
+from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import FaultEvent, FaultStep
 from stormproof.model.fault import may_share
 from stormproof.model.plan import PlannedFault
 from stormproof.seams import Fault
 
+OVERDUE_S = 5.0  # a fault that nobody undoes when its time is over is undone so long after
 UNDO_AFTER_DEATH_S = 0.3  # of the two seconds in which everything has to be undone and stopped
 
 
@@ -25,6 +27,7 @@ class _InForce:
         self.is_undone = False
         self.is_wanted_back = False
         self.witnessing: asyncio.Future[str | None] | None = None
+        self.limit: asyncio.TimerHandle | None = None
 
     def recall(self) -> None:
         """Let nobody look any longer whether it bites: it is to be undone now."""
@@ -69,6 +72,7 @@ class FaultsInForce:
         self._build = build
         self._chronicle = chronicle
         self._in_force: dict[str, _InForce] = {}
+        self._overdue: set[asyncio.Task[None]] = set()
         self.after_death = False
 
     async def inject(self, name: str) -> None:
@@ -82,6 +86,7 @@ class FaultsInForce:
         one = self._admit(name)
         async with one.turn:
             await self._break(one)
+            self._limit(one)
         if one.planned.for_ns == 0:
             await self._mend(one)
 
@@ -110,6 +115,18 @@ class FaultsInForce:
         except TimeoutError:
             what = "undone" if name in self._in_force else "searched for residue"
             self._chronicle.report(f"{name} could not be {what} in time; the stack was stopped")
+
+    def _limit(self, one: _InForce) -> None:
+        """See to it that a fault ends even if the controller hangs, or forgets it."""
+        allowed_s = one.planned.for_ns / SECOND_NS + OVERDUE_S
+        one.limit = asyncio.get_running_loop().call_later(allowed_s, self._end_overdue, one)
+
+    def _end_overdue(self, one: _InForce) -> None:
+        name = one.planned.name
+        self._chronicle.report(f"{name} was not undone when its time was over; the keeper does so")
+        task = asyncio.get_running_loop().create_task(self._undo_or_report(name))
+        self._overdue.add(task)
+        task.add_done_callback(self._overdue.discard)
 
     def _admit(self, name: str) -> _InForce:
         """Build a planned fault, unless something speaks against it."""
@@ -192,6 +209,8 @@ class FaultsInForce:
 
     def _forget(self, one: _InForce) -> None:
         one.is_undone = True
+        if one.limit is not None:
+            one.limit.cancel()
         self._in_force.pop(one.planned.name, None)
 
     def _close(self, one: _InForce) -> None:

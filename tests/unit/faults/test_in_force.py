@@ -280,3 +280,33 @@ async def test_an_undo_waits_for_no_witness(bench: Bench) -> None:
     assert bench.fault.calls == ["inject", "witness", "undo", "residue"]
     assert FaultStep.NOT_WITNESSED in bench.steps()
     assert bench.steps()[-1] is FaultStep.CLEAN
+
+
+async def test_fault_that_nobody_undoes_ends_by_itself(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault whose time is over is undone by the keeper, with a warning, even if nobody asks."""
+    monkeypatch.setattr(in_force, "OVERDUE_S", 0.0)
+    await bench.faults.inject("cut")
+    async with asyncio.timeout(10.0):
+        while FaultStep.CLEAN not in bench.steps():
+            await asyncio.sleep(0)
+    assert bench.fault.calls == ["inject", "witness", "undo", "residue"]
+    assert bench.intended() == []
+    assert bench.chronicle.problems == [
+        "cut was not undone when its time was over; the keeper does so"
+    ]
+
+
+async def test_fault_that_is_undone_in_time_is_undone_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keeper's own limit ends with the fault."""
+    monkeypatch.setattr(in_force, "OVERDUE_S", 0.001)
+    await bench.faults.inject("cut")
+    await bench.faults.undo("cut")
+    fired = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_later(0.01, fired.set_result, None)
+    await fired
+    assert bench.fault.calls == ["inject", "witness", "undo", "residue"]
+    assert bench.chronicle.problems == []
