@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from sanctum.app import Service
+from sanctum.messaging.metrics import MessagingMetrics
 from sanctum.settings import Settings
 from sanctum.telemetry.logs import Logs
 from sanctum.telemetry.metrics import Metrics
@@ -79,6 +80,20 @@ def test_shares_are_taken_of_the_sums() -> None:
     sums.note(1, encode_families(idle.registry))
     sums.note(2, encode_families(busy.registry))
     assert _value(sums, "auth_login_success_rate") == pytest.approx(2 / 5)
+
+
+def test_a_share_may_be_of_two_counters() -> None:
+    """How many participants were at hand is taken of all processes' hits and misses together."""
+    sums = Sums()
+    for process, (hits, misses) in enumerate(((3, 0), (0, 1))):
+        metrics = Metrics()
+        own = MessagingMetrics(metrics)
+        for _ in range(hits):
+            own.count_hit()
+        for _ in range(misses):
+            own.count_miss()
+        sums.note(process, encode_families(metrics.registry))
+    assert _value(sums, "messaging_participant_cache_hit_ratio") == pytest.approx(3 / 4)
 
 
 def test_what_a_process_tells_once_is_told_of_all(settings: Settings) -> None:

@@ -132,9 +132,9 @@ class Memberships:
         """
         membership = await self._nearest(conversation)
         if membership is not None and user_id in membership.users:
-            self._metrics.cache_hits.inc()
+            self._metrics.count_hit()
             return True
-        self._metrics.cache_misses.inc()
+        self._metrics.count_miss()
         loaded = await self._load(conversation)
         return None if loaded is None else user_id in loaded.users
 

@@ -8,7 +8,7 @@ what one counted after it was last asked dies with it, as with every process tha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
@@ -24,10 +24,15 @@ _NOT_ADDED: dict[str, Combine] = {
     "process_start_time_seconds": min,
     "storage_circuit_breaker_open": max,
 }
-# A share is taken of the sums: a counter, and the value of its label `result` that is good.
-SHARES = {
-    "auth_login_success_rate": ("auth_logins_total", "success"),
-    "storage_cache_hit_ratio": ("storage_cache_reads_total", "hit"),
+# A share is taken of the sums: the counters of all, and those of the good ones. A counter is named
+# with the value of its label `result`, where it has one.
+_LOGINS, _READS = "auth_logins_total", "storage_cache_reads_total"
+_HITS, _MISSES = (f"messaging_participant_cache_{what}_total" for what in ("hits", "misses"))
+Counted = tuple[str, str | None]
+SHARES: dict[str, tuple[Sequence[Counted], Sequence[Counted]]] = {
+    "auth_login_success_rate": ([(_LOGINS, None)], [(_LOGINS, "success")]),
+    "storage_cache_hit_ratio": ([(_READS, None)], [(_READS, "hit")]),
+    "messaging_participant_cache_hit_ratio": ([(_HITS, None), (_MISSES, None)], [(_HITS, None)]),
 }
 
 
@@ -128,11 +133,17 @@ def _added(families: Iterable[Family]) -> dict[str, Family]:
     }
 
 
-def _share(sums: dict[str, Family], counter: str, good: str) -> float:
-    """Give the good ones among all that a counter counted; of nothing there is no share."""
-    samples = [
-        sample for family in sums.values() for sample in family.samples if sample.name == counter
-    ]
-    total = sum(sample.value for sample in samples)
-    right = sum(sample.value for sample in samples if dict(sample.labels).get("result") == good)
-    return right / total if total else math.nan
+def _share(sums: dict[str, Family], every: Sequence[Counted], good: Sequence[Counted]) -> float:
+    """Give the good ones among all that counters counted; of nothing there is no share."""
+    total = _counted(sums, every)
+    return _counted(sums, good) / total if total else math.nan
+
+
+def _counted(sums: dict[str, Family], counters: Sequence[Counted]) -> float:
+    return sum(
+        sample.value
+        for name, result in counters
+        for family in sums.values()
+        for sample in family.samples
+        if sample.name == name and result in (None, dict(sample.labels).get("result"))
+    )
