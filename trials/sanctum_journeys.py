@@ -307,6 +307,22 @@ def hear(user: User, frame: Frame) -> None:
 async def talk(user: User) -> None:
     """Say something in the channel and wait until it is acknowledged; then pause."""
     await enter(user)
+    await say(user)
+    await pause(user)
+
+
+@journey(prepare=enter, settle=enter, settings=(CHANNELS, PACE_S))
+async def chat_and_hold(user: User) -> None:
+    """Ping the seat twice and say something once; people of this kind are seldom heard."""
+    await enter(user)
+    for _ in range(2):
+        await user.state.seat.ping()
+        await pause(user)
+    await say(user)
+
+
+async def say(user: User) -> None:
+    """Say something in the channel; its outcome is what the answer makes certain."""
     message = user.ledger.sent(channel_of(user), user.fake.sentence())
     key = f"{message.key:x}"
     order = json.dumps({"type": "send", "id": key, "body": message.body})
@@ -318,4 +334,3 @@ async def talk(user: User) -> None:
     else:
         message.unknown()
     check(reply, "message acknowledged", reply.ok and reply.value["type"] == "ack")
-    await pause(user)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sanctum_journeys import LOGIN, PASSWORD, Frame, Held, name_of
-from stormproof import FinalRead, Setting, User, check, journey, setup
+from sanctum_journeys import LOGIN, PACE_S, PASSWORD, Frame, Held, name_of, pause, sign_in
+from stormproof import Counter, FinalRead, Setting, User, check, journey, setup
 
 PEOPLE = Setting("people", low=2, whole=True)
 GROUP_SIZE = Setting("group_size", low=2, whole=True)
@@ -37,6 +37,8 @@ PIPELINE_EMPTY = {
     ),
     "pending": FinalRead(stream="sanctum:messages", group="sanctum", empty=True),
 }
+DENIALS = Counter("denials_seen", doc="Outsiders who were refused (403).")
+LEAKS = Counter("denials_missed", doc="Outsiders who were let into a conversation of others.")
 
 
 @setup
@@ -127,3 +129,30 @@ async def exchange(user: User) -> None:
     """Post one message to the conversation of one's group, the inbox being open."""
     await open_mailbox(user)
     await post_message(user)
+
+
+@journey(prepare=sign_in, settings=(PEOPLE, GROUP_SIZE, PACE_S))
+async def trespass(user: User) -> None:
+    """Try to read a conversation of others, and to post to it; be refused both times."""
+    conversations: list[int] = user.data["conversations"]
+    own = user.index // int(GROUP_SIZE.of(user))
+    others = [one for place, one in enumerate(conversations) if place != own]
+    token, foreign = await LOGIN.token(user), user.random.choice(others)
+    read = await user.http.get(
+        "/v1/conversations/{id}/messages", id=foreign, auth=token, expected=(403,)
+    )
+    body = {"conversation": foreign, "id": user.fake.uuid4(), "payload": "from nobody"}
+    posted = await user.http.post("/v1/messages", json=body, auth=token, expected=(403,))
+    for answer in (read, posted):
+        check(answer, "outsider refused", answer.status == 403)
+        DENIALS.add(user, int(answer.status == 403))
+        LEAKS.add(user, int(answer.status < 300))
+    await pause(user)
+
+
+@journey(prepare=sign_in, settings=(PEOPLE, GROUP_SIZE))
+async def look_in(user: User) -> None:
+    """Read the head of the own conversation: who takes part is found at hand."""
+    own = user.data["conversations"][user.index // int(GROUP_SIZE.of(user))]
+    answer = await user.http.get("/v1/conversations/{id}", id=own, auth=await LOGIN.token(user))
+    check(answer, "conversation read", answer.status == 200)
