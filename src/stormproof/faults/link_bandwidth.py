@@ -64,4 +64,4 @@ class LinkBandwidth(LinkFault):
             return None
         if got > took_s * self._rate:
             return None
-        return f"{got} of {counted(count, 'byte')} of ours in {took_s:.3f}s"
+        return f"{got:,} of {counted(count, 'byte')} of ours in {took_s:.3f}s"

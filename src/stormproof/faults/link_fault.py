@@ -71,6 +71,8 @@ class LinkFault:
         left = [one.name for one in self._link.toxics if one.name in self._names]
         if left:
             return f"{self._link.name} still suffers {', '.join(left)}"
+        if self._link.is_refusing:
+            return None  # another fault's doing, which looks for the rest when it ends
         return await blockage(self._link)
 
     async def _touched(self, has_touched: Callable[[Tally], bool]) -> Tally | None:

@@ -57,7 +57,9 @@ class LinkPartition(LinkFault):
     async def undo(self) -> str:
         """Take the cut off."""
         held = self._link.held_back()
-        await super().undo()
+        lost = await super().undo()
+        if self._drops:
+            return lost
         return f"released {held.bytes} bytes and {held.connections} new connections"
 
     async def _held(self) -> str | None:

@@ -8,7 +8,7 @@ from stormproof.faults.links.tcp import TcpLink
 from stormproof.faults.links.toxics import Slicer
 from stormproof.model.plan import PlannedFault
 
-SLICES_MEASURED = 3
+SLICES_MEASURED = 5
 
 
 class LinkSlice(LinkFault):
@@ -44,15 +44,16 @@ class LinkSlice(LinkFault):
         if tally is None:
             return None
         size_max = self._toxic.average_bytes + self._toxic.variation_bytes
+        count = SLICES_MEASURED * size_max
         direction = self._applied[0].direction
         try:
             async with own_connection(self._link, self._names) as own:
-                own.sender(direction).write(bytes(SLICES_MEASURED * size_max))
-                first = await received(own.receiver(direction), 1, within_s=WITNESS_S)
-                first += await own.receiver(direction).read(SLICES_MEASURED * size_max)
+                own.sender(direction).write(bytes(count))
+                got = len(await received(own.receiver(direction), count, within_s=WITNESS_S))
+                pieces = own.deliveries(direction)
         except (OSError, TimeoutError):
             return None
-        if not 0 < len(first) < SLICES_MEASURED * size_max:
+        if got == 0 or got > pieces * size_max:
             return None
-        sliced = counted(tally.bytes, "byte")
-        return f"{sliced} sliced; of {SLICES_MEASURED * size_max} of ours {len(first)} came first"
+        sliced, came = counted(tally.bytes, "byte"), f"{got:,} of {counted(count, 'byte')} of ours"
+        return f"{sliced} sliced; {came} left in {counted(pieces, 'piece')}"

@@ -107,7 +107,7 @@ CASES: dict[str, Case] = {
     "slice": (
         "link-slice",
         {"bytes": 10, "pause": MS},
-        r"\d+ bytes? sliced; of 30 of ours (10|20) came first",
+        r"\d+ bytes? sliced; 50 of 50 bytes of ours left in 5 pieces",
     ),
     "limit": (
         "link-limit",

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from stormproof.faults.links.pair import Pair
 from stormproof.faults.links.tcp import Own, TcpLink
 from stormproof.faults.links.toxics import Direction
 
@@ -26,6 +27,7 @@ class OwnConnection:
 
     near: Streams
     far: Streams
+    pair: Pair
 
     def sender(self, direction: Direction) -> asyncio.StreamWriter:
         """Return where to write what is to go that way."""
@@ -34,6 +36,10 @@ class OwnConnection:
     def receiver(self, direction: Direction) -> asyncio.StreamReader:
         """Return where that comes out."""
         return (self.far if direction == "up" else self.near)[0]
+
+    def deliveries(self, direction: Direction) -> int:
+        """Count the pieces in which the link has sent on what toxics let pass that way."""
+        return (self.pair.up if direction == "up" else self.pair.down).deliveries
 
 
 @asynccontextmanager
@@ -50,7 +56,7 @@ async def own_connection(
     with _socket(link.host) as near, _socket(link.host) as behind:
         behind.listen(1)
         address = near.getsockname()[:2]
-        link.own[address] = Own(behind.getsockname()[:2], toxics)
+        link.own[address] = own = Own(behind.getsockname()[:2], toxics)
         writers: list[asyncio.StreamWriter] = []
         try:
             async with asyncio.timeout(within_s):
@@ -60,7 +66,7 @@ async def own_connection(
                 far_socket, _ = await loop.sock_accept(behind)
                 far_streams = await asyncio.open_connection(sock=far_socket)
                 writers.append(far_streams[1])
-            yield OwnConnection(near=near_streams, far=far_streams)
+            yield OwnConnection(near=near_streams, far=far_streams, pair=own.arrival.result())
         finally:
             for writer in writers:
                 writer.transport.abort()

@@ -45,8 +45,8 @@ class Ends(Protocol):
 class Stream:
     """A chain of stages, often none; it is also the last thing that they give on to."""
 
-    __slots__ = ("_ends", "_is_choked", "_kept", "_names", "_stages", "entry", "is_dead",
-                 "is_finished")  # fmt: skip
+    __slots__ = ("_ends", "_is_choked", "_kept", "_names", "_stages", "deliveries", "entry",
+                 "is_dead", "is_finished")  # fmt: skip
 
     def __init__(self, ends: Ends) -> None:
         self._ends = ends
@@ -55,6 +55,7 @@ class Stream:
         self._kept = 0
         self._is_choked = False
         self.entry: Stage | Stream = self  # what the sender's bytes are given to
+        self.deliveries = 0  # how often something was sent on that had passed a stage
         self.is_finished = False  # whether the receiver knows that no more comes
         self.is_dead = False  # whether the receiver is gone
 
@@ -119,6 +120,7 @@ class Stream:
     def take(self, data: bytes) -> None:
         """Deliver what has passed all stages."""
         if not self.is_dead:
+            self.deliveries += 1
             self._ends.deliver(self, data)
 
     def end(self, how: Ending) -> None:
