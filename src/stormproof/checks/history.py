@@ -37,6 +37,7 @@ from stormproof.rules.windows import Windows
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Chosen = Mask | Ints | NDArray[np.int32] | slice
 _Made = TypeVar("_Made")
 _PLAIN_NUMBER_MAX: Final = 2**53
 
@@ -53,7 +54,7 @@ class Table:
         """Return the number of operations."""
         return len(self.places)
 
-    def where(self, rows: Mask | Ints | slice) -> Self:
+    def where(self, rows: Chosen) -> Self:
         """Return some of the operations; of a slice, with the columns that were read."""
         if isinstance(rows, slice):
             kept = {name: column[rows] for name, column in (self.kept or {}).items()}
@@ -77,7 +78,7 @@ class Table:
         for name in names:
             self._column(name)
 
-    def _taken(self, rows: Mask | Ints | slice) -> Self:
+    def _taken(self, rows: Chosen) -> Self:
         return replace(self, places=self.places[rows], kept={})
 
     def _column(self, name: str) -> NDArray[Any]:
@@ -140,7 +141,7 @@ class Changes(Table):
     steps: Bytes
     over_ns: Ints
 
-    def _taken(self, rows: Mask | Ints | slice) -> Self:
+    def _taken(self, rows: Chosen) -> Self:
         steps, over_ns = self.steps[rows], self.over_ns[rows]
         return replace(self, places=self.places[rows], kept={}, steps=steps, over_ns=over_ns)
 

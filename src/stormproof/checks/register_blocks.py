@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Final, Self, TypeVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from stormproof.model.history import (
 
 TOGETHER: Final = 1 << 18  # rows of a block, or those of one key where it has more
 ABSENT: Final = -1
+_SPREAD: Final = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd: 2**64 over the golden ratio
 RAISED_REMEDY: Final = (
     "ask for register_nonlinearizable, which judges such keys, or count in keys of their own"
 )
@@ -85,13 +87,48 @@ class Rows:
         return began, over
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Block:
-    """Some keys, rising, with everything that was done to them."""
+    """Some keys, rising, with everything that was done to them.
+
+    `of_change` and `of_read` are the index of the key of each among `keys`.
+    """
 
     keys: Words
-    rows: Rows
     is_raised: Mask  # a key: it was incremented as well
+    changes: Changes
+    of_change: Indices
+    reads: Reads
+    of_read: Indices
+
+    def __len__(self) -> int:
+        """Return the number of operations."""
+        return len(self.of_change) + len(self.of_read)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Return all operations side by side."""
+        return _rows(self.changes, self.of_change, self.reads, self.of_read)
+
+    def parts(self, number: int) -> Iterator[Rows]:
+        """Yield the operations in so many parts, all that name a value in one of them."""
+        of_changes, of_reads = (_part(one.value, number) for one in (self.changes, self.reads))
+        for part in range(number):
+            some, others = np.flatnonzero(of_changes == part), np.flatnonzero(of_reads == part)
+            yield _rows(
+                self.changes.where(some).unkept(),
+                self.of_change[some],
+                self.reads.where(others).unkept(),
+                self.of_read[others],
+            )
+
+
+def _part(value: Words, number: int) -> Bytes:
+    """Return, a value, which of at most 256 parts it is in; equal values are in the same."""
+    words = value * _SPREAD
+    words >>= np.uint64(40)
+    words %= np.uint64(number)
+    return words.astype(np.uint8)
 
 
 def blocks_of(history: History, *, raised: bool) -> Iterator[Block]:
@@ -122,13 +159,11 @@ def blocks_of(history: History, *, raised: bool) -> Iterator[Block]:
         if low < high:
             yield Block(
                 keys=keys[low:high],
-                rows=_rows(
-                    changes.where(some).unkept(),
-                    of_change[some] - low,
-                    reads.where(others).unkept(),
-                    of_read[others] - low,
-                ),
                 is_raised=np.isin(keys[low:high], increased),
+                changes=changes.where(some).unkept(),
+                of_change=of_change[some] - low,
+                reads=reads.where(others).unkept(),
+                of_read=of_read[others] - low,
             )
 
 
@@ -176,10 +211,10 @@ def _among(table: AnyTable, known: Lookup) -> tuple[AnyTable, Indices]:
     return table.where(is_known).unkept(), of_key[is_known].astype(np.int32)
 
 
-def _dealt(of_block: Ints, of_key: Indices) -> list[Ints]:
+def _dealt(of_block: Ints, of_key: Indices) -> list[Indices]:
     """Return the rows of each block, rising."""
     mine = of_block[of_key].astype(np.uint16 if of_block[-1] < 1 << 16 else np.int64)
-    order = np.argsort(mine, kind="stable")
+    order = np.argsort(mine, kind="stable").astype(np.int32)
     edges = np.searchsorted(mine[order], np.arange(of_block[-1] + 2))
     return [
         order[low:high] for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)

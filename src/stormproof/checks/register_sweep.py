@@ -69,7 +69,7 @@ class Sweep:
 
 def sweep(block: Block) -> Sweep:
     """Decide what can be decided of a block of keys without a search."""
-    rows = relevant(block)
+    rows = relevant(block.rows, block.is_raised)
     began, over = rows.dated(len(block.keys))
     order = np.argsort(began)
     began, over, of_key = began[order], over[order], rows.of_key[order]
@@ -99,10 +99,14 @@ def _samples(rows: Rows, keys: int) -> int:
     return int(np.count_nonzero(tells & (rows.began_ns > first_ns[rows.of_key])))
 
 
-def relevant(block: Block) -> Rows:
-    """Leave out unknown writes whose value nobody saw: without them as much is explained."""
-    rows = block.rows
-    lost = np.flatnonzero(~rows.is_made & ~rows.is_read & ~block.is_raised[rows.of_key])
+def relevant(rows: Rows, is_raised: Mask) -> Rows:
+    """Leave out unknown writes whose value nobody saw: without them as much is explained.
+
+    Args:
+        rows: with all that names a value that any of them names.
+        is_raised: a key: it was incremented, so that no value tells what was seen.
+    """
+    lost = np.flatnonzero(~rows.is_made & ~rows.is_read & ~is_raised[rows.of_key])
     if not len(lost):
         return rows
     known = Lookup(*named(rows.of_key[lost], rows.value[lost], rows.is_absent[lost]))
@@ -164,7 +168,7 @@ def _stretches(
     edges = np.append(np.flatnonzero(is_first), len(held))
     order = order[held]
     of_stretch = np.cumsum(is_first) - 1
-    found = _Zones(
+    found = Zones(
         function=np.where(is_first & is_alone[held], Function.WRITE, rows.function[order]),
         value=rows.value[order],
         is_absent=rows.is_absent[order],
@@ -191,7 +195,7 @@ def _stretches(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Values:
+class Values:
     """The values of stretches, each with its rows, from one edge to the next.
 
     Attributes:
@@ -213,11 +217,11 @@ class _Values:
 
     def conflicts(self) -> tuple[Ints, Ints]:
         """Return pairs of values that must both come before the other."""
-        return _conflicts(self.first_over, self.last_began, self.of_stretch)
+        return conflicting(self.first_over, self.last_began, self.of_stretch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Zones:
+class Zones:
     """Stretches side by side, their operations in order of key and begin.
 
     `began` and `over` order by key, then instant, so that they compare within a stretch, and what
@@ -245,12 +249,12 @@ class _Zones:
         mine = np.flatnonzero(_all_of(is_plain, self.of_stretch, number)[self.of_stretch])
         if not len(mine):
             return states, conflict
-        every = self._values(mine)
+        every = self.values(mine)
         states[every.of_stretch] = HOLDS
         states[every.of_stretch[~every.is_clear]] = UNDECIDED
         is_judged = states == HOLDS
         states[every.of_stretch[every.conflicts()[0]]] = UNDECIDED
-        sure = self._values(self._sure_of(every))
+        sure = self.values(self._sure_of(every))
         one, other = sure.conflicts()
         is_meant = is_judged[sure.of_stretch[one]]
         one, other = one[is_meant], other[is_meant]
@@ -266,7 +270,7 @@ class _Zones:
             conflict[sure.of_stretch[value]] = (last, sure.rows[sure.edges[before]])
         return states, conflict
 
-    def _sure_of(self, every: _Values) -> Ints:
+    def _sure_of(self, every: Values) -> Ints:
         """Return the rows of values without the reads that may have found the same from before.
 
         A read that began before the write of its value was over may have found what was there ahead
@@ -298,7 +302,7 @@ class _Zones:
         is_new[1:] = (value[1:] != value[:-1]) | (of_stretch[1:] != of_stretch[:-1])
         return mine[order], np.flatnonzero(is_new)
 
-    def _values(self, mine: Ints) -> _Values:
+    def values(self, mine: Ints) -> Values:
         """Return the values of some rows.
 
         Reads name their write where it was written at most once, and none of them had ended before
@@ -313,7 +317,7 @@ class _Zones:
         read_over = np.minimum.reduceat(np.where(is_write, NO_SOONER, over), starts)
         of_stretch = self.of_stretch[mine[starts]]
         ahead = self.began[self.edges[of_stretch]] - 1
-        return _Values(
+        return Values(
             rows=mine,
             edges=np.append(starts, len(mine)),
             of_stretch=of_stretch,
@@ -332,7 +336,7 @@ def _all_of(mask: Mask, of_group: Ints, groups: int) -> Mask:
     return is_all
 
 
-def _conflicts(first_over: Ints, last_began: Ints, of_stretch: Ints) -> tuple[Ints, Ints]:
+def conflicting(first_over: Ints, last_began: Ints, of_stretch: Ints) -> tuple[Ints, Ints]:
     """Return pairs of values of a stretch that must both come before the other.
 
     At least one pair of each stretch that has any.

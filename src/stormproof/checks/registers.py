@@ -23,6 +23,7 @@ from stormproof.checks.linearize import (
 )
 from stormproof.checks.outcome import Measurement, Outcome
 from stormproof.checks.register_blocks import ABSENT, Rows, blocks_of
+from stormproof.checks.register_large import LARGE, holds_by_value
 from stormproof.checks.register_sweep import Stretches, Sweep, sweep
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import (
@@ -104,7 +105,11 @@ def check_registers(told: Told) -> Outcome:
     """
     found, left = Broken(), list[_Stretch]()
     for block in blocks_of(told.history, raised=True):
-        left += _taken(found, sweep(block))
+        held = holds_by_value(block) if len(block) > LARGE and len(block.keys) == 1 else None
+        if held is None:
+            left += _taken(found, sweep(block))
+        else:
+            found.samples += held
     _search_all(found, left)
     undecided = [key for key in sorted(found.undecided) if key not in found.broken]
     is_broken = told.history.whole and told.breaks(METRIC, len(found.broken))

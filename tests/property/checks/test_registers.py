@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.histories import Op, run_check, value_of
 from tests.property.checks.services import OUTCOMES, crowded, effects, happen
 
-from stormproof.checks import register_blocks
+from stormproof.checks import register_blocks, register_large, registers
 from stormproof.checks.history import Told
 from stormproof.checks.linearize import Budget, contradiction_in
 from stormproof.checks.outcome import Outcome
@@ -123,7 +123,7 @@ def _searched(told: Told) -> Outcome:
     """Search each key as a whole, without a sweep."""
     found = Broken()
     for block in blocks_of(told.history, raised=True):
-        rows = relevant(block)
+        rows = relevant(block.rows, block.is_raised)
         for index, key in enumerate(block.keys.tolist()):
             one = contradiction_in(rows.where(rows.of_key == index), Budget(steps=10**9))
             if one is not None:
@@ -138,9 +138,16 @@ def _searched(told: Told) -> Outcome:
         crowded(CHANGED, 9, st.integers(0, 5), "a"),
     ),
     st.sampled_from([1, 5, 1 << 18]),
+    st.sampled_from([0, register_large.LARGE]),
 )
-def test_what_is_told_is_what_a_search_of_whole_keys_tells(ops: list[Op], together: int) -> None:
-    """Keys, operations and values are those of the search alone, however keys share blocks."""
-    with mock.patch.object(register_blocks, "TOGETHER", together):
+def test_what_is_told_is_what_a_search_of_whole_keys_tells(
+    ops: list[Op], together: int, large: int
+) -> None:
+    """Keys, operations and values are those of the search alone, however keys share blocks, and
+    whether those of one key are looked at some values at a time."""
+    with (
+        mock.patch.object(register_blocks, "TOGETHER", together),
+        mock.patch.object(registers, "LARGE", large),
+    ):
         swept = run_check(check_registers, ops, ASKED)
     assert swept.findings == run_check(_searched, ops).findings

@@ -145,3 +145,43 @@ def test_a_first_value_that_is_written_again_takes_nobody_back() -> None:
     ops = [*_found_before("r"), *other]
     outcome = run_check(check_monotonic, ops, "reads_not_monotonic: count==0")
     assert value_of(outcome, "reads_not_monotonic") == 0.0
+
+
+def _large(key: str, step: int) -> list[Op]:
+    """Return writes of values of their own, each read twice while the next ones go on."""
+    ops = list[Op]()
+    for one in range(60):
+        at = step * one + 1
+        ops.append(Op(function=Function.WRITE, key=key, value=one, began=at, ended=at + 40))
+        ops += [
+            Op(function=Function.READ, key=key, value=one, began=at + 30 + late, ended=at + 45)
+            for late in range(2)
+        ]
+    return ops
+
+
+@pytest.mark.parametrize(
+    ("more", "off"),
+    [
+        pytest.param([], 0.0, id="all well"),
+        pytest.param([Op(function=Function.READ, key="k", value=5, began=900, ended=910)], 1.0),
+        pytest.param(
+            [Op(function=Function.WRITE, key="k", value=99, began=2, step=Step.UNKNOWN)], 0.0
+        ),
+        pytest.param([Op(function=Function.READ, key="k", value=-1, began=1, ended=2)], 0.0),
+        pytest.param([Op(function=Function.READ, key="k", value=-1, began=900, ended=910)], 1.0),
+        pytest.param([Op(function=Function.WRITE, key="k", value=5, began=900, ended=910)], 0.0),
+    ],
+)
+def test_a_key_of_millions_is_looked_at_some_values_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, more: list[Op], off: float
+) -> None:
+    """What holds by its values alone is never laid side by side; whatever else has its answer."""
+    ops = [*_large("k", 12), *more]
+    told = run_check(check_registers, ops, ASKED).measured[METRIC, ""]
+    monkeypatch.setattr(registers, "LARGE", 10)
+    if not more:
+        monkeypatch.setattr(registers, "sweep", lambda _: pytest.fail("laid side by side"))
+    again = run_check(check_registers, ops, ASKED).measured[METRIC, ""]
+    assert (again.value, again.samples) == (told.value, told.samples)
+    assert again.value == off
