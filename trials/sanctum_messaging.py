@@ -16,6 +16,8 @@ PEOPLE = Setting("people", low=2, whole=True)
 GROUP_SIZE = Setting("group_size", low=2, whole=True)
 PAYLOAD_BYTES = Setting("payload_bytes", low=64, high=65_536, whole=True)
 REFUSED = range(400, 500)  # certain: nothing was stored
+# Channels of the chat are numbered from 1, too; in the ledger each scope has a number of its own.
+CONVERSATIONS_FROM = 1_000_000
 # What the pipeline holds when all is over: nothing that waits, nothing set aside, nobody without
 # an entry of what was posted to their conversation.
 PIPELINE_EMPTY = {
@@ -69,7 +71,7 @@ async def _converse(user: User, members: list[int]) -> int:
 class Mailbox(Held):
     """One user's open inbox."""
 
-    __slots__ = ("_heard", "conversation")
+    __slots__ = ("_heard", "conversation", "scope")
 
     def __init__(self, user: User) -> None:
         super().__init__(
@@ -79,11 +81,12 @@ class Mailbox(Held):
         )
         size = int(GROUP_SIZE.of(user))
         self.conversation: int = user.data["conversations"][user.index // size]
+        self.scope = CONVERSATIONS_FROM + self.conversation
         self._heard = 0  # the number of the conversation's last message
 
     def welcomed(self) -> None:
         """Tell the ledger that the conversation's messages are owed from here on."""
-        self.user.ledger.joined(self.conversation, self._heard)
+        self.user.ledger.joined(self.scope, self._heard)
 
     def take_frame(self, frame: Frame) -> None:
         """Take an entry of the inbox."""
@@ -91,7 +94,8 @@ class Mailbox(Held):
         if frame["kind"] == "message":
             if frame["conversation"] == self.conversation:
                 self._heard = frame["message"]
-            self.user.ledger.received(frame["payload"], frame["conversation"], frame["message"])
+            scope = CONVERSATIONS_FROM + frame["conversation"]
+            self.user.ledger.received(frame["payload"], scope, frame["message"])
 
 
 async def open_mailbox(user: User) -> None:
@@ -103,12 +107,16 @@ async def open_mailbox(user: User) -> None:
 
 async def post_message(user: User) -> None:
     """Post one message to one's conversation; its outcome is what the answer makes certain."""
-    conversation = user.state.mailbox.conversation
+    mailbox = user.state.mailbox
     text = user.fake.text(int(PAYLOAD_BYTES.of(user)))
-    message = user.ledger.sent(conversation, text)
+    message = user.ledger.sent(mailbox.scope, text)
     reply = await user.http.post(
         "/v1/messages",
-        json={"conversation": conversation, "id": f"{message.key:x}", "payload": message.body},
+        json={
+            "conversation": mailbox.conversation,
+            "id": f"{message.key:x}",
+            "payload": message.body,
+        },
         auth=await LOGIN.token(user),
     )
     if reply.status in (200, 201):

@@ -10,7 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from stormproof.checks.ledger import MEMBER_SHIFT, Entries, slices
-from stormproof.checks.surroundings import around_ns, faults_at, in_order, surroundings
+from stormproof.checks.surroundings import (
+    around_ns,
+    breakings,
+    faults_at,
+    faults_between,
+    in_order,
+    surroundings,
+)
 from stormproof.checks.tally import Tally, owed_drained, owed_in_order
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import EXPLAINED_USERS_MAX
@@ -84,13 +91,16 @@ def tell_life(record: Record, windows: Windows, life: Life, title: str) -> Story
     ]
     from_ns, to_ns = around_ns((one.at_ns for one in life.entries), MARGIN_S)
     near = surroundings(record, windows, from_ns, to_ns)
-    moments, left_out = in_order([*own, *sessions, *near])
+    # Who misses it may have been passed over much later: whatever came until then may be why.
+    passed_s = max((one.at_s for one in sessions), default=windows.at_s(to_ns))
+    later = breakings(record, windows, to_ns, passed_s) if life.missing else []
+    moments, left_out = in_order([*own, *sessions, *near, *later])
     return Story(
         title=title,
-        facts=list(_facts(record, windows, life)),
+        facts=list(_facts(record, windows, life, passed_s)),
         moments=moments,
         left_out=left_out,
-        advice=list(_advice(record, windows, life)),
+        advice=list(_advice(record, windows, life, passed_s)),
     )
 
 
@@ -225,7 +235,7 @@ def _neighbours(entries: Sequence[Entry], number: int) -> list[Entry]:
     return [one for one in (below, above) if one is not None]
 
 
-def _facts(record: Record, windows: Windows, life: Life) -> Iterator[str]:
+def _facts(record: Record, windows: Windows, life: Life, passed_s: float) -> Iterator[str]:
     worker, sender, sequence = split_key(life.key)
     yield f"key {life.key:x}: message {sequence} of user {sender} (worker {worker})"
     told = life.first(EntryKind.OK)
@@ -239,6 +249,9 @@ def _facts(record: Record, windows: Windows, life: Life) -> Iterator[str]:
             yield f"never got it: {users_text(life.missing)}"
         faults = ", ".join(faults_at(windows, told.at_ns))
         yield f"in force when it was acknowledged: {faults or 'no fault'}"
+        later = ", ".join(faults_between(windows, told.at_ns, passed_s))
+        if life.missing and later:
+            yield f"came before a later one was got: {later}"
     if life.again:
         yield f"got it more than once: {users_text(life.again)}"
     yield _drained(record, windows)
@@ -254,13 +267,15 @@ def _drained(record: Record, windows: Windows) -> str:
     return f"the drain ended at {windows.at_s(drain.at_ns):.3f} s {how}"
 
 
-def _advice(record: Record, windows: Windows, life: Life) -> Iterator[str]:
+def _advice(record: Record, windows: Windows, life: Life, passed_s: float) -> Iterator[str]:
     told = life.first(EntryKind.OK)
     if told is None or not life.missing:
         return
     faults = faults_at(windows, told.at_ns)
     if faults:
         yield f"what becomes of an acknowledged message while {', '.join(faults)} is in force"
+    if later := faults_between(windows, told.at_ns, passed_s):
+        yield f"who had it in hand, not yet delivered, when {', '.join(later)} came"
     user = life.missing[0]
     entries = _chosen(record, user=user, scope=told.scope)
     turns = [one for one in entries if one.kind in (EntryKind.JOINED, EntryKind.LEFT)]

@@ -52,6 +52,23 @@ def surroundings(record: Record, windows: Windows, from_ns: int, to_ns: int) -> 
     return sorted(found, key=lambda one: one.at_s)
 
 
+def breakings(record: Record, windows: Windows, from_ns: int, until_s: float) -> list[Moment]:
+    """Return which faults and parts came and went after an instant, up to a second of the load."""
+    events = [one for one in record.events if isinstance(one, FaultEvent | PartEvent)]
+    last_ns = max((one.at_ns for one in events), default=from_ns)
+    later = _events(events, windows, from_ns + 1, last_ns)
+    return [one for one in later if one.at_s <= until_s]
+
+
+def faults_between(windows: Windows, from_ns: int, until_s: float) -> list[str]:
+    """Return the names of the faults that came after an instant, up to a second of the load."""
+    return [
+        life.fault
+        for life in windows.faults
+        if from_ns < life.start_ns and windows.at_s(life.start_ns) <= until_s
+    ]
+
+
 def faults_at(windows: Windows, at_ns: int) -> list[str]:
     """Return the names of the faults that were in force at an instant."""
     return [life.fault for life in windows.faults if life.start_ns <= at_ns < life.end_ns]

@@ -141,6 +141,21 @@ def test_what_to_look_at_follows_from_the_session() -> None:
     assert "user 2 loses its connection to scope 7" in _whats(away)
 
 
+def test_faults_that_came_before_a_later_message_was_got_are_told() -> None:
+    """A message may be lost long after its acknowledgement: what was broken until its member got a
+    later one is told, however far away it is."""
+    writer = _room()
+    _say(writer, 19.0, 1, [0, 1, 2])
+    _say(writer, 20.0, 2, [0, 1])
+    _say(writer, 34.0, 3, [0, 1, 2])
+    told = _explain(healthy_record(ledger=(writer.array,)), "lost")[1]
+    assert "in force when it was acknowledged: no fault" in told.facts
+    assert "came before a later one was got: cache-restart" in told.facts
+    assert "cache-restart is in force" in _whats(told)
+    assert "cache-cut is in force" not in _whats(told)
+    assert told.advice[0] == "who had it in hand, not yet delivered, when cache-restart came"
+
+
 def test_a_record_with_a_history_as_well_tells_its_lost_message() -> None:
     """Entries of the history whose fields look like the member's scope are none of its session."""
     record, _ = _losing()
