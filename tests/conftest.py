@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,3 +36,11 @@ def purity(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         refusal = f"socket.{operation}"
         monkeypatch.setattr(socket.socket, operation, lambda *_args, _what=refusal: _refuse(_what))
     monkeypatch.setattr(time, "sleep", lambda _seconds: _refuse("time.sleep"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what runs enter in the user's audit log out of the real one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield

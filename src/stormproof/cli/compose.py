@@ -19,6 +19,7 @@ from stormproof.kernel.clock import SystemClock
 from stormproof.kernel.errors import EnvironmentFailure, StormproofError
 from stormproof.load import worker
 from stormproof.load.fleet import LocalFleet
+from stormproof.model.audit import AuditOrigin
 from stormproof.model.event import ControlEvent, Event, ProbeSample, WarningEvent
 from stormproof.model.part import StackPlan
 from stormproof.model.plan import Plan
@@ -65,9 +66,9 @@ def compose_run(
     observer: ReadingSink,
     headers: Mapping[str, str],
     on_trace: Callable[[str], None] | None,
+    audit: AuditOrigin | None = None,
 ) -> Run:
     """Wire one run."""
-    worker_cores, stack_cores = split_cores(plan)
     clock, frames, ready = SystemClock(), Frames(), ReadyWatch(Readiness())
 
     def on_frame(frame: Frame, series: Mapping[int, Series]) -> None:
@@ -84,14 +85,14 @@ def compose_run(
         worker_argv=[*_SELF, "_worker"],
         plan=plan,
         run_dir=directory.path,
-        cores=worker_cores,
+        cores=split_cores(plan)[0],
         on_frame=on_frame,
         on_event=on_worker_event,
         headers=headers,
         on_trace=on_trace,
     )
     state.prepared = lambda: (fleet.users_done, fleet.users)
-    stack_plan = _stack_plan(plan, directory, run_id, stack_cores)
+    stack_plan = _stack_plan(plan, directory, run_id)
     servers = servers_of(plan, stack_plan, os.environ)
     stack = StackSources(stack_plan, on_worker_event, servers, streams_of(plan))
     observing = Observing(plan, observer, clock, state, on_worker_event, headers, stack)
@@ -102,7 +103,7 @@ def compose_run(
 
     desk = ControlDesk(fleet, directory.control, on_worker_event)
     ports = Ports(
-        stack=_stack(plan, stack_plan, on_stack_event),
+        stack=_stack(plan, stack_plan, on_stack_event, audit),
         fleet=fleet,
         steering=fleet,
         watch=_watching(_probes(plan, recorder, state, ready), desk, observing.watch),
@@ -160,19 +161,24 @@ def note_stack_event(
         give_up(EnvironmentFailure("the keeper died", "run: stormproof heal"))
 
 
-def _stack_plan(
-    plan: Plan, directory: RunDirectory, run_id: str, cores: list[int]
-) -> StackPlan | None:
+def _stack_plan(plan: Plan, directory: RunDirectory, run_id: str) -> StackPlan | None:
+    cores = split_cores(plan)[1]
     if plan.own_stack is not None:
         values = secret_values(plan.own_stack)
         return plan_processes(plan.own_stack, run_id, directory.path, cores, values)
     return None if plan.stack == "none" else plan_embedded(plan, run_id, directory.path, cores)
 
 
-def _stack(plan: Plan, stack_plan: StackPlan | None, on_event: Callable[[Event], None]) -> Stack:
+def _stack(
+    plan: Plan,
+    stack_plan: StackPlan | None,
+    on_event: Callable[[Event], None],
+    audit: AuditOrigin | None,
+) -> Stack:
     if stack_plan is None:
         return RunningTarget(plan.target, plan.network)
-    return KeptStack([*_SELF, "_keeper"], stack_plan, plan.faults, on_event, default_index_dir())
+    keeper, index = [*_SELF, "_keeper"], default_index_dir()
+    return KeptStack(keeper, stack_plan, plan.faults, on_event, index, audit)
 
 
 def record_at(path: Path, writer: str) -> SegmentRecorder:

@@ -18,6 +18,7 @@ import uvloop
 
 from stormproof import __version__
 from stormproof.cli.asked_servers import servers_of
+from stormproof.cli.auditing import RunAudit
 from stormproof.cli.compose import compose_run, split_cores
 from stormproof.cli.judging import EXIT_CODES, judge_run, print_verdict
 from stormproof.cli.live import LiveState
@@ -26,6 +27,7 @@ from stormproof.cli.progress import PanelView, PlainView, open_view
 from stormproof.cli.variables import Variables
 from stormproof.kernel import clock
 from stormproof.kernel.errors import EnvironmentFailure, Interrupted
+from stormproof.model.audit import AuditOrigin
 from stormproof.model.plan import Plan
 from stormproof.model.record import Manifest
 from stormproof.model.verdict import Verdict
@@ -67,12 +69,14 @@ class Manner:
     """How a plan is carried out, beside what it says itself.
 
     `variables` says what of it came from the environment; `headers` are the values of the plan's
-    headers, which are stored nowhere; `verbose` shows the first requests and their answers.
+    headers, which are stored nowhere; `verbose` shows the first requests and their answers. `why`
+    it is done stands in the record and in the audit log.
     """
 
     variables: Variables = field(default_factory=Variables)
     headers: Mapping[str, str] = field(default_factory=dict)
     verbose: bool = False
+    why: str = ""
 
 
 def carry_out(plan: Plan, loaded: LoadedTrial, out: Path, manner: Manner) -> Outcome:
@@ -87,16 +91,19 @@ def carry_out(plan: Plan, loaded: LoadedTrial, out: Path, manner: Manner) -> Out
         click.echo(line, err=True)
     servers_of(plan, None, os.environ)  # a missing URL is told before anything is made
     run_id = new_run_id(plan.trial)
+    audit = RunAudit(plan, run_id, out.absolute() / run_id, manner.why)
     directory = RunDirectory.create(
         out.absolute() / run_id,
         plan=plan,
-        manifest=_manifest(plan, run_id, manner.variables),
+        manifest=_manifest(plan, run_id, manner, audit.origin),
         journeys={**loaded.modules, loaded.path.name: loaded.source},
     )
     click.echo(f"record {directory.path}", err=True)
-    error = _run(plan, directory, run_id, manner)
+    audit.began()
+    error = _run(plan, directory, run_id, manner, audit)
     record = load_record(directory)
     verdict = judge_run(directory, record)
+    audit.ended(record, verdict)
     print_verdict(directory, verdict, plan)
     for line in source_lines(record):
         click.echo(line)
@@ -104,7 +111,9 @@ def carry_out(plan: Plan, loaded: LoadedTrial, out: Path, manner: Manner) -> Out
     return Outcome(directory=directory, verdict=verdict, error=error)
 
 
-def _run(plan: Plan, directory: RunDirectory, run_id: str, manner: Manner) -> Exception | None:
+def _run(
+    plan: Plan, directory: RunDirectory, run_id: str, manner: Manner, audit: RunAudit
+) -> Exception | None:
     """Carry out the run and seal its record; return what stopped it early."""
     recorder = SegmentRecorder(directory.record / "controller.seg", writer="controller")
     observer = SegmentRecorder(directory.record / "observer.seg", writer="observer")
@@ -121,6 +130,7 @@ def _run(plan: Plan, directory: RunDirectory, run_id: str, manner: Manner) -> Ex
             observer=observer,
             headers=manner.headers,
             on_trace=view.tell if manner.verbose else None,
+            audit=audit.origin,
         )
         uvloop.run(_drive(run, state, view))
     except Exception as stopped:  # sealed and judged, whoever's fault it is
@@ -163,7 +173,7 @@ async def _redraw(state: LiveState, view: PlainView | PanelView) -> None:
         await asyncio.sleep(REDRAW_S)
 
 
-def _manifest(plan: Plan, run_id: str, variables: Variables) -> Manifest:
+def _manifest(plan: Plan, run_id: str, manner: Manner, origin: AuditOrigin) -> Manifest:
     worker_cores, stack_cores = split_cores(plan)
     return Manifest(
         run_id=run_id,
@@ -180,7 +190,9 @@ def _manifest(plan: Plan, run_id: str, variables: Variables) -> Manifest:
         worker_cores=worker_cores,
         stack_cores=stack_cores,
         versions={name: metadata.version(name) for name in VERSIONS_OF},
-        settings=dict(variables.told),
+        who=origin.who,
+        why=origin.why,
+        settings=dict(manner.variables.told),
     )
 
 

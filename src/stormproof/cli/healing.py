@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from stormproof.cli.auditing import enter_healed
 from stormproof.faults.heal import heal
 from stormproof.faults.index import default_index_dir
 from stormproof.store.directory import RunDirectory
@@ -25,6 +26,7 @@ def heal_runs(run: Path | None) -> int:
     report = heal(default_index_dir(), named, _open_segment, os.environ)
     for line in report.lines:
         click.echo(line)
+    enter_healed(report.undone)
     return 0 if report.is_clean else LEFT_BEHIND
 
 

@@ -230,6 +230,17 @@ def proxy(listen: str, config: Path | None, seed: int) -> int:
     return serve_proxies(listen, config, seed)
 
 
+@commands.command()
+@click.option("--faults", is_flag=True, help="Faults alone, without the runs.")
+@click.option("--last", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The entries as lines of JSON.")
+def log(faults: bool, last: int, as_json: bool) -> int:
+    """Show what was run and broken on this machine: who, what, where, why, when, undone when."""
+    from stormproof.cli.auditing import show_log
+
+    return show_log(faults=faults, last=last, as_json=as_json)
+
+
 @commands.command("_worker", hidden=True)
 def worker() -> int:
     """Drive load for a controller; started by it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from stormproof.faults.journal import Journal, Line
 from stormproof.kernel.errors import EnvironmentFailure
 from stormproof.kernel.masking import hide
-from stormproof.model.event import Event, WarningEvent
+from stormproof.model.event import Event, FaultEvent, WarningEvent
 from stormproof.seams import Recorder
 
 _PROBLEMS_MAX = 20
@@ -31,6 +32,7 @@ class Chronicle:
     `commit` is for what must be on disk before something is broken. `note` is for what has
     happened: a disk that refuses must not keep us from undoing and stopping, so the refusal is
     kept in `problems` and told as a warning. `hidden` are values that are written nowhere.
+    `audit` enters what happens to faults in the log of this user, after the record has it.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class Chronicle:
         journal: Journal,
         tell: Callable[[Event], None],
         hidden: Sequence[str] = (),
+        audit: Callable[[FaultEvent], None] | None = None,
     ) -> None:
         self._recorder = recorder
         self._journal = journal
         self._tell = tell
         self._hidden = hidden
+        self._audit = audit
         self.problems: list[str] = []
 
     def commit(self, event: Event | None, line: Line) -> None:
@@ -56,6 +60,7 @@ class Chronicle:
             event = self._masked(event)
             self._recorder.events([event], sync=True)
             self._tell(event)
+            self._enter(event)
         self._journal.append(line)
 
     def note(self, event: Event | None, line: Line | None = None) -> None:
@@ -70,6 +75,18 @@ class Chronicle:
             self.report(str(failure))
         if event is not None:
             self._tell(event)
+            self._enter(event)
+
+    def _enter(self, event: Event) -> None:
+        if self._audit is not None and isinstance(event, FaultEvent):
+            self.attempt(partial(self._audit, event))
+
+    def attempt(self, work: Callable[[], None]) -> None:
+        """Do what is wanted and not needed: a refusal is reported."""
+        try:
+            work()
+        except EnvironmentFailure as failure:
+            self.report(str(failure))
 
     def report(self, problem: str) -> None:
         """Keep a problem and warn the controller of it."""

@@ -78,6 +78,7 @@ class HealReport:
 
     lines: tuple[str, ...]
     is_clean: bool
+    undone: tuple[tuple[str, str, str], ...] = ()  # run, its folder, fault
 
 
 def heal(
@@ -110,6 +111,7 @@ def heal(
             return HealReport(lines=(*named, NOTHING_LEFT), is_clean=True)
     lines = list(problems)
     is_clean = not problems
+    undone: list[tuple[str, str, str]] = []
     for run in runs:
         healing = _Healing(run, index, open_segment, environ)
         try:
@@ -118,7 +120,9 @@ def heal(
             healing.say(f"not healed: {error}")
             is_clean = False
         lines += healing.lines
-    return HealReport(lines=tuple(lines or [NOTHING_LEFT]), is_clean=is_clean)
+        undone += ((run.run_id, run.run_dir, fault) for fault in healing.undone)
+    told = tuple(lines or [NOTHING_LEFT])
+    return HealReport(lines=told, is_clean=is_clean, undone=tuple(undone))
 
 
 def _never_undone(left: Leftovers) -> list[str]:
@@ -176,6 +180,7 @@ class _Healing:
         self._is_clean = True
         self._something_left = False
         self.lines: list[str] = []
+        self.undone: tuple[str, ...] = ()
 
     def say(self, line: str) -> None:
         self.lines.append(f"{self._run.run_id}: {line}")
@@ -236,6 +241,7 @@ class _Healing:
             for line in left.restores.values():
                 self._restore(line, left, journal)
             if not self._something_left:
+                self.undone = tuple(left.faults)
                 for fault in left.faults.values():
                     on = f"{fault.kind} of {fault.part}"
                     self.say(f"the fault {fault.fault} ({on}) was in force and is over")

@@ -25,6 +25,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from stormproof.faults.audit_log import FaultAudit
 from stormproof.faults.catalog import fault_on, prepare
 from stormproof.faults.channel import Channel, failed
 from stormproof.faults.children import adopt_orphans
@@ -131,7 +132,9 @@ class Keeper:
         self._index = OpenRuns(Path(start.index_dir))
         recorder = open_segment(self._run_dir / "record" / "keeper.seg", "keeper")
         journal = Journal(self._run_dir / JOURNAL_NAME)
-        self._chronicle = Chronicle(recorder, journal, channel.tell, start.plan.hidden)
+        self._audit = FaultAudit.of(start)
+        enter = self._audit.enter if self._audit else None
+        self._chronicle = Chronicle(recorder, journal, channel.tell, start.plan.hidden, enter)
         self._stack = RunningStack(start.plan, logs=self._logs, chronicle=self._chronicle)
         build = partial(fault_on, self._stack)
         self._faults = FaultsInForce(start.faults, build, self._chronicle)
@@ -271,6 +274,8 @@ class Keeper:
         how = "controller-died" if self._controller_gone.is_set() else ending.how
         if self._controller_gone.is_set():
             self._free_reserve(self._run_dir)
+        if self._controller_gone.is_set() and self._audit:
+            self._chronicle.attempt(partial(self._audit.run_ended, how))
         if self._controller_gone.is_set() or ending.by_signal:
             detail = "; ".join([ending.detail or "the keeper undid and stopped everything",
                                 *self._chronicle.problems])  # fmt: skip

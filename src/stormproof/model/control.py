@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from stormproof.kernel.errors import OwnFault
+from stormproof.model.audit import AuditOrigin
 from stormproof.model.event import Event
 from stormproof.model.part import StackPlan
 from stormproof.model.plan import PlannedFault
@@ -27,6 +28,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     faults: list[PlannedFault]
     index_dir: str
     controller_pid: int
+    audit: AuditOrigin | None = None  # None: nothing is entered in the audit log
 
 
 class Inject(msgspec.Struct, frozen=True, kw_only=True, tag="inject"):

@@ -35,6 +35,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     worker_cores: list[int] = []
     stack_cores: list[int] = []
     versions: dict[str, str] = {}
+    who: str = ""  # the user of the operating system, and the host
+    why: str = ""  # as it was asked for
     settings: dict[str, str] = {}  # taken from environment variables; secrets as ***
 
 

@@ -21,6 +21,7 @@ from stormproof.kernel.errors import (
     StormproofError,
 )
 from stormproof.kernel.units import SECOND_NS
+from stormproof.model.audit import AuditOrigin
 from stormproof.model.control import (
     LENGTH,
     Answer,
@@ -78,6 +79,7 @@ class KeptStack:
         faults: what it may be told to break.
         on_event: called in the event loop with everything the keeper records.
         index_dir: the index of open runs.
+        audit: where faults are entered in the audit log; None: nowhere.
     """
 
     def __init__(
@@ -87,12 +89,14 @@ class KeptStack:
         faults: Sequence[PlannedFault],
         on_event: Callable[[Event], None],
         index_dir: Path,
+        audit: AuditOrigin | None = None,
     ) -> None:
         self._argv = list(keeper_argv)
         self._plan = plan
         self._faults = list(faults)
         self._on_event = on_event
         self._index_dir = index_dir
+        self._audit = audit
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -117,6 +121,7 @@ class KeptStack:
             faults=self._faults,
             index_dir=str(self._index_dir),
             controller_pid=os.getpid(),
+            audit=self._audit,
         )
         try:
             return await self._ask(start, deadline_ns=steps_ns)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stormproof.model.audit import AuditOrigin
 from stormproof.model.event import Event
 from stormproof.model.part import Link, Part, Readiness, Server, StackPlan, Step
 from stormproof.model.plan import PlannedFault
@@ -55,6 +56,7 @@ class SmallStack:
         self.run_id = f"test-{secrets.token_hex(6)}"
         self.run_dir = self.root / self.run_id
         (self.run_dir / "record").mkdir(parents=True)
+        self.audit = self.root / "audit.jsonl"
         self.index_dir = self.root / "index" / "open"
         self.private_dir = Path(tempfile.gettempdir()) / f"stormproof-{self.run_id}-0"
         self.ports = choose_ports(["server", "wire"], {})
@@ -84,7 +86,10 @@ class SmallStack:
         return Link(name="wire", listen_port=self.ports["wire"], upstream_port=self.ports["server"])
 
     def kept(self, *faults: PlannedFault) -> KeptStack:
-        return KeptStack(self.keeper_argv, self.plan, faults, self.events.append, self.index_dir)
+        origin = AuditOrigin(path=str(self.audit), who="us", target="small", why="a test")
+        return KeptStack(
+            self.keeper_argv, self.plan, faults, self.events.append, self.index_dir, origin
+        )
 
     def is_gone(self) -> bool:
         """Whether no port answers, no folder and no index entry is left."""

@@ -22,6 +22,7 @@ from tests.integration.faults.small_stack import (
     until_async,
 )
 
+from stormproof.faults.audit_log import read_log
 from stormproof.faults.heal import heal
 from stormproof.faults.index import OpenRun
 from stormproof.faults.journal import JOURNAL_NAME, Ended, leftovers
@@ -169,18 +170,34 @@ async def test_part_that_does_not_come_back_is_the_last_word(small: SmallStack) 
 async def test_second_fault_on_a_part_is_refused(small: SmallStack) -> None:
     """Where two do not go together, the second is refused and recorded as failed, the first stays
     in force."""
-    again = msgspec.structs.replace(CUT, name="again")
-    stack = small.kept(CUT, again)
+    down = msgspec.structs.replace(RESTART, name="down", for_ns=1)
+    stack = small.kept(down, RESTART)
+    await stack.start()
+    await stack.inject(down)
+    with pytest.raises(FaultRefused, match="do not go together on it"):
+        await stack.inject(RESTART)
+    with pytest.raises(FaultRefused, match="in force already"):
+        await stack.inject(down)
+    await stack.undo(down)
+    await stack.stop()
+    assert fault_steps(small, RESTART) == [FaultStep.FAILED]
+    assert FaultStep.UNDONE in fault_steps(small, down)
+
+
+async def test_faults_are_entered_in_the_audit_log(small: SmallStack) -> None:
+    """Intent, injection and undo stand there as they come, with who, what, where and why."""
+    stack = small.kept(CUT)
     await stack.start()
     await stack.inject(CUT)
-    with pytest.raises(FaultRefused, match="do not go together on it"):
-        await stack.inject(again)
-    with pytest.raises(FaultRefused, match="in force already"):
-        await stack.inject(CUT)
+    held, _ = read_log(small.audit)
+    assert [one.what for one in held] == ["fault-intent", "fault-injected"]
     await stack.undo(CUT)
     await stack.stop()
-    assert fault_steps(small, again) == [FaultStep.FAILED]
-    assert FaultStep.UNDONE in fault_steps(small, CUT)
+    entries, unread = read_log(small.audit)
+    assert (entries[-1].what, unread) == ("fault-undone", 0)
+    last = entries[-1]
+    assert (last.fault, last.kind, last.part) == ("cut", "link-partition", "wire")
+    assert (last.who, last.target, last.why, last.run) == ("us", "small", "a test", small.run_id)
 
 
 async def test_fault_that_is_not_planned_is_refused(small: SmallStack) -> None:
