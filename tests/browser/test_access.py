@@ -143,7 +143,7 @@ async def test_everything_can_be_seen_hit_and_named_on_a_phone(visit: Visit, dar
 async def test_page_has_landmarks_and_one_main_heading(visit: Visit) -> None:
     """Every part has one heading of the first level, and landmarks to move by."""
     ada = await visit(1)
-    for tab in ("Feed", "Messages", "Games", "Notifications"):
+    for tab in ("Feed", "Messages", "Courses", "Games", "Notifications"):
         await ada.open(tab)
         await expect(ada.page.get_by_role("heading", level=1)).to_have_count(1)
         for landmark in ("banner", "navigation", "main"):

@@ -92,3 +92,31 @@ async def test_leaving_ends_a_game(visit: Visit) -> None:
     await bob.page.get_by_role("dialog").get_by_role("button", name="Leave").click()
     await ada.expect_status("A player left. You have won.")
     await bob.expect_status("A player left. user-0001 has won.")
+
+
+async def test_people_of_a_group_come_and_go(visit: Visit) -> None:
+    """Whoever takes part adds others, who see it at once; its maker removes them, others leave."""
+    ada, bob, eve = await visit(1), await visit(2), await visit(3)
+    await ada.start_conversation("user-0002", title="Hiking")
+    await ada.button("People").click()
+    people = ada.page.get_by_role("dialog", name="People")
+    for name, told in (
+        ("nobody-0", "There is nobody called nobody-0."),
+        ("user-0003", "was added"),
+    ):
+        await people.get_by_label("Add somebody").fill(name)
+        await ada.page.keyboard.press("Enter")
+        await expect(people.get_by_text(told)).to_be_visible()
+    await expect(people.get_by_role("listitem")).to_have_count(3)
+    await eve.open("Messages")
+    await eve.page.get_by_role("link", name="Hiking").click()
+    await eve.button("People").click()
+    await expect(eve.page.get_by_role("button", name="Remove")).to_have_count(0)
+    await eve.button("Leave the group").click()
+    await expect(eve.page.get_by_text("No conversations yet.")).to_be_visible()
+    await people.get_by_role("button", name="Remove user-0002").click()
+    await expect(people.get_by_text("user-0002 was removed.")).to_be_visible()
+    await expect(people.get_by_role("listitem")).to_have_count(1)
+    await ada.page.keyboard.press("Escape")
+    await bob.open("Messages")
+    await expect(bob.page.get_by_text("No conversations yet.")).to_be_visible()

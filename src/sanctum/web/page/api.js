@@ -70,6 +70,14 @@ const BY_CODE = {
   place_taken: "That place is taken. Choose a free one.",
   not_your_turn: "It is the other player's turn.",
   stale_move: "The game went on meanwhile. Look at the board and move again.",
+  card_declined: "The card was declined. Nothing was charged. Try another one.",
+  course_full: "Every seat of this course is taken.",
+  already_paid: "This course is paid for already.",
+  payment_required: "This course has to be paid for first.",
+  charging_unavailable: "The payment takes long. Try again: nothing is charged twice.",
+  not_enrolled: "This is for those who are enrolled.",
+  already_participant: "They take part already.",
+  conversation_full: "This group is full.",
   no_opponent: "Nobody has joined yet.",
 };
 

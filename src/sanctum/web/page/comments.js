@@ -12,36 +12,37 @@ const TEXT_MAX = 2000;
 export function comments(place, post, counted) {
   const list = h("ol", { class: "list", tabindex: "-1", "aria-label": "Comments" });
   const address = `/api/posts/${post.id}/comments`;
+  const shown = new Map(); // the item of each comment, by its id
   const count = (change) => {
     post.comments += change;
     counted();
   };
   const form = composer(address, (made) => {
     list.querySelector(".empty")?.parentElement.remove();
-    list.append(item(address, made, count));
+    list.append(item(address, made, count, shown));
     count(1);
   });
   fill(place, list, form);
   load(list, () => call("GET", `${address}?limit=${PAGE}`), (page) => {
     list.replaceChildren();
+    shown.clear();
     if (!page.comments.length) list.append(h("li", {}, empty("No comments yet.")));
-    append(list, address, page, count);
+    const end = h("li", { hidden: true });
+    list.append(end);
+    insert(end, address, page, count, shown);
   });
 }
 
-function append(list, address, { comments: found, next }, count) {
-  list.append(...found.map((comment) => item(address, comment, count)));
+/** Show a page of comments before the place where the next one goes; own ones may be below it already. */
+function insert(end, address, { comments: found, next }, count, shown) {
+  end.before(...found.map((comment) => shown.get(comment.id) ?? item(address, comment, count, shown)));
+  end.hidden = !next;
   if (!next) return;
-  const more = h("li", {}, button("Show later comments", () =>
-    attempt(async () => {
-      const page = await call("GET", `${address}?limit=${PAGE}&after=${next}`);
-      more.remove();
-      append(list, address, page, count);
-    }), { class: "more" }));
-  list.append(more);
+  const more = async () => insert(end, address, await call("GET", `${address}?limit=${PAGE}&after=${next}`), count, shown);
+  fill(end, button("Show later comments", () => attempt(more), { class: "more" }));
 }
 
-function item(address, comment, count) {
+function item(address, comment, count, shown) {
   const remove = () => call("DELETE", `${address}/${comment.id}`);
   const removed = () => {
     const next = made.parentElement;
@@ -58,6 +59,7 @@ function item(address, comment, count) {
     h("p", { class: "text", dir: "auto" }, comment.text),
     mine ? button("Delete", () => confirm("Delete this comment?", "Delete", remove, removed), { class: "link", "aria-label": "Delete comment" }) : null,
   );
+  shown.set(comment.id, made);
   return made;
 }
 

@@ -1,15 +1,17 @@
 // One conversation: what was said, what arrives, and what one says.
 
 import { call } from "./api.js";
-import { button, field, fill, h, when } from "./dom.js";
+import { button, fill, h } from "./dom.js";
 import { inbox, recount } from "./inbox.js";
+import { members } from "./members.js";
 import { learnParticipants, titleOf } from "./messages.js";
 import { called, learn } from "./people.js";
 import * as session from "./session.js";
+import { composer, said } from "./talk.js";
 import { attempt, empty, load } from "./ui.js";
 
 const PAGE = 30;
-const LENGTH_MAX = 20000;
+const MISSED_PAGES_MAX = 20; // whoever missed more sees the newest, and how much is above it
 const NEAR_END_PX = 80;
 const HEARD_MAX = 300; // of a message that is read aloud when it arrives
 
@@ -36,7 +38,6 @@ class Talk {
   #shown = new Map(); // the item of each message, by its number
   #sending = new Map(); // the items of own messages that are not acknowledged, by their id
   #turn = Promise.resolve(); // one message is sent after the other, in the order in which they were written
-  #last = 0;
   #read = 0;
   #log = h("ol", { class: "log", tabindex: "0", "aria-label": "Messages" });
   #heard = h("p", { class: "unseen", role: "status" });
@@ -51,14 +52,16 @@ class Talk {
     const loadAll = async () => {
       const talk = await call("GET", `/v1/conversations/${this.#id}`);
       await learnParticipants(talk);
-      return { talk, page: await this.#page() };
+      return { talk, page: await this.#back(talk.unread ? talk.read_number : Infinity) };
     };
     load(this.#pane, loadAll, ({ talk, page }) => this.#show(talk, page));
   }
 
   #show(talk, page) {
     const back = h("a", { href: "#/messages", class: "back" }, "All conversations");
-    fill(this.#pane, back, h("h2", {}, titleOf(talk)), this.#log, this.#heard, this.#composer());
+    const people = talk.kind === "group" ? button("People", () => members(talk), { class: "quiet" }) : null;
+    const title = h("div", { class: "title" }, h("h2", {}, titleOf(talk)), people);
+    fill(this.#pane, back, title, this.#log, this.#heard, composer((draft) => this.#send(draft)));
     this.#read = talk.read_number;
     document.title = `${titleOf(talk)} · Sanctum`;
     this.#prepend(page);
@@ -67,8 +70,21 @@ class Talk {
     const first = [...this.#shown].sort(([a], [b]) => a - b).find(isNew);
     if (first && talk.unread) first[1].before(h("li", { class: "divider" }, "New"));
     this.#group();
-    this.#log.scrollTop = this.#log.scrollHeight;
+    // What is new is read from its beginning; where all of it fits that is the end.
+    const divider = this.#log.querySelector(".divider");
+    this.#log.scrollTop = divider ? divider.offsetTop - this.#log.offsetTop - NEAR_END_PX / 2 : this.#log.scrollHeight;
     this.markRead();
+  }
+
+  /** Read from the newest message back to one with this number, so that nothing between is left out. */
+  async #back(number) {
+    let { messages, next } = await this.#page();
+    for (let read = 1; next && read < MISSED_PAGES_MAX && messages.at(-1).number > number + 1; read++) {
+      const older = await this.#page(next);
+      messages = [...messages, ...older.messages];
+      next = older.next;
+    }
+    return { messages, next };
   }
 
   async #page(before) {
@@ -103,12 +119,19 @@ class Talk {
     if (from !== session.current()?.user_id) this.#heard.textContent = `${called(from)}: ${payload.slice(0, HEARD_MAX)}`;
   }
 
-  /** Show what came while nothing could arrive: the newest page is enough to go on from. */
+  /** Show what came while nothing could arrive; where that is too much, the conversation anew. */
   catchUp() {
     if (!this.#log.isConnected) return;
     attempt(async () => {
-      const { messages } = await this.#page();
-      for (const message of messages.toReversed()) this.#add(message);
+      const reach = this.#reach();
+      const { messages, next } = await this.#back(reach);
+      if (next && messages.at(-1).number > reach + 1) {
+        this.#shown.clear();
+        this.#log.replaceChildren();
+        this.open();
+      } else {
+        for (const message of messages.toReversed()) this.#add(message);
+      }
     });
   }
 
@@ -130,8 +153,14 @@ class Talk {
   #item(message) {
     const made = said(message);
     this.#shown.set(message.number, made);
-    this.#last = Math.max(this.#last, message.number);
     return made;
+  }
+
+  /** Tell up to which number everything is shown: numbers have no gaps, what is missing is on its way. */
+  #reach() {
+    let number = Math.min(...this.#shown.keys());
+    while (this.#shown.has(number + 1)) number++;
+    return Number.isFinite(number) ? number : 0;
   }
 
   /** Name the author once where one says several things in a row. */
@@ -148,34 +177,17 @@ class Talk {
   async markRead() {
     const seen = document.visibilityState === "visible" && this.#log.isConnected;
     const atEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < NEAR_END_PX;
-    if (!seen || !atEnd || this.#last <= this.#read) return;
+    const reach = this.#reach();
+    if (!seen || !atEnd || reach <= this.#read) return;
     const before = this.#read;
-    this.#read = this.#last;
+    this.#read = reach;
     try {
-      await call("POST", `/v1/conversations/${this.#id}/read`, { number: this.#last });
+      await call("POST", `/v1/conversations/${this.#id}/read`, { number: reach });
       inbox.dispatchEvent(new Event("read"));
       recount();
     } catch {
       this.#read = before; // said again with the next message or the next look
     }
-  }
-
-  #composer() {
-    const text = field("Your message", h("textarea", { rows: "2", maxlength: LENGTH_MAX, name: "message" }), "Enter sends, Shift and Enter begins a new line.");
-    const form = h("form", { class: "say" }, text.wrapper, h("button", { type: "submit" }, "Send"));
-    text.control.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-      event.preventDefault();
-      form.requestSubmit();
-    });
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      if (!text.control.value.trim()) return;
-      this.#send({ id: freshId(), payload: text.control.value });
-      text.control.value = "";
-      text.control.focus();
-    });
-    return form;
   }
 
   /** Send a message under an id of its own, so that sending it again cannot say it twice. */
@@ -203,7 +215,6 @@ class Talk {
       if (this.#shown.has(number)) return; // the inbox was quicker
       this.#sending.delete(draft.id);
       this.#shown.set(number, made);
-      this.#last = Math.max(this.#last, number);
     } catch (failure) {
       const again = button("Send again", () => {
         fill(note, "Sending…");
@@ -212,19 +223,4 @@ class Talk {
       fill(note, `Not sent. ${failure.message} `, again);
     }
   }
-}
-
-function said(message) {
-  const mine = message.from === session.current()?.user_id;
-  return h(
-    "li",
-    { class: mine ? "said mine" : "said", "data-from": message.from },
-    h("p", { class: "by" }, h("span", { class: "author" }, called(message.from)), " ", when(message.created_at)),
-    h("p", { class: "text", dir: "auto" }, message.payload),
-  );
-}
-
-/** Make an id that nobody else makes, on pages without TLS as well. */
-function freshId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -17,21 +17,25 @@ const MISSED_MAX = 500; // beyond it a view loads anew instead of being told of 
 
 /**
  * Follow a topic. Events: `state` when `state` changed (connecting, live, waiting, stopped), `live`
- * when what was shown may be out of date, `frame` with the frame as its detail.
+ * when what was shown may be out of date, `frame` with the frame as its detail, and `answer` with what
+ * the service says to something that was sent. With `fromStart` all that is there comes first.
  */
 export class Stream extends EventTarget {
   state = "stopped";
   #topic;
   #key;
   #seen = null;
+  #fromStart;
   #socket = null;
   #tries = 0;
   #timer = 0;
   #ended = false;
   #wake = () => document.visibilityState === "visible" && this.state !== "live" && this.again();
 
-  constructor(topic, key) {
+  constructor(topic, key, fromStart = false) {
     super();
+    this.#fromStart = fromStart;
+    if (fromStart) this.#seen = 0;
     this.#topic = topic;
     this.#key = key;
     addEventListener("online", this.#wake);
@@ -44,6 +48,13 @@ export class Stream extends EventTarget {
     if (this.#ended || this.state === "connecting") return;
     this.#tries = 0;
     this.#connect();
+  }
+
+  /** Send something; returns whether there is a socket to send it over. */
+  send(said) {
+    if (this.state !== "live") return false;
+    this.#socket.send(JSON.stringify(said));
+    return true;
   }
 
   /** End for good. */
@@ -95,9 +106,12 @@ export class Stream extends EventTarget {
 
   #take(frame) {
     if (frame.type === "welcome") {
-      if (this.#seen === null || frame.last - this.#seen > MISSED_MAX) this.#seen = frame.last;
+      const missed = frame.last - (this.#seen ?? 0);
+      if (this.#seen === null || missed > MISSED_MAX) this.#seen = this.#fromStart ? frame.last - MISSED_MAX : frame.last;
       this.#become("live");
       this.dispatchEvent(new Event("live"));
+    } else if (["ack", "error", "pong"].includes(frame.type)) {
+      this.dispatchEvent(new CustomEvent("answer", { detail: frame }));
     } else if (frame.number > this.#seen) {
       this.#seen = frame.number;
       this.dispatchEvent(new CustomEvent("frame", { detail: frame }));

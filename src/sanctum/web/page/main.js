@@ -1,5 +1,6 @@
 // The page begins here: who is logged in decides what there is to see, the address which part of it.
 
+import { courses } from "./courses.js";
 import { button, fill, h } from "./dom.js";
 import { feed } from "./feed.js";
 import { games } from "./games.js";
@@ -16,6 +17,7 @@ import { welcome } from "./welcome.js";
 const VIEWS = {
   feed: { name: "Feed", show: feed },
   messages: { name: "Messages", show: messages },
+  courses: { name: "Courses", show: courses },
   games: { name: "Games", show: games },
   notifications: { name: "Notifications", show: notifications },
 };

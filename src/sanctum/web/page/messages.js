@@ -55,6 +55,12 @@ export async function learnParticipants(talk) {
   known.set(talk.id, participants);
 }
 
+/** Ask anew, when it is next shown, who takes part in a conversation: somebody came or went. */
+export function forgetParticipants(id) {
+  known.delete(id);
+  inbox.dispatchEvent(new Event("read"));
+}
+
 /** Say what a conversation is called. */
 export function titleOf(talk) {
   const others = (known.get(talk.id) ?? []).filter((user) => user !== session.current()?.user_id);
@@ -86,7 +92,7 @@ function item(talk, open) {
 
 function start() {
   const names = field("With whom?", h("input", { name: "names", autocapitalize: "none", spellcheck: "false", autocomplete: "off" }), "Names, with commas between them.");
-  const title = field("Title", h("input", { name: "title", maxlength: TITLE_MAX, autocomplete: "off" }), "May stay empty.");
+  const title = field("Title", h("input", { name: "title", maxlength: TITLE_MAX, autocomplete: "off" }), "May stay empty. Several people, or a title, make a group: people come and go in it.");
   const form = h("form", {}, names.wrapper, title.wrapper);
   const made = dialog("New conversation", form);
   const submit = h("button", { type: "submit" }, "Start");

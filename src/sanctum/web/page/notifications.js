@@ -6,6 +6,8 @@ import { inbox, recount } from "./inbox.js";
 import { attempt, begin, empty, load } from "./ui.js";
 
 const PAGE = 20;
+const MISSED_PAGES_MAX = 5; // who missed more than that is shown the newest anew
+const GATHER_MS = 150; // many frames at once are one question
 const DID = { post: "posted something new", comment: "commented on your post", like: "likes your post" };
 
 /** Show the notifications; returns what ends the view. */
@@ -16,12 +18,24 @@ export function notifications(main) {
   main.append(place);
   const shown = new Map(); // the item of each notification
   const first = () => load(place, () => page(), (found) => showFirst(place, list, shown, found));
-  const fresh = () => (list.isConnected ? attempt(async () => takeNew(list, shown, await page())) : first());
+  const fresh = async () => {
+    if (!list.isConnected) return first();
+    return attempt(async () => (takeNew(list, shown, await missed(shown)) ? null : first()));
+  };
+  let gathering = 0;
+  let asking = Promise.resolve();
+  const later = () => {
+    gathering ||= setTimeout(() => {
+      gathering = 0;
+      asking = asking.then(fresh); // one after the other: none is shown twice
+    }, GATHER_MS);
+  };
   const events = ["notification", "stale"];
-  for (const event of events) inbox.addEventListener(event, fresh);
+  for (const event of events) inbox.addEventListener(event, later);
   first();
   return () => {
-    for (const event of events) inbox.removeEventListener(event, fresh);
+    clearTimeout(gathering);
+    for (const event of events) inbox.removeEventListener(event, later);
   };
 
   async function markAll() {
@@ -65,10 +79,26 @@ function append(list, shown, { notifications: found, next }) {
   return items[0];
 }
 
-function takeNew(list, shown, { notifications: found }) {
+/** Read from the newest on down to what is shown already; null where that is too far. */
+async function missed(shown) {
+  const found = [];
+  let next;
+  for (let read = 0; read < MISSED_PAGES_MAX; read++) {
+    const one = await page(next);
+    found.push(...one.notifications);
+    next = one.next;
+    if (!next || one.notifications.some(({ id }) => shown.has(id))) return found;
+  }
+  return null;
+}
+
+/** Show what is new above the rest; returns whether it could be. */
+function takeNew(list, shown, found) {
+  if (!found) return false;
   const fresh = found.filter((one) => !shown.has(one.id)).map((one) => item(one, shown));
   list.prepend(...fresh);
   for (const one of found) if (one.read) seen(shown.get(one.id));
+  return true;
 }
 
 function item(one, shown) {

@@ -10,7 +10,7 @@ const EARLY_MS = 30000; // renew while the old token still works
 
 export const changes = new EventTarget();
 
-/** Give the session: {user_id, username, token, expires_at}, null when logged out. */
+/** Give the session: {user_id, username, role, token, expires_at}, null when logged out. */
 export function current() {
   return parse(localStorage.getItem(KEY));
 }
@@ -110,8 +110,8 @@ async function keep(made, username) {
 }
 
 /** Let every part of every tab see who is logged in; the refresh token stays in the vault. */
-function show({ user_id, username, token, expires_at }) {
-  localStorage.setItem(KEY, JSON.stringify({ user_id, username, token, expires_at }));
+function show({ user_id, username, role, token, expires_at }) {
+  localStorage.setItem(KEY, JSON.stringify({ user_id, username, role, token, expires_at }));
 }
 
 // Several parts may find out at once that it is over: it is told once, or what one types into the form
