@@ -209,6 +209,22 @@ def test_taken_address_is_told_and_makes_no_proxy(served: Served, proxy: dict[st
     assert served.ask("DELETE", "/proxies/twin")[0] == 204
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+def test_every_interface_is_that_of_ipv4_too(served: Served, upstream: str) -> None:
+    """`[::]:port`, as in Toxiproxy's own examples, is reached by IPv4 and by IPv6, before it was
+    disabled and after."""
+    body = {"name": "all", "listen": "[::]:0", "upstream": upstream}
+    port = served.ask("POST", "/proxies", body)[1]["listen"].rpartition(":")[2]
+    for _ in range(2):
+        for host in ("127.0.0.1", "::1"):
+            with dial(f"{host}:{port}") as connection:
+                connection.sendall(b"word")
+                assert received(connection, 4) == b"word"
+        assert served.ask("PATCH", "/proxies/all", {"enabled": False})[0] == 200
+        assert served.ask("PATCH", "/proxies/all", {"enabled": True})[0] == 200
+    assert served.ask("DELETE", "/proxies/all")[0] == 204
+
+
 def test_moved_proxy_cuts_its_connections(served: Served, proxy: dict[str, Any]) -> None:
     """Another upstream cuts the live connections and counts for new ones; the same one does
     nothing."""
@@ -389,6 +405,8 @@ def test_http_is_bounded_and_survives_garbage(served: Served) -> None:
     assert two.count(b"HTTP/1.1 ") == 2
     assert b"missing required field: name" in two
     assert b"2.12.0" in two
+    headed = b"HEAD /none HTTP/1.1\r\n\r\nGET /version HTTP/1.0\r\n\r\n"
+    assert b"\r\n\r\nHTTP/1.1 200 OK" in served.raw(headed)
     waiting = served.raw(head + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}")
     assert waiting.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 ")
     idle = [socket.create_connection((served.host, served.port)) for _ in range(300)]

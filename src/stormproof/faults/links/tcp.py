@@ -113,8 +113,8 @@ class TcpLink:
         address = (self.host, self.listen_port)
         try:
             # Our own socket: given a host to look up, uvloop starts threads (see `keeper`).
-            family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-            listening = socket.create_server(address, family=family, backlog=_LISTEN_BACKLOG)
+            listening = bound(address)
+            listening.listen(_LISTEN_BACKLOG)
         except OSError as error:
             raise self._cannot_listen(error) from error
         self.listen_port = listening.getsockname()[1]
@@ -291,17 +291,32 @@ def _stream(pair: Pair, direction: Direction) -> Stream:
     return pair.up if direction == "up" else pair.down
 
 
+def bound(address: Address) -> socket.socket:
+    """Bind a socket to an address; `::` is every interface's, of IPv4 too.
+
+    Raises:
+        OSError: it is taken, or none of this machine.
+    """
+    is_v6 = ":" in address[0]
+    made = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_v6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        made.bind(address)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
 def _reserve(address: Address) -> socket.socket | None:
     """Bind a port without listening: who connects is refused, and nobody is given it who asks for
     any; somebody who asks for this very one may still take it."""
-    reserved = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        reserved.bind(address)
+        return bound(address)
     except OSError:
-        reserved.close()
         return None  # somebody was quicker; to listen again will say so
-    return reserved
 
 
 def allow_files() -> None:

@@ -64,7 +64,10 @@ class ApiServer:
                 conversation.feed(data)
                 while conversation.requests:
                     request, is_last = conversation.requests.pop(0)
-                    writer.write(_written(await self._answer(request), is_last=is_last))
+                    answer = _written(await self._answer(request), is_last=is_last)
+                    if request.method == "HEAD":
+                        answer = answer[: answer.index(b"\r\n\r\n") + 4]
+                    writer.write(answer)
                     await writer.drain()
                     if is_last:
                         return
