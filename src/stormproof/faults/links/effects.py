@@ -212,18 +212,10 @@ class _LimitStage(Stage):
 class _LatencyStage(WaitingStage):
     """Delays everything, endings too, as a long way does."""
 
-    _last_due_s = 0.0
-
-    def change(self, toxic: Toxic) -> None:
-        super().change(toxic)
-        self._last_due_s = 0.0
-
     def due_s(self, item: Item, now_s: float) -> float:  # noqa: ARG002 - all are delayed alike
         assert isinstance(self._toxic, Latency)
         swing = (2 * self._bed.random() - 1) * self._toxic.jitter_ns if self._toxic.jitter_ns else 0
-        due_s = now_s + max(0.0, self._toxic.latency_ns + swing) / SECOND_NS
-        self._last_due_s = max(self._last_due_s, due_s)
-        return self._last_due_s
+        return now_s + max(0.0, self._toxic.latency_ns + swing) / SECOND_NS
 
 
 class _SlowCloseStage(WaitingStage):

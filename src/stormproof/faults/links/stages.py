@@ -92,7 +92,7 @@ class WaitingStage(Stage):
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
 
     def due_s(self, item: Item, now_s: float) -> float:
-        """Return when an item that came now may pass; never before the one ahead of it does."""
+        """Return when an item that came now may pass, if all ahead of it have by then."""
         raise NotImplementedError
 
     def take(self, data: bytes) -> None:
