@@ -25,6 +25,7 @@ from stormproof.faults.links import TcpLink
 from stormproof.faults.process_catalog import PROCESS_FAULTS
 from stormproof.faults.running import RunningStack
 from stormproof.faults.security_role import SecurityRole
+from stormproof.faults.service_faults import service_fault
 from stormproof.faults.stream_trim import StreamTrim
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused, SourceSilent
 from stormproof.model.fault import KINDS
@@ -80,6 +81,8 @@ def fault_on(stack: RunningStack, planned: PlannedFault) -> Fault:
     Raises:
         FaultRefused: the stack has no such link or part, or does not let it be broken.
     """
+    if (service := stack.service(planned.part)) is not None:
+        return service_fault(service, planned)
     if planned.kind in _ON_LINKS:
         return _ON_LINKS[planned.kind](stack.link(planned.part), planned)
     if planned.kind in _ON_SERVERS:

@@ -13,10 +13,7 @@ by the URL that the user gives; without it the report says what to do by hand.
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import stat
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +22,7 @@ from pathlib import Path
 from stormproof.faults import shared_memory
 from stormproof.faults.chronicle import SegmentRecorder
 from stormproof.faults.descriptor_limits import set_soft_limit
+from stormproof.faults.docker import take_down
 from stormproof.faults.index import OpenRun, OpenRuns
 from stormproof.faults.journal import (
     JOURNAL_NAME,
@@ -35,10 +33,12 @@ from stormproof.faults.journal import (
     Journal,
     Leftovers,
     PartStarted,
+    ProjectRemoved,
     RestoreIntended,
     leftovers,
 )
 from stormproof.faults.pausing import continue_all
+from stormproof.faults.private_folder import reason_to_keep
 from stormproof.faults.processes import (
     is_alive,
     is_taken,
@@ -58,6 +58,7 @@ from stormproof.kernel.errors import (
 )
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import EndEvent, FaultEvent, FaultStep
+from stormproof.model.part import project_name
 
 KEEPER_PATIENCE_NS = 5 * SECOND_NS  # it needs two seconds to undo and stop
 DEATH_SIGNAL_PATIENCE_NS = SECOND_NS  # the kernel has told all parts to end when the keeper died
@@ -235,6 +236,8 @@ class _Healing:
         journal = Journal(path)
         try:
             self._end_processes(left)
+            for project in left.projects:
+                self._take_down(project, journal)
             self._remove_shared_memory(left)
             for folder in left.folders.values():
                 self._remove_folder(folder, journal)
@@ -293,7 +296,7 @@ class _Healing:
         path = Path(folder.path)
         if not path.exists() and not path.is_symlink():
             return
-        if reason := _reason_to_keep(path, folder.uid, self._run.run_id):
+        if reason := reason_to_keep(path, folder.uid, self._run.run_id):
             self._left(f"{path} is not removed: {reason}")
             return
         try:
@@ -323,6 +326,16 @@ class _Healing:
             return
         journal.append(FaultUndone(fault=line.fault))
         self.say(f"{line.fault} is undone in {line.part}: {done}")
+
+    def _take_down(self, project: str, journal: Journal) -> None:
+        """End what a compose project of the run has left; its name follows from the run's."""
+        if project != project_name(self._run.run_id):
+            self._left(f"{project} is no compose project of this run, and is left alone")
+        elif reason := take_down(project):
+            self._left(f"the compose project {project} is not taken down: {reason}")
+        else:
+            journal.append(ProjectRemoved(project=project))
+            self.say(f"took the compose project {project} down")
 
     def _mark_record(self, left: Leftovers) -> None:
         """Write how the run ended, unless a controller has done so or will."""
@@ -371,17 +384,4 @@ def _user_of(segment: shared_memory.SharedMemory) -> str:
         return f"{segment.attached} processes have it attached"
     if is_taken(segment.creator_pid):
         return f"a process {segment.creator_pid}, which made it, is alive"
-    return ""
-
-
-def _reason_to_keep(path: Path, uid: int, run_id: str) -> str:
-    """Say why a folder named by a journal is not removed; empty when it may be."""
-    status = path.lstat()
-    places = {Path(name).resolve() for name in (tempfile.gettempdir(), "/tmp", "/var/tmp")}  # noqa: S108
-    if not stat.S_ISDIR(status.st_mode):
-        return "it is no folder"
-    if not path.name.startswith(f"stormproof-{run_id}-") or path.parent.resolve() not in places:
-        return "it is no private folder in a temporary one"
-    if status.st_uid not in (os.geteuid(), uid):
-        return "it belongs to another user"
     return ""

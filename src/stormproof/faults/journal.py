@@ -49,6 +49,18 @@ class FolderRemoved(msgspec.Struct, frozen=True, kw_only=True, tag="folder-remov
     path: str
 
 
+class ProjectIntended(msgspec.Struct, frozen=True, kw_only=True, tag="project-intended"):
+    """A project of docker compose is about to be brought up."""
+
+    project: str
+
+
+class ProjectRemoved(msgspec.Struct, frozen=True, kw_only=True, tag="project-removed"):
+    """Nothing of the project is left."""
+
+    project: str
+
+
 class PartStarted(msgspec.Struct, frozen=True, kw_only=True, tag="part-started"):
     """A process of the stack runs under `uid` since `wall_ns`."""
 
@@ -112,6 +124,8 @@ Line = (
     Opened
     | FolderIntended
     | FolderRemoved
+    | ProjectIntended
+    | ProjectRemoved
     | PartStarted
     | PartStopped
     | FaultIntended
@@ -177,6 +191,7 @@ class Leftovers(msgspec.Struct, kw_only=True):
 
     opened: Opened | None = None
     folders: dict[str, FolderIntended] = {}
+    projects: dict[str, ProjectIntended] = {}
     parts: dict[ProcessId, PartStarted] = {}
     faults: dict[str, FaultIntended] = {}
     restores: dict[str, RestoreIntended] = {}  # by their faults
@@ -206,30 +221,48 @@ def _apply(line: Line, left: Leftovers) -> None:
     match line:
         case Opened():
             left.opened = line
-        case FolderIntended():
-            left.folders[line.path] = line
-        case FolderRemoved():
-            left.folders.pop(line.path, None)
-        case PartStarted():
-            left.parts[line.process] = line
-        case PartStopped():
-            left.parts.pop(line.process, None)
-        case FaultIntended() | RestoreIntended() | LimitIntended() | FaultUndone():
-            _apply_to_fault(line, left)
         case Ended():
             left.ended = line
+        case FolderRemoved() | ProjectRemoved() | PartStopped() | FaultUndone():
+            _close(line, left)
+        case _:
+            _open(line, left)
 
 
-def _apply_to_fault(
-    line: FaultIntended | RestoreIntended | LimitIntended | FaultUndone, left: Leftovers
+def _open(
+    line: FolderIntended
+    | ProjectIntended
+    | PartStarted
+    | FaultIntended
+    | RestoreIntended
+    | LimitIntended,
+    left: Leftovers,
 ) -> None:
     match line:
+        case FolderIntended():
+            left.folders[line.path] = line
+        case ProjectIntended():
+            left.projects[line.project] = line
+        case PartStarted():
+            left.parts[line.process] = line
         case FaultIntended():
             left.faults[line.fault] = line
         case RestoreIntended():
             left.restores[line.fault] = line
         case LimitIntended():
             left.limits.append(line)
+
+
+def _close(
+    line: FolderRemoved | ProjectRemoved | PartStopped | FaultUndone, left: Leftovers
+) -> None:
+    match line:
+        case FolderRemoved():
+            left.folders.pop(line.path, None)
+        case ProjectRemoved():
+            left.projects.pop(line.project, None)
+        case PartStopped():
+            left.parts.pop(line.process, None)
         case FaultUndone():
             left.faults.pop(line.fault, None)
             left.restores.pop(line.fault, None)

@@ -5,24 +5,36 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from stormproof.faults.children import Child, gid_of, reap_orphans, spawn, uid_of
+from stormproof.faults.children import gid_of, reap_orphans, uid_of
 from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.host import Host
 from stormproof.faults.journal import FolderIntended, FolderRemoved, RestoreIntended
 from stormproof.faults.links import TcpLink
 from stormproof.faults.part_logs import log_path, scrub
-from stormproof.faults.parts import RunningPart, ending, enter, failure_with_log, stop_child
+from stormproof.faults.parts import RunningPart
 from stormproof.faults.port_claims import PortClaims
 from stormproof.faults.processes import descendants, identify_self, kill, wait_gone
+from stormproof.faults.services import RunningProject, RunningService
+from stormproof.faults.tasks import run_task
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
-from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS, duration_text
+from stormproof.kernel.units import MILLISECOND_NS, SECOND_NS
 from stormproof.model.event import PartEvent
-from stormproof.model.part import Copy, File, Link, Part, Server, StackPlan, Step, Task
+from stormproof.model.part import (
+    Copy,
+    File,
+    Link,
+    Part,
+    Project,
+    Server,
+    Service,
+    StackPlan,
+    Step,
+    Task,
+)
 from stormproof.model.plan import PlannedFault
 
 HURRIED_STOP_NS = 800 * MILLISECOND_NS
@@ -42,6 +54,7 @@ class RunningStack:
         self._parts: dict[str, RunningPart] = {}  # in the order they were started
         self._keeper = identify_self()
         self._claims = PortClaims()
+        self._project: RunningProject | None = None
         self.is_gone = False  # whether nothing is left of it
         self._breakable_links = {
             step.name for step in plan.steps if isinstance(step, Link) and step.breakable
@@ -118,10 +131,16 @@ class RunningStack:
             chronicle=self.chronicle,
         )
 
+    def service(self, name: str) -> RunningService | None:
+        """Return the service `name` of the stack's compose project; None when it is none."""
+        return None if self._project is None else self._project.services.get(name)
+
     def close(self) -> None:
         """Start nothing any more."""
         for part in self._parts.values():
             part.is_closing = True
+        if self._project is not None:
+            self._project.close()
 
     async def stop(self, *, hurry: bool) -> None:
         """Stop all parts, last started first, then the links, and remove the private folder.
@@ -138,11 +157,15 @@ class RunningStack:
         for link in self._links.values():
             await link.close()
             self._note(link.name, "stopped")
+        if self._project is not None:
+            await self._project.down(hurry=hurry)
         self._end_orphans()
         self._claims.release()
         self._remove_private_folder()
         self._scrub_logs()
-        self.is_gone = not self._private.exists() and not descendants(self._keeper)
+        has_project = self._project is not None and not self._project.is_gone
+        is_here = self._private.exists() or bool(descendants(self._keeper))
+        self.is_gone = not has_project and not is_here
 
     async def _carry_out(self, step: Step) -> None:
         match step:
@@ -153,37 +176,25 @@ class RunningStack:
                 self._parts[step.name] = part
                 await part.start()
             case Task():
-                await self._run_task(step)
+                log = log_path(self._logs, step.name)
+                await run_task(step, run_id=self._plan.run_id, log=log, chronicle=self.chronicle)
             case Link():
                 link = TcpLink(step)
                 await link.open()
                 self._links[step.name] = link
                 self._note(step.name, "ready")
+            case Project():
+                self._project = RunningProject(
+                    step, run_id=self._plan.run_id, logs=self._logs, chronicle=self.chronicle
+                )
+                await self._project.up()
+            case Service():
+                if self._project is not None:
+                    await self._project.add(step)
             case Copy():
                 self._copy(step)
             case File():
                 self._write(step)
-
-    async def _run_task(self, task: Task) -> None:
-        log = log_path(self._logs, task.name)
-        child = spawn(task, run_id=self._plan.run_id, log=log)
-        began_ns = time.monotonic_ns()
-        try:
-            enter(child, self.chronicle)
-            await asyncio.wait([child.exited], timeout=task.deadline_ns / SECOND_NS)
-            if not child.exited.done():
-                limit = duration_text(task.deadline_ns)
-                raise failure_with_log(task.name, f"did not end within {limit}", log)
-        finally:
-            await self._take_back(child)
-        code = child.exited.result()
-        if code != 0:
-            raise failure_with_log(task.name, f"failed ({ending(code)})", log)
-        took = duration_text(time.monotonic_ns() - began_ns)
-        self._note(task.name, "stopped", f"done in {took}", pid=child.process.pid)
-
-    async def _take_back(self, child: Child) -> None:
-        await stop_child(child, signal.SIGTERM, TASK_STOP_NS, self.chronicle)
 
     def _end_orphans(self) -> None:
         """End what parts left behind without a parent; the keeper has adopted it."""

@@ -66,6 +66,7 @@ SETUP_BYTES_MAX = 1 << 20  # what a set-up hands to all workers, as JSON
 CLEANUPS_PER_USER_MAX = 1_000
 SECRETS_BYTES_MAX = 64 << 10
 STACK_FILE_BYTES_MAX = 64 << 10
+COMPOSE_FILE_BYTES_MAX = 1 << 20
 STACK_STEPS_MAX = 60  # of a stack file
 STACK_ARGUMENTS_MAX = 200  # of one command of it
 SECRET_CHARACTERS_MIN = 6  # shorter ones would be hidden all over the record, or not at all

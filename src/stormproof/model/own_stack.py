@@ -55,7 +55,28 @@ class OwnLink(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     breakable: bool = False
 
 
-OwnStep = OwnPart | OwnTask | OwnLink
+class OwnService(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="service"):
+    """A service of the compose file; without `ready` it counts as up while it runs."""
+
+    name: str
+    ready: OwnReadiness | None = None
+    stop_deadline_ns: int = 10_000_000_000
+    breakable: bool = False
+
+
+OwnStep = OwnPart | OwnTask | OwnLink | OwnService
+
+
+class OwnCompose(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The compose file of a stack, below the stack file's folder, and what docker is given with it.
+
+    It is not copied into the record, as it may hold secrets: only its digest is.
+    """
+
+    file: str
+    sha256: str
+    env: dict[str, str] = {}  # for the variables in it
+    up_deadline_ns: int = 300_000_000_000
 
 
 class OwnServer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,10 +99,19 @@ class OwnStack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     steps: tuple[OwnStep, ...]
     servers: tuple[OwnServer, ...] = ()
     secrets: tuple[str, ...] = ()  # the names of those that its texts ask for
+    compose: OwnCompose | None = None  # of one of that kind
 
     def breakable_parts(self) -> tuple[str, ...]:
-        """Return the parts that a fault may break."""
-        return tuple(one.name for one in self.steps if isinstance(one, OwnPart) and one.breakable)
+        """Return the parts and services that a fault may break."""
+        return tuple(
+            one.name
+            for one in self.steps
+            if isinstance(one, OwnPart | OwnService) and one.breakable
+        )
+
+    def services(self) -> tuple[str, ...]:
+        """Return the services that it names."""
+        return tuple(one.name for one in self.steps if isinstance(one, OwnService))
 
     def breakable_links(self) -> tuple[str, ...]:
         """Return the links that a fault may break."""

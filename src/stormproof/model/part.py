@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -70,7 +71,35 @@ class File(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
     text: str
 
 
-Step = Part | Task | Link | Copy | File
+class Project(msgspec.Struct, frozen=True, kw_only=True, tag="project"):
+    """A project of docker compose, brought up as a whole; its name is of this run alone."""
+
+    name: str
+    file: str
+    env: dict[str, str] = {}  # for the variables in the file
+    cwd: str
+    up_deadline_ns: int = 300_000_000_000  # images are fetched and built in this time
+    down_deadline_ns: int = 40_000_000_000
+    command_deadline_ns: int = 30_000_000_000  # of every other command of docker
+    stop_s: int = 10  # that its containers get to end in
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True, tag="service"):
+    """A service of the project before it; without `ready` it counts as up while it runs."""
+
+    name: str
+    ready: Readiness | None = None
+    deadline_ns: int = 60_000_000_000
+    stop_deadline_ns: int = 10_000_000_000
+    breakable: bool = False
+
+
+Step = Part | Task | Link | Copy | File | Project | Service
+
+
+def project_name(run_id: str) -> str:
+    """Return the name that the compose project of a run has, in the letters that docker takes."""
+    return "stormproof-" + re.sub("[^a-z0-9_-]", "-", run_id.lower())
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,7 +35,12 @@ from stormproof.planning.problems import (
 from stormproof.planning.safety import limit_problems, rate_cap_per_s, target_problems
 from stormproof.planning.scale import Scale, scale_problems
 from stormproof.planning.sources import planned_sources, stream_problems, with_streams
-from stormproof.planning.stacks import breakable_on, left_out, stack_kind
+from stormproof.planning.stacks import (
+    breakable_on,
+    left_out,
+    service_faults,
+    stack_kind,
+)
 from stormproof.planning.stops import read_stops
 from stormproof.planning.thresholds import read_thresholds
 from stormproof.planning.trials import LoadedTrial
@@ -91,6 +96,7 @@ def compile_plan(
     has_place = bool(choices.target) or choices.own_stack is not None
     known = breakable_on(trial, choices.own_stack, breakable)
     problems += trial_problems(trial, known, has_place=has_place)
+    problems += service_faults(trial, choices.own_stack)
     problems += clashes_of(trial, profile)
     problems += _bad_journeys(loaded, profile, check_journey)
     scaled = Scale(trial, profile, choices.scale)

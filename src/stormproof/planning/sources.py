@@ -19,7 +19,7 @@ from stormproof.kernel.errors import Problem
 from stormproof.kernel.limits import STREAM_NAME_CHARACTERS_MAX, STREAMS_MAX
 from stormproof.model.objective import Objective
 from stormproof.model.observed import SERVING_PARTS, SOURCES, TARGET
-from stormproof.model.own_stack import OwnStack
+from stormproof.model.own_stack import OwnPart, OwnStack
 from stormproof.model.plan import PlannedSource, StackKind
 from stormproof.model.profile import Profile, SourceNumbers
 from stormproof.planning.fields import Fields, suggest
@@ -92,7 +92,8 @@ def _of_stack(own: OwnStack | None) -> list[str]:
     if own is None:
         return list(OF_STACK)
     kinds = {one.kind for one in own.servers}
-    return [name for name in OF_STACK if name in kinds or name not in SERVERS]
+    has_processes = any(isinstance(step, OwnPart) for step in own.steps)
+    return [name for name in OF_STACK if name in kinds or (has_processes and name not in SERVERS)]
 
 
 def with_streams(

@@ -53,21 +53,25 @@ from stormproof.kernel.errors import BadInput, Problem
 from stormproof.kernel.limits import STACK_ARGUMENTS_MAX, STACK_FILE_BYTES_MAX, STACK_STEPS_MAX
 from stormproof.model.own_stack import (
     How,
+    OwnCompose,
     OwnLink,
     OwnPart,
     OwnReadiness,
     OwnServer,
+    OwnService,
     OwnStack,
+    OwnStackKind,
     OwnStep,
     OwnTask,
     ServerKind,
 )
+from stormproof.planning.compose_files import ComposeFile, look_into, service_problems
 from stormproof.planning.fields import Fields, suggest
-from stormproof.planning.stack_texts import NAME, secrets_of, text_problems
+from stormproof.planning.stack_texts import NAME, secrets_of, text_problems, word_of
 
 SUFFIX: Final = ".toml"
 ANY: Final = "any"  # a port that is free
-STEPS: Final = ("part", "task", "link")
+STEPS: Final = ("part", "task", "link", "service")
 SIGNALS: Final = ("TERM", "INT", "QUIT", "HUP", "KILL", "USR1", "USR2")
 OURS: Final = ("keeper",)  # whose log lies among those of the parts
 _PORT_MAX: Final = 65_535
@@ -92,8 +96,13 @@ def read_stack(path: Path) -> ReadStack:
     data = _bytes_of(path)
     problems: list[Problem] = []
     fields = Fields(_tables(data, str(path)), f"{path}:", problems)
+    kind: OwnStackKind = "processes"
+    if fields.has("kind") and fields.choice("kind", get_args(OwnStackKind)) == "compose":
+        kind = "compose"
+    compose, found = _compose(fields, path.parent) if kind == "compose" else (None, None)
     stack = OwnStack(
-        kind="processes",
+        kind=kind,
+        compose=compose,
         file=path.name,
         sha256=sha256_hex(data),
         folder=str(path.parent.resolve()),
@@ -105,6 +114,8 @@ def read_stack(path: Path) -> ReadStack:
     fields.done()
     problems += _name_problems(stack, str(path))
     problems += text_problems(stack, str(path))
+    if found is not None:
+        problems += service_problems(stack, found, str(path))
     own = msgspec.structs.replace(stack, secrets=secrets_of(stack))
     return ReadStack(own, data, problems)
 
@@ -162,7 +173,9 @@ def _steps(fields: Fields) -> Iterator[OwnStep]:
     for one in fields.listed("start", STACK_STEPS_MAX):
         kinds = [kind for kind in STEPS if one.has(kind)]
         if len(kinds) != 1:
-            what = f"is {' and '.join(kinds)}" if kinds else "is neither part, task nor link"
+            what = (
+                f"is {' and '.join(kinds)}" if kinds else "is neither part, task, link nor service"
+            )
             one.problem("", what, f"name it by one of them, such as {_EXAMPLE}")
             continue
         name = one.text(kinds[0], "")
@@ -172,6 +185,8 @@ def _steps(fields: Fields) -> Iterator[OwnStep]:
                 yield _part(name, one)
             case "task":
                 yield _task(name, one)
+            case "service":
+                yield _service(name, one)
             case _:
                 yield _link(name, one)
         one.done()
@@ -234,6 +249,31 @@ def _link(name: str, fields: Fields) -> OwnLink:
     )
 
 
+def _service(name: str, fields: Fields) -> OwnService:
+    stop = fields.inner("stop")
+    service = OwnService(
+        name=name,
+        ready=_readiness(fields.inner("ready")) if fields.has("ready") else None,
+        stop_deadline_ns=stop.duration_ns("deadline", default="10s", low="1s", high="30s"),
+        breakable=fields.flag("breakable", default=False),
+    )
+    stop.done()
+    return service
+
+
+def _compose(fields: Fields, folder: Path) -> tuple[OwnCompose, ComposeFile]:
+    """Take what is told of the compose file, and look into it."""
+    file = fields.text("file", "docker-compose.yml")
+    found = look_into(folder / file)
+    compose = OwnCompose(
+        file=file,
+        sha256=found.sha256,
+        env=fields.inner("env").texts(),
+        up_deadline_ns=fields.duration_ns("up", default="5m", low="1s", high="1h"),
+    )
+    return compose, found
+
+
 def _server(name: str, fields: Fields) -> OwnServer:
     kinds: tuple[ServerKind, ...] = get_args(ServerKind)
     chosen = fields.choice("kind", kinds)
@@ -281,8 +321,11 @@ def _unknown_ports(stack: OwnStack, where: str) -> Iterator[Problem]:
     known = tuple(stack.ports)
     for step in stack.steps:
         asked: dict[str, str] = {}
-        if isinstance(step, OwnPart):
-            asked = {f"part {step.name} ready port": step.ready.port}
+        if isinstance(step, OwnService) and stack.compose is None:
+            what, fix = "is a service, and there is no compose file", 'kind = "compose"'
+            yield Problem(where=f"{where}: service {step.name}", what=what, fix=fix)
+        if isinstance(step, OwnPart | OwnService) and step.ready is not None:
+            asked = {f"{word_of(step)} {step.name} ready port": step.ready.port}
         elif isinstance(step, OwnLink):
             place = f"link {step.name}"
             asked = {f"{place} listen": step.listen, f"{place} upstream": step.upstream}

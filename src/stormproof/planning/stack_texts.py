@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.placeholders import filled, placeholders_in
-from stormproof.model.own_stack import OwnLink, OwnPart, OwnStack
+from stormproof.model.own_stack import (
+    OwnLink,
+    OwnPart,
+    OwnService,
+    OwnStack,
+    OwnStep,
+    OwnTask,
+)
 from stormproof.planning.fields import suggest
 from stormproof.planning.safety import is_loopback_url, target_problems
 
@@ -59,18 +66,38 @@ def _texts(stack: OwnStack) -> Iterator[tuple[str, str]]:
     """Yield every text that may hold placeholders, with its place."""
     yield "base_url", stack.base_url
     for step in stack.steps:
-        if isinstance(step, OwnLink):
-            continue
-        place = f"{'part' if isinstance(step, OwnPart) else 'task'} {step.name}"
-        for word in step.argv:
-            yield f"{place} argv", word
-        for name, text in step.env.items():
-            yield f"{place} env {name}", text
-        yield f"{place} cwd", step.cwd
-        if isinstance(step, OwnPart):
+        place = f"{word_of(step)} {step.name}"
+        if isinstance(step, OwnPart | OwnTask):
+            yield from ((f"{place} argv", word) for word in step.argv)
+            yield f"{place} cwd", step.cwd
+        if isinstance(step, OwnPart | OwnService) and step.ready is not None:
             yield f"{place} ready path", step.ready.path
+    for place, env in _environments(stack):
+        yield from ((f"{place} env {name}", text) for name, text in env.items())
     for server in stack.servers:
         yield f"servers {server.part} url", server.url
+
+
+def _environments(stack: OwnStack) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield every set of environment variables, with whose it is."""
+    for step in stack.steps:
+        if isinstance(step, OwnPart | OwnTask):
+            yield f"{word_of(step)} {step.name}", step.env
+    if stack.compose is not None:
+        yield "compose", stack.compose.env
+
+
+def word_of(step: OwnStep) -> str:
+    """Return the word by which the file names a step."""
+    match step:
+        case OwnPart():
+            return "part"
+        case OwnTask():
+            return "task"
+        case OwnLink():
+            return "link"
+        case OwnService():
+            return "service"
 
 
 def _bad_placeholder(
@@ -89,11 +116,9 @@ def _bad_placeholder(
 
 def _bad_variables(stack: OwnStack, where: str) -> Iterator[Problem]:
     """Find environment variables that cannot be, and secrets written down."""
-    for step in stack.steps:
-        if isinstance(step, OwnLink):
-            continue
-        place = f"{where}: {'part' if isinstance(step, OwnPart) else 'task'} {step.name} env"
-        for name, text in step.env.items():
+    for owner, env in _environments(stack):
+        place = f"{where}: {owner} env"
+        for name, text in env.items():
             if not _VARIABLE.fullmatch(name):
                 yield Problem(where=place, what=f"{name!r:.60} is no name of a variable")
             elif text and _CALLED_SECRET.search(name) and "{secrets." not in text:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
-from stormproof.model.fault import HOST_PART, Hits
+from stormproof.kernel.errors import Problem
+from stormproof.model.fault import HOST_PART, KINDS, Hits
 from stormproof.model.own_stack import OwnStack
 from stormproof.model.plan import StackKind
 from stormproof.model.profile import Profile
 from stormproof.model.trial import Trial
 from stormproof.planning.declarations import Breakable
+
+OF_SERVICES: Final = ("process-kill", "process-pause", "process-restart")
 
 
 def stack_kind(trial: Trial, own: OwnStack | None, target: str) -> StackKind:
@@ -38,6 +42,16 @@ def _breakable_of(own: OwnStack) -> Mapping[Hits, Sequence[str]]:
         "valkey": [part for part, kind in servers.items() if kind == "valkey"],
         "host": (HOST_PART,),
     }
+
+
+def service_faults(trial: Trial, own: OwnStack | None) -> Iterator[Problem]:
+    """Find faults on services of a compose file that only a process of ours can suffer."""
+    services = () if own is None else own.services()
+    for name, fault in trial.faults.items():
+        if fault.part in services and fault.kind in KINDS and fault.kind not in OF_SERVICES:
+            what = f"{fault.kind} is no fault of a service of docker compose"
+            place = f"trial {trial.name}: faults {name}"
+            yield Problem(where=place, what=what, fix=f"known: {', '.join(OF_SERVICES)}")
 
 
 def left_out(trial: Trial, profile: Profile, kind: StackKind, target: str) -> list[str]:

@@ -38,7 +38,7 @@ from stormproof.model.control import (
 )
 from stormproof.model.event import Event, WarningEvent
 from stormproof.model.fault import HOST_PART, KINDS
-from stormproof.model.part import Link, Part, StackPlan, Task
+from stormproof.model.part import Link, Part, Project, Service, StackPlan, Task
 from stormproof.model.plan import PlannedFault
 
 ANSWER_MARGIN_NS = 15 * SECOND_NS  # what the keeper needs beside the deadlines of its steps
@@ -50,7 +50,9 @@ _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 def fault_problems(plan: StackPlan, faults: Sequence[PlannedFault]) -> list[Problem]:
     """Name every planned fault that this stack does not let happen."""
     links = sorted(step.name for step in plan.steps if isinstance(step, Link) and step.breakable)
-    parts = sorted(step.name for step in plan.steps if isinstance(step, Part) and step.breakable)
+    parts = sorted(
+        step.name for step in plan.steps if isinstance(step, Part | Service) and step.breakable
+    )
     known_of: dict[str, list[str]] = {"link": links, "part": parts, "host": [HOST_PART]}
     for server in plan.servers:
         known_of.setdefault(server.kind, []).extend([server.part] * (server.part in parts))
@@ -157,7 +159,7 @@ class KeptStack:
         if self._is_stopped or self._process is None:
             return
         self._is_stopped = True
-        stops_ns = sum(step.stop_deadline_ns for step in self._plan.steps if isinstance(step, Part))
+        stops_ns = sum(_stop_deadline_ns(step) for step in self._plan.steps)
         try:
             await self._ask(Stop(id=self._next_id()), deadline_ns=stops_ns)
         finally:
@@ -269,9 +271,9 @@ class KeptStack:
 
     def _part_deadline_ns(self, name: str) -> int:
         return sum(
-            step.stop_deadline_ns + step.ready.deadline_ns
+            _stop_deadline_ns(step) + _deadline_ns(step)
             for step in self._plan.steps
-            if isinstance(step, Part) and step.name == name
+            if isinstance(step, Part | Service) and step.name == name
         )
 
 
@@ -279,10 +281,24 @@ def _deadline_ns(step: object) -> int:
     match step:
         case Part():
             return step.ready.deadline_ns
+        case Project():
+            return step.up_deadline_ns + SECOND_NS * 30
+        case Service():
+            return step.deadline_ns + SECOND_NS * 60  # and what docker is asked meanwhile
         case Task():
             return step.deadline_ns
         case _:
             return SECOND_NS
+
+
+def _stop_deadline_ns(step: object) -> int:
+    match step:
+        case Part() | Service():
+            return step.stop_deadline_ns
+        case Project():
+            return step.down_deadline_ns
+        case _:
+            return 0
 
 
 def _error(message: Failed) -> StormproofError:

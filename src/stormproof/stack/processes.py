@@ -1,4 +1,5 @@
-"""A stack of the user's own commands, from its file to what the keeper runs."""
+"""A stack of the user's own, from its file to what the keeper runs: commands, links between them,
+and the services of a compose file."""
 
 from __future__ import annotations
 
@@ -13,12 +14,34 @@ from pathlib import Path
 
 from stormproof.kernel.errors import EnvironmentFailure
 from stormproof.kernel.placeholders import filled, placeholders_in
-from stormproof.model.own_stack import OwnLink, OwnPart, OwnReadiness, OwnStack, OwnStep, OwnTask
-from stormproof.model.part import Link, Part, Readiness, Server, StackPlan, Step, Task
+from stormproof.kernel.units import SECOND_NS
+from stormproof.model.own_stack import (
+    OwnCompose,
+    OwnLink,
+    OwnPart,
+    OwnReadiness,
+    OwnService,
+    OwnStack,
+    OwnStep,
+    OwnTask,
+)
+from stormproof.model.part import (
+    Link,
+    Part,
+    Project,
+    Readiness,
+    Server,
+    Service,
+    StackPlan,
+    Step,
+    Task,
+    project_name,
+)
 from stormproof.stack.ports import HOST, choose_ports
 from stormproof.stack.servers import find_valkey
 
 VALKEY = "valkey-server"
+SERVICE_READY_NS = 60 * SECOND_NS  # where nothing is asked but that it runs
 
 
 def plan_processes(
@@ -45,6 +68,8 @@ def plan_processes(
     )
     filling = Filling.of(own, private, secret_values)
     steps = [_step(one, filling, list(stack_cores)) for one in own.steps]
+    if own.compose is not None:
+        steps.insert(0, _project(own.compose, filling, run_id))
     _refuse_missing(own, steps, private)
     return StackPlan(
         run_id=run_id,
@@ -117,8 +142,39 @@ class Filling:
         )
 
 
+def _project(compose: OwnCompose, filling: Filling, run_id: str) -> Project:
+    """Return the compose project, which comes before everything else.
+
+    Raises:
+        EnvironmentFailure: there is no docker on this machine.
+    """
+    if shutil.which("docker") is None:
+        raise EnvironmentFailure(
+            "there is no docker on this machine",
+            "install Docker with its plugin compose, or use a stack of the kind processes",
+        )
+    return Project(
+        name=project_name(run_id),
+        file=str(filling.folder / compose.file),
+        env=filling.texts(compose.env),
+        cwd=str(filling.folder),
+        up_deadline_ns=compose.up_deadline_ns,
+    )
+
+
+def _service(own: OwnService, filling: Filling) -> Service:
+    ready = None if own.ready is None else filling.ready(own.ready)
+    return Service(
+        name=own.name,
+        ready=ready,
+        deadline_ns=SERVICE_READY_NS if ready is None else ready.deadline_ns,
+        stop_deadline_ns=own.stop_deadline_ns,
+        breakable=own.breakable,
+    )
+
+
 def _asks_for(own: OwnStack, name: str) -> bool:
-    words = [word for one in own.steps if not isinstance(one, OwnLink)
+    words = [word for one in own.steps if isinstance(one, OwnPart | OwnTask)
              for word in (*one.argv, *one.env.values())]  # fmt: skip
     return any(name in placeholders_in(word) for word in words)
 
@@ -145,6 +201,8 @@ def _step(own: OwnStep, filling: Filling, cores: list[int]) -> Step:
                 cwd=filling.cwd(own.cwd),
                 deadline_ns=own.deadline_ns,
             )
+        case OwnService():
+            return _service(own, filling)
         case OwnLink():
             return Link(
                 name=own.name,

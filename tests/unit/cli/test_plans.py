@@ -12,6 +12,7 @@ from stormproof.cli.main import run_commands
 from stormproof.cli.plans import Order, compile_order, describe
 from stormproof.kernel.canonical import canonical_json
 from stormproof.kernel.errors import BadInput
+from stormproof.model.fault import KINDS
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "pages"
 SECRET = "word-of-the-cache"
@@ -164,3 +165,23 @@ def test_journeys_alone_run_on_a_stack_as_well(folder: Path) -> None:
     (folder / "alone.json").write_text(json.dumps(kept))
     more = ["--profile", str(folder / "alone.json"), "--stack", str(folder / "stack.toml")]
     assert run_commands(["validate", str(file), *more]) == 0
+
+
+def test_services_of_compose_suffer_the_faults_that_docker_can_do(folder: Path) -> None:
+    """A fault that only a process of ours can suffer is refused before the run, and a stack of
+    services alone has no processes whose figures are read."""
+    (folder / "compose.yml").write_text("services: {web: {image: x}, cache: {image: y}}")
+    stack = folder / "compose.toml"
+    stack.write_text(
+        'kind = "compose"\nfile = "compose.yml"\nbase_url = "http://127.0.0.1:8080"\n'
+        '[ports]\nweb = 8080\ncache = 6379\nlink = "any"\n'
+        '[[start]]\nservice = "cache"\nbreakable = true\n'
+        '[[start]]\nlink = "cache-link"\nlisten = "link"\nupstream = "cache"\nbreakable = true\n'
+    )
+    plan, _ = compile_order(order(folder, stack=stack))
+    assert plan.stack == "compose"
+    assert {one.name for one in plan.sources}.isdisjoint({"process", "cgroup", "log", "valkey"})
+    change(folder / "pages.py", "process-restart", "process-crash-loop")
+    if "process-crash-loop" in KINDS:
+        told = problems(folder, stack=stack)
+        assert "process-crash-loop is no fault of a service of docker compose (known:" in told

@@ -45,7 +45,7 @@ def test_a_sound_file_is_taken_as_it_is_written(tmp_path: Path) -> None:
         ('cache = "any"', "cache = 8123", "ports: 8123 is given to 2 of them"),
         ("cache-link =", '"a b" =', "the name 'a b' is none"),
         ("[[start]]", "[[stat]]", "stat: is unknown (did you mean 'start'?)"),
-        ('part = "web"', "", "start[3]: is neither part, task nor link"),
+        ('part = "web"', "", "start[3]: is neither part, task, link nor service"),
         ('part = "web"', 'part = "web"\ntask = "w"', "start[3]: is part and task"),
         ('part = "web"', 'part = "cache"', "start: 'cache' is there 2 times"),
         ('part = "web"', 'part = "keeper"', "the name 'keeper' is none"),

@@ -9,10 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.unit.planning.stack_texts import SOUND, read
+from tests.unit.planning.test_compose_files import COMPOSE
+from tests.unit.planning.test_compose_files import SOUND as SOUND_COMPOSE
 
 from stormproof.kernel.errors import EnvironmentFailure
 from stormproof.model.own_stack import OwnPart, OwnStack
-from stormproof.model.part import Link, Part, StackPlan, Task
+from stormproof.model.part import Link, Part, Project, Readiness, Service, StackPlan, Task
 from stormproof.stack import processes
 from stormproof.stack.processes import plan_processes
 
@@ -122,3 +124,39 @@ def test_the_python_and_the_valkey_of_here_have_placeholders(own: OwnStack, tmp_
     assert isinstance(task, Task)
     assert Path(cache.argv[0]).is_file()
     assert task.argv[0] == sys.executable
+
+
+def composed(folder: Path) -> OwnStack:
+    (folder / "compose.yml").write_text(COMPOSE)
+    own, problems = read(folder, SOUND_COMPOSE)
+    assert problems == ""
+    return own
+
+
+def test_a_compose_project_comes_before_its_services(
+    own: OwnStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name is the run's, its variables are filled in, and services keep their order."""
+    (tmp_path / "docker").write_text("#!/bin/sh\n")
+    (tmp_path / "docker").chmod(0o700)
+    plan = plan_processes(composed(tmp_path), "Run.1", Path("r"), [], {"SHOP_KEY": "s3cret"})
+    project, cache, web = plan.steps
+    assert isinstance(project, Project)
+    assert isinstance(cache, Service)
+    assert isinstance(web, Service)
+    assert project.name == "stormproof-run-1"
+    assert project.file == str(tmp_path / "compose.yml")
+    assert project.env == {"WEB_PORT": "8123", "KEY": "s3cret"}
+    assert (cache.ready, cache.breakable) == (None, True)
+    assert web.ready == Readiness(
+        kind="http", port=8123, path="/health", deadline_ns=20_000_000_000
+    )
+
+
+def test_a_machine_without_docker_is_told(
+    own: OwnStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One clear message, and what to do instead."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EnvironmentFailure, match="there is no docker on this machine"):
+        plan_processes(composed(tmp_path), "r", Path("r"), [], {"SHOP_KEY": "s3cret"})
