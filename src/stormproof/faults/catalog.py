@@ -14,6 +14,7 @@ from stormproof.faults.database_lock import DatabaseLock
 from stormproof.faults.database_statement import DatabaseStatement
 from stormproof.faults.databases import Promise
 from stormproof.faults.link_bandwidth import LinkBandwidth
+from stormproof.faults.link_certificate import LinkCertificate
 from stormproof.faults.link_latency import LinkLatency
 from stormproof.faults.link_limit import LinkLimit
 from stormproof.faults.link_partition import LinkPartition
@@ -22,6 +23,7 @@ from stormproof.faults.link_reset import LinkReset
 from stormproof.faults.link_slice import LinkSlice
 from stormproof.faults.link_slow_close import LinkSlowClose
 from stormproof.faults.links import TcpLink
+from stormproof.faults.links.certificates import MISSING, is_available
 from stormproof.faults.process_catalog import PROCESS_FAULTS
 from stormproof.faults.running import RunningStack
 from stormproof.faults.security_role import SecurityRole
@@ -36,6 +38,7 @@ from stormproof.servers.postgres import asyncpg_library
 
 _ON_LINKS: Final[Mapping[str, Callable[[TcpLink, PlannedFault], Fault]]] = {
     "link-bandwidth": LinkBandwidth,
+    "link-certificate": LinkCertificate,
     "link-latency": LinkLatency,
     "link-limit": LinkLimit,
     "link-partition": LinkPartition,
@@ -67,6 +70,9 @@ def prepare(faults: Sequence[PlannedFault]) -> None:
         EnvironmentFailure: it is not installed.
     """
     for planned in faults:
+        if planned.kind == "link-certificate" and not is_available():
+            what, _, fix = MISSING.partition(": ")
+            raise EnvironmentFailure(f"{planned.name}: {what}", fix)
         if planned.kind in KINDS and KINDS[planned.kind].hits == "postgres":
             try:
                 asyncpg_library()

@@ -73,6 +73,14 @@ KINDS: Final[Mapping[str, FaultShape]] = {
         rate=FaultSetting(kind="whole", low=1, high=1e10),  # bytes a second
         direction=_BOTH_WAYS,
     ),
+    "link-certificate": FaultShape(
+        hits="link",
+        settings={
+            "flaw": FaultSetting(kind="word", words=("expired", "wrong-name", "unknown-issuer")),
+            "sessions": FaultSetting(kind="word", default="end", words=("end", "keep")),
+            "authority": FaultSetting(kind="text", default="", low=0, high=4_000),
+        },
+    ),
     "link-latency": _on_link(
         latency=FaultSetting(kind="duration", low=1e3, high=60e9),
         jitter=_UP_TO_A_MINUTE,

@@ -26,3 +26,14 @@ def test_what_a_fault_needs_is_missed_before_anything_starts(
     with pytest.raises(EnvironmentFailure) as told:
         prepare([cut, lock])
     assert str(told.value) == "lock: asyncpg is not installed (pip install it)"
+
+
+def test_certificates_need_their_library_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without cryptography a plan with a certificate to show is refused with what to install."""
+    monkeypatch.setattr(catalog, "is_available", lambda: False)
+    shown = PlannedFault(name="bad", kind="link-certificate", part="wire", at_ns=0)
+    with pytest.raises(EnvironmentFailure) as told:
+        prepare([shown])
+    assert str(told.value).startswith("bad: the package cryptography is not installed (pip install")

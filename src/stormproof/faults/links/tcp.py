@@ -81,6 +81,7 @@ class TcpLink:
         self.listen_port = link.listen_port
         self.upstream: Address = (link.upstream_host or link.host, link.upstream_port)
         self.seed = seed
+        self.diverted: Address | None = None  # where new connections lead instead
         self.is_refusing = False
         self.connections_refused = 0
         self.own: dict[Address, Own] = {}  # by the address they come from
@@ -163,6 +164,10 @@ class TcpLink:
             await self._serve(reserved)
         self.is_refusing = False
 
+    def cut(self) -> int:
+        """Cut all connections; return how many there were. New ones come about."""
+        return self._cut_all()
+
     def put(self, applied: Applied) -> None:
         """Put a toxic on; when this returns it acts on every connection that it was drawn for."""
         assert applied.name not in self._toxics
@@ -243,7 +248,9 @@ class TcpLink:
     def upstream_of(self, pair: Pair) -> Address:
         """Return where a pair leads to."""
         own = self.own.get(self._pairs[pair])
-        return own.upstream if own is not None and own.upstream is not None else self.upstream
+        if own is not None and own.upstream is not None:
+            return own.upstream
+        return self.diverted or self.upstream
 
     def refused(self) -> None:
         """Count a connection for which there was no upstream."""
