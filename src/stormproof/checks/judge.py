@@ -22,6 +22,7 @@ import msgspec
 from stormproof.checks.aborted import judge_aborting, replay_breaches
 from stormproof.checks.bench import Bench
 from stormproof.checks.completeness import Completeness, check_processes, completeness_of
+from stormproof.checks.customers import check_customers, reach_of
 from stormproof.checks.delivery import check_delivery
 from stormproof.checks.evidence import check_evidence
 from stormproof.checks.fault_figures import check_fault_figures
@@ -30,6 +31,7 @@ from stormproof.checks.final_looks import as_journeys_told
 from stormproof.checks.final_reads import final_checkers
 from stormproof.checks.health import check_health
 from stormproof.checks.histories import history_checkers
+from stormproof.checks.hypotheses import check_hypotheses, spans_of_hypotheses
 from stormproof.checks.ledger_order import check_ledger_order
 from stormproof.checks.objectives import judge_objective
 from stormproof.checks.operation_order import odd_operations
@@ -62,6 +64,8 @@ MEASURED_BY = {
     "faults": ("fault_",),
     "recovery": ("recovery_",),
     "health": ("health_",),
+    "customers": ("blast_", "error_budget_"),
+    "hypotheses": ("hypothesis_",),
     "sets": ("set_",),
     "counters": ("counter_",),
     "unique ids": ("ids_",),
@@ -149,6 +153,8 @@ def _judge(
         recovery=[
             _rounded_recovery(instants_of(record, bench.windows, one)) for one in inquiry.outages
         ],
+        reach=reach_of(plan, bench.measured),
+        hypotheses=spans_of_hypotheses(record, bench.windows),
         generator=_rounded(generator_of(record, bench.windows, bench.validity)),
         not_judged=skipped,
         problems=list(completeness.problems),
@@ -230,6 +236,8 @@ def _inquire(
         "timeline": lambda: check_timeline(record.plan, windows, stories),
         "recovery": lambda: check_recovery(record, windows, outages, stories),
         "health": lambda: check_health(record, windows, outages, stories),
+        "customers": lambda: check_customers(record, windows, stories, completeness),
+        "hypotheses": lambda: check_hypotheses(record, windows),
         "figures of faults": lambda: check_fault_figures(record, windows, stories, asked),
     }
     if "delivery" in record.plan.checkers:

@@ -29,6 +29,7 @@ from stormproof.model.verdict import Judged
 from stormproof.rules.aggregate import Value, value_of
 from stormproof.rules.bar import holds, meets
 from stormproof.rules.catalog import Reading, metric_of
+from stormproof.rules.drill_metrics import OF_DISTURBANCE
 from stormproof.rules.evidence import is_counted
 from stormproof.rules.handicap import is_broken_anyway
 from stormproof.rules.measure import Measured, measure_record
@@ -140,7 +141,7 @@ def _without(objective: Objective, bench: Bench, rest: set[int]) -> Value:
 
 
 def _judge_measured(objective: Objective, bench: Bench) -> Judged:
-    about_what = objective.tags.get("fault") or objective.tags.get("what", "")
+    about_what = next(iter(objective.tags.values()), "")  # such a metric has one tag at most
     found = bench.measured.get((objective.metric, objective.name))
     found = found or bench.measured.get((objective.metric, about_what))
     about = _measured_about(objective, bench.windows)
@@ -157,7 +158,7 @@ def _judge_measured(objective: Objective, bench: Bench) -> Judged:
 
 def _measured_about(objective: Objective, windows: Windows) -> set[int]:
     """Return the seconds in which a checker's measurement was made."""
-    if "fault" in metric_of(objective).tags:
+    if "fault" in metric_of(objective).tags or objective.metric in OF_DISTURBANCE:
         return windows.seconds("disturbed")
     return windows.seconds(objective.window)
 

@@ -9,6 +9,7 @@ import click
 
 from stormproof import __version__
 from stormproof.cli.control_commands import ctl
+from stormproof.cli.drill_commands import drill, log
 from stormproof.cli.load_commands import import_file, quick, run_file
 from stormproof.kernel.errors import BadInput, StormproofError
 
@@ -109,6 +110,8 @@ commands.add_command(run_file)
 commands.add_command(quick)
 commands.add_command(import_file)
 commands.add_command(ctl)
+commands.add_command(drill)
+commands.add_command(log)
 
 
 @commands.command()
@@ -228,17 +231,6 @@ def proxy(listen: str, config: Path | None, seed: int) -> int:
     from stormproof.cli.proxying import serve_proxies
 
     return serve_proxies(listen, config, seed)
-
-
-@commands.command()
-@click.option("--faults", is_flag=True, help="Faults alone, without the runs.")
-@click.option("--last", type=click.IntRange(1, 100_000), default=50, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="The entries as lines of JSON.")
-def log(faults: bool, last: int, as_json: bool) -> int:
-    """Show what was run and broken on this machine: who, what, where, why, when, undone when."""
-    from stormproof.cli.auditing import show_log
-
-    return show_log(faults=faults, last=last, as_json=as_json)
 
 
 @commands.command("_worker", hidden=True)

@@ -18,7 +18,7 @@ from stormproof.planning.trials import LoadedTrial, find_trial
 
 def preview(order: Order, environment: str) -> int:
     """Say what a plan would do, and when; nothing is started."""
-    plan, loaded, _ = _ordered(order, environment)
+    plan, loaded, _ = ordered(order, environment)
     return dry_run(plan, loaded, {})
 
 
@@ -28,7 +28,7 @@ def planned(order: Order, environment: str) -> Plan:
     Raises:
         BadInput: with every problem of it.
     """
-    return _ordered(order, environment)[0]
+    return ordered(order, environment)[0]
 
 
 def certify(order: Order, out: Path, environment: str) -> int:
@@ -39,11 +39,11 @@ def certify(order: Order, out: Path, environment: str) -> int:
         out: the folder that gets the run's own.
         environment: by name or file; empty: as STORMPROOF_ENV says, else none.
     """
-    plan, loaded, variables = _ordered(order, environment)
+    plan, loaded, variables = ordered(order, environment)
     return carry_out(plan, loaded, out, Manner(variables=variables)).exit_code()
 
 
-def _ordered(order: Order, environment: str) -> tuple[Plan, LoadedTrial, Variables]:
+def ordered(order: Order, environment: str) -> tuple[Plan, LoadedTrial, Variables]:
     """Compile what was ordered, with what the environment adds to it."""
     job, variables = with_variables(
         Job(

@@ -158,6 +158,24 @@ class PlannedFault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return self.at_ns + self.ready_within_ns + self.for_ns
 
 
+class NamedObjective(msgspec.Struct, frozen=True, kw_only=True):
+    """What must hold all the while (a hypothesis), or what a service level allows."""
+
+    name: str
+    objective: Objective
+
+
+class Blast(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far a drill may reach: whom its faults may hurt, and at most what share of them."""
+
+    scenarios: tuple[str, ...] = ()  # whose operations may fail; none named: all
+    parts: tuple[str, ...] = ()  # that faults may break; none named: all
+    requests: float | None = None
+    users: float | None = None
+    tenants: float | None = None
+    outside: float = 0.0  # of the operations of the scenarios that are not named
+
+
 class SignIn(msgspec.Struct, frozen=True, kw_only=True):
     """How a probe gets its bearer token: a JSON body posted to `path`, `token` of the answer."""
 
@@ -288,6 +306,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     checkers: tuple[str, ...]
     gate: tuple[Objective, ...]  # the steady state, asked once after the warm-up
     objectives: tuple[Objective, ...]
+    hypotheses: tuple[NamedObjective, ...] = ()
+    slos: tuple[NamedObjective, ...] = ()
+    blast: Blast | None = None  # None: none was declared
     stops: tuple[Objective, ...] = ()  # once one is broken, all faults are undone
     not_judged: tuple[NotJudged, ...] = ()
     notes: tuple[str, ...] = ()  # what was left out of what its profile was made of

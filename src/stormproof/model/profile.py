@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from stormproof.model.plan import (
     Arrivals,
+    Blast,
     Executor,
     Network,
     Population,
@@ -125,6 +126,9 @@ class Profile:
     probes: Mapping[str, ProbeNumbers]
     gate: Mapping[str, tuple[RawThreshold, ...]]
     thresholds: Mapping[str, tuple[RawThreshold, ...]]
+    hypotheses: Mapping[str, str] = field(default_factory=dict)
+    slos: Mapping[str, str] = field(default_factory=dict)
+    blast: Blast | None = None
     stops: Mapping[str, tuple[RawThreshold, ...]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     reference: str = ""  # figures of another machine, shown beside the results, never judged

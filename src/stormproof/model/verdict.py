@@ -61,6 +61,27 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     instants: list[Instant]
 
 
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
+    """A span in which a hypothesis did not hold, in whole seconds since the start of the load.
+
+    `faults` are those in force, or being recovered from, meanwhile; none: it was calm.
+    """
+
+    from_s: int
+    to_s: int
+    faults: list[str] = []
+
+
+class HypothesisSpans(msgspec.Struct, frozen=True, kw_only=True):
+    """A hypothesis over the load: how long it was broken or unknown, and the first 200 spans."""
+
+    name: str
+    asked: str
+    broken_s: int
+    unknown_s: int
+    spans: list[Broken] = []
+
+
 class TrialVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of one trial."""
 
@@ -105,6 +126,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     trials: list[TrialVerdict]
     recovery: list[Recovery]
     generator: Generator
+    reach: dict[str, float] = {}  # of the faults, as far as it is known: metric -> share
+    hypotheses: list[HypothesisSpans] = []
     not_judged: list[NotJudged]
     problems: list[str]  # of the record: truncated segments, gaps, dead workers
     warnings: list[str] = []  # what the run said of itself, `code: text`; the first 100

@@ -21,6 +21,7 @@ from stormproof.model.plan import OwnChecker, Plan, PlannedFault, PlannedProbe, 
 from stormproof.model.profile import ProbeNumbers, Profile, ScenarioNumbers
 from stormproof.model.trial import Trial
 from stormproof.planning.declarations import Breakable, shape_problems, trial_problems
+from stormproof.planning.drills import asked_of, with_drill
 from stormproof.planning.faults import fault_problems, planned_faults
 from stormproof.planning.final_reads import final_read_problems, planned_reads
 from stormproof.planning.metrics import metric_problems
@@ -114,7 +115,7 @@ def compile_plan(
     named = _with_every_name(plan, loaded, profile, scaled)
     problems += [
         Problem(where=profile.where, what=text)
-        for one in (*plan.gate, *plan.objectives, *plan.stops)
+        for one in asked_of(plan)
         for text in problems_of(one, named)
     ]
     if problems:
@@ -168,7 +169,8 @@ def _with_objectives(plan: Plan, trial: Trial, profile: Profile) -> tuple[Plan, 
         stops=tuple(stops) if plan.faults else (),
         sources=with_streams(plan.sources, objectives),
     )
-    return asked, [*bad, *wrong]
+    drilled, told = with_drill(asked, profile, declared)
+    return drilled, [*bad, *wrong, *told]
 
 
 def _read_all(

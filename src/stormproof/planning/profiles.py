@@ -18,6 +18,7 @@ from stormproof.kernel.paths import is_file
 from stormproof.model.plan import Population, ProfileRef
 from stormproof.model.profile import FaultNumbers, FinalReadNumbers, Limits, ProbeNumbers, Profile
 from stormproof.planning.connecting import network_of, tls_of
+from stormproof.planning.drills import read_blast
 from stormproof.planning.fields import Fields, JsonObject, read_object
 from stormproof.planning.k6 import as_document, understood
 from stormproof.planning.scenarios import read_scenario
@@ -121,6 +122,9 @@ def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
         probes={name: _probe(one) for name, one in fields.inner("probes").objects()},
         gate=fields.inner("gate").thresholds(),
         thresholds=fields.inner("thresholds", required=True).thresholds(),
+        hypotheses=fields.inner("hypotheses").texts(),
+        slos=fields.inner("slos").texts(),
+        blast=read_blast(fields.inner("blast")) if fields.has("blast") else None,
         stops=fields.inner("stop").thresholds(),
         limits=_limits(fields.inner("limits")),
         reference=fields.text("reference", ""),

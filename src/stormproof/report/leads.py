@@ -25,10 +25,22 @@ FINDINGS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "fault_residue": ("residue", "not-searched"),
     "recovery_ready_s": ("not-witnessed", "too-short", "fault-unpunctual"),
     "recovery_service_s": ("not-witnessed", "too-short", "fault-unpunctual"),
+    "blast_requests": ("not-witnessed", "too-short"),
+    "blast_users": ("not-witnessed", "too-short"),
+    "blast_tenants": ("not-witnessed", "too-short"),
     "health_unready_lag_s": ("not-witnessed", "too-short", "fault-unpunctual"),
 }
 # Of these nothing is found beside the objective's own value: what was not seen has no witness.
-WITHOUT: Final = frozenset({"seen", "health_false_ready", "figure_resumed_s", "takeover_off"})
+WITHOUT: Final = frozenset(
+    {
+        "seen",
+        "health_false_ready",
+        "figure_resumed_s",
+        "takeover_off",
+        "error_budget_burnt",
+        "hypothesis_broken_s",
+    }
+)
 OF_OWN: Final = "own-"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import ProbeSample
 from stormproof.model.record import Record
+from stormproof.model.verdict import Verdict
 from stormproof.rules.windows import Windows
 
 OK, NOT_OK, SILENT = "ok", "not-ok", "silent"
@@ -109,3 +110,25 @@ def _joined(stretches: Sequence[Stretch], shortest_s: float) -> list[Stretch]:
         else:
             _extend(joined, one)
     return joined
+
+
+def hypothesis_strips(verdict: Verdict, windows: Windows, from_s: int, to_s: int) -> list[Strip]:
+    """Return a strip for each hypothesis: where it held over the load, and where it did not."""
+    load = windows.seconds("load")
+    strips = []
+    for one in verdict.hypotheses:
+        broken = {second for span in one.spans for second in range(span.from_s, span.to_s)}
+        stretches: list[Stretch] = []
+        for second in sorted(load):
+            state = NOT_OK if second in broken else OK
+            _extend(stretches, Stretch(state=state, from_s=second, to_s=second + 1))
+        strips.append(
+            Strip(
+                probe=one.name,
+                path=one.asked,
+                samples=len(load),
+                not_ok=one.broken_s,
+                stretches=_joined(_clipped(stretches, from_s, to_s), (to_s - from_s) / SPANS_MAX),
+            )
+        )
+    return strips

@@ -19,6 +19,7 @@ from stormproof.report.wording import bar_text, value_text, where_text
 WITNESSES_SHOWN = 3
 _HANG = 9  # below the name that follows "  + PASS "
 PROBLEMS_SHOWN = 10
+SPANS_SHOWN = 5
 _FILES = (("report", "report.html"), ("verdict", "verdict.json"), ("junit", "junit.xml"))
 
 
@@ -46,6 +47,8 @@ def render_text(
     _write_objectives(sheet, verdict)
     _write_findings(sheet, verdict.findings)
     _write_recovery(sheet, verdict)
+    _write_reach(sheet, verdict)
+    _write_hypotheses(sheet, verdict)
     _write_generator(sheet, verdict.generator)
     _write_rest(sheet, verdict)
     _write_paths(sheet, run_dir, recheck)
@@ -180,6 +183,39 @@ def _write_recovery(sheet: Sheet, verdict: Verdict) -> None:
             lead = f"{name}{' ' * (name_width - cells(name))}  {row.at:>{at_width}}"
             sampling = row.sampling if row.at_s is not None else ""
             sheet.write(f"{row.since} {sampling}".strip(), lead=lead, indent=4)
+
+
+_REACHED = {
+    "blast_requests": "of operations failed while faults were in force or recovered from",
+    "blast_users": "of users had a failed operation in that time",
+    "blast_tenants": "of channels and conversations had something refused, or unknown",
+}
+
+
+def _write_reach(sheet: Sheet, verdict: Verdict) -> None:
+    """Say how far the faults reached, and what that cost of each budget."""
+    if not verdict.reach:
+        return
+    sheet.heading("Reach")
+    for metric, share in verdict.reach.items():
+        what = _REACHED.get(metric, f"of what may fail did ({metric})")
+        sheet.write(f"{percent(share)} {what}")
+
+
+def _write_hypotheses(sheet: Sheet, verdict: Verdict) -> None:
+    """Say of each hypothesis whether it held all the while, and if not, when it did not."""
+    if not verdict.hypotheses:
+        return
+    sheet.heading("Hypotheses")
+    for one in verdict.hypotheses:
+        held = f"broken for {one.broken_s} s" if one.broken_s else "held"
+        unknown = f", unknown for {one.unknown_s} s" if one.unknown_s else ""
+        sheet.write(f"{one.asked}: {held}{unknown}", lead=one.name, styles=("bold",))
+        for span in one.spans[:SPANS_SHOWN]:
+            around = ", ".join(span.faults) or "no fault was in force"
+            sheet.write(f"{span.from_s} to {span.to_s} s ({around})", indent=4)
+        if len(one.spans) > SPANS_SHOWN:
+            sheet.write(f"and {len(one.spans) - SPANS_SHOWN} more spans", indent=4)
 
 
 def _write_generator(sheet: Sheet, generator: Generator) -> None:

@@ -14,7 +14,7 @@ from stormproof.report.axis import time_ticks
 from stormproof.report.chart import Panel, draw
 from stormproof.report.charts import generator_charts, load_charts
 from stormproof.report.downsample import step_for
-from stormproof.report.strip import Strip, strips_of
+from stormproof.report.strip import Strip, hypothesis_strips, strips_of
 from stormproof.report.tally import Tally
 from stormproof.report.target_charts import target_charts
 from stormproof.rules.windows import Windows
@@ -99,7 +99,10 @@ def timeline_of(record: Record, verdict: Verdict, windows: Windows, tally: Tally
         target=[
             draw(chart, from_s, step) for chart in target_charts(record, windows, tally, seconds)
         ],
-        strips=strips_of(record, windows, from_s, to_s),
+        strips=[
+            *strips_of(record, windows, from_s, to_s),
+            *hypothesis_strips(verdict, windows, from_s, to_s),
+        ],
         bands=_bands(record, windows, from_s, to_s),
         invalid=_invalid(verdict.generator.invalid_seconds),
         phases=_phases(record, windows, from_s, to_s),

@@ -14,6 +14,7 @@ from typing import Final
 from stormproof.model.metric import CustomMetric, MetricKind
 from stormproof.model.objective import Aggregation, Objective
 from stormproof.model.observed import is_observed
+from stormproof.rules.drill_metrics import DRILL_METRICS
 from stormproof.rules.fault_figures import FAULT_FIGURES
 from stormproof.rules.history_metrics import COUNTED, FINALLY_READ, LASTED, SEEN, SEEN_DOC, WHAT
 from stormproof.rules.metric import (
@@ -301,7 +302,7 @@ _ALL: Final = [
     ),
 ]
 
-CATALOG: Final[Mapping[str, Metric]] = {metric.name: metric for metric in _ALL}
+CATALOG: Final[Mapping[str, Metric]] = {one.name: one for one in (*_ALL, *DRILL_METRICS)}
 
 
 _READ_AS: Final[Mapping[MetricKind, tuple[Reading, frozenset[Aggregation]]]] = {

@@ -152,6 +152,8 @@ def _unknown_values(objective: Objective, plan: Plan) -> Iterator[str]:
         "scenario": {one.name for one in plan.scenarios},
         "fault": {one.name for one in plan.faults},
         "probe": {one.name for one in plan.probes},
+        "hypothesis": {one.name for one in plan.hypotheses},
+        "slo": {one.name for one in plan.slos},
     }
     for scenario in plan.scenarios:
         for key, value in scenario.tags.items():

@@ -493,3 +493,33 @@ def test_a_name_that_no_file_can_have_names_none(name: str) -> None:
     for find in (find_trial, find_profile):
         with pytest.raises(BadInput, match=r"is unknown|is no file"):
             find(name, [PROFILES])
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"blast": {"users": 2}}, "blast users: must be a number from 0 to 1"),
+        ({"blast": {"scenarios": ["fed"]}}, "there is no scenario 'fed' (did you mean 'feed'?)"),
+        ({"blast": {"parts": ["api"]}}, "which is outside of it"),
+        ({"hypotheses": {"x": "http_req_failed"}}, "is no objective"),
+        ({"hypotheses": {"x": "recovery_ready_s: max<3"}}, "not known second by second"),
+        ({"hypotheses": {"x": "http_reqs{over:5s}: rate>3"}}, "in every second of the load"),
+        ({"slos": {"x": "http_req_duration: p(95)<300"}}, "is no share of failures"),
+        ({"slos": {"x": "http_req_failed: rate<=0"}}, "there is no budget to burn"),
+    ],
+)
+def test_what_is_wrong_with_a_drill_as_a_whole_is_told(
+    changed: Callable[[Callable[[dict[str, Any]], object]], str],
+    given: dict[str, Any],
+    told: str,
+) -> None:
+    """Blast radius, hypotheses and service levels, each with what would be right."""
+    assert told in changed(lambda profile: profile.update(given))
+
+
+def test_an_objective_on_an_unknown_hypothesis_is_told(
+    changed: Callable[[Callable[[dict[str, Any]], object]], str],
+) -> None:
+    """A name that the profile does not give would be undecided for ever."""
+    asked = {"hypothesis_broken_s{hypothesis:y}": ["max<1"]}
+    assert "the plan has no hypothesis 'y'" in changed(lambda p: p["thresholds"].update(asked))
