@@ -63,6 +63,16 @@ class Child:
         """Send a signal, if it has not ended."""
         self._popen.send_signal(number)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it stands before its first instruction."""
+        return self._popen.stdin is not None and not self._popen.stdin.closed
+
+    @property
+    def has_run_ns(self) -> int:
+        """How long it has been there."""
+        return time.time_ns() - self.started_wall_ns
+
     def release(self) -> None:
         """Let a child that was held begin; one that runs goes on."""
         if self._popen.stdin is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from stormproof.faults.parts import RunningPart
 from stormproof.faults.processes import ProcessId, is_alive
-from stormproof.faults.readiness import answers
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
 
 
@@ -21,9 +20,9 @@ def running_process(part: RunningPart) -> ProcessId:
 
 async def evidence_that_it_is_down(part: RunningPart, old: ProcessId | None) -> str | None:
     """Show that a part's old process is gone and that nothing serves in its place."""
-    if old is None or is_alive(old) or await answers(part.ready):
+    if old is None or is_alive(old) or await part.serves():
         return None
-    return f"process {old.pid} is gone and port {part.ready.port} does not serve"
+    return f"process {old.pid} is gone and {part.place} does not serve"
 
 
 async def bring_back(part: RunningPart) -> str:
@@ -56,6 +55,6 @@ async def what_is_not_back(part: RunningPart, old: ProcessId | None) -> str | No
         return None
     if part.process is None:
         return f"{part.name} does not run"
-    if not await answers(part.ready):
+    if not await part.serves():
         return f"{part.name} runs but does not serve"
     return None

@@ -55,9 +55,23 @@ class RunningPart:
         return self._part.ready
 
     @property
+    def place(self) -> str:
+        """Where it serves, in words."""
+        return f"port {self.ready.port}" if self.ready.port else "nothing in its place"
+
+    @property
     def breakable(self) -> bool:
         """Whether the plan lets it be broken."""
         return self._part.breakable
+
+    async def serves(self) -> bool:
+        """Say whether it serves now: it answers where it is asked, else it has run long enough."""
+        if self.ready.kind != "alive":
+            return await answers(self.ready)
+        child = self._child
+        if child is None or child.exited.done() or child.is_held:
+            return False
+        return child.has_run_ns >= self.ready.alive_ns or child is self._ready_child
 
     @property
     def process(self) -> ProcessId | None:
@@ -135,7 +149,7 @@ class RunningPart:
     async def _wait_ready(self, child: Child) -> None:
         deadline_ns = time.monotonic_ns() + self._part.ready.deadline_ns
         while not child.exited.done():
-            if await answers(self._part.ready) and not child.exited.done():
+            if await self.serves() and not child.exited.done():
                 return
             if time.monotonic_ns() >= deadline_ns:
                 limit = duration_text(self._part.ready.deadline_ns)

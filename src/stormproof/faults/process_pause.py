@@ -45,7 +45,8 @@ class ProcessPause:
     async def inject(self) -> str:
         """Stop all processes of the part; return once they stand still."""
         root = running_process(self._part)
-        self._standing = await StandingConnection.open(self._part.ready, within_s=ASK_BEFORE_S)
+        if self._part.ready.port:
+            self._standing = await StandingConnection.open(self._part.ready, within_s=ASK_BEFORE_S)
         self._root = root
         try:
             self._paused = await pause_tree(root)
@@ -79,6 +80,8 @@ class ProcessPause:
 
     async def _silence(self) -> str | None:
         """Say which connection of ours gets no answer; None when one does."""
+        if self._part.ready.kind == "alive":
+            return "it has no port to be asked at"
         if self._standing is not None:
             is_silent = await self._standing.is_silent(within_s=SILENCE_S)
             self._hang_up()

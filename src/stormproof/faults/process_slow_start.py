@@ -5,7 +5,6 @@ from __future__ import annotations
 from stormproof.faults.coming_back import bring_back, running_process, what_is_not_back
 from stormproof.faults.parts import RunningPart
 from stormproof.faults.processes import ProcessId, is_alive
-from stormproof.faults.readiness import answers
 
 
 class ProcessSlowStart:
@@ -44,9 +43,9 @@ class ProcessSlowStart:
 
     async def witness(self) -> str | None:
         """Show that the new process is there and does not serve."""
-        if self._new is None or not is_alive(self._new) or await answers(self._part.ready):
+        if self._new is None or not is_alive(self._new) or await self._part.serves():
             return None
-        return f"process {self._new.pid} runs and port {self._part.ready.port} does not serve"
+        return f"process {self._new.pid} runs and {self._part.place} does not serve"
 
     async def undo(self) -> str:
         """Let the new process begin, and wait until it is ready."""

@@ -51,7 +51,7 @@ class StandingConnection:
 
     def _question(self) -> bytes:
         match self._ready.kind:
-            case "tcp":
+            case "tcp" | "alive":
                 return _PING
             case "postgres":
                 return postgres_startup(user="readiness", database="postgres")

@@ -10,16 +10,18 @@ from typing import Literal
 import msgspec
 
 OwnStackKind = Literal["processes", "compose"]
-How = Literal["tcp", "http", "postgres"]
+How = Literal["tcp", "http", "postgres", "alive"]
 ServerKind = Literal["postgres", "valkey"]
 
 
 class OwnReadiness(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What shows that a part is up: a port by its name, and what is asked there."""
+    """What shows that a part is up: a port by its name, and what is asked there; without a port,
+    that it has run for `alive_ns`."""
 
-    port: str
+    port: str = ""
     how: How = "tcp"
     path: str = ""
+    alive_ns: int = 0
     deadline_ns: int = 30_000_000_000
 
 
@@ -96,6 +98,7 @@ class OwnStack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     folder: str
     base_url: str
     ports: dict[str, int]  # name -> fixed port; 0: any free one
+    outside: dict[str, int] = {}  # name -> port that somebody else serves already
     steps: tuple[OwnStep, ...]
     servers: tuple[OwnServer, ...] = ()
     secrets: tuple[str, ...] = ()  # the names of those that its texts ask for

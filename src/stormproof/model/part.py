@@ -10,12 +10,14 @@ import msgspec
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """When a part counts as up: its port accepts, its URL answers 200, or (PostgreSQL accepts
-    before it serves) it asks a client to authenticate."""
+    before it serves) it asks a client to authenticate; one without a port ("alive") when it has run
+    for `alive_ns`."""
 
-    kind: Literal["tcp", "http", "postgres"]
+    kind: Literal["tcp", "http", "postgres", "alive"]
     host: str = "127.0.0.1"
-    port: int
+    port: int = 0
     path: str = ""
+    alive_ns: int = 0
     deadline_ns: int = 30_000_000_000
 
 

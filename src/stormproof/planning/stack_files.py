@@ -71,6 +71,7 @@ from stormproof.planning.stack_texts import NAME, secrets_of, text_problems, wor
 
 SUFFIX: Final = ".toml"
 ANY: Final = "any"  # a port that is free
+ASKED: Final[tuple[How, ...]] = ("tcp", "http", "postgres")  # of a port
 STEPS: Final = ("part", "task", "link", "service")
 SIGNALS: Final = ("TERM", "INT", "QUIT", "HUP", "KILL", "USR1", "USR2")
 OURS: Final = ("keeper",)  # whose log lies among those of the parts
@@ -108,6 +109,7 @@ def read_stack(path: Path) -> ReadStack:
         folder=str(path.parent.resolve()),
         base_url=fields.text("base_url", ""),
         ports=_ports(fields.inner("ports")),
+        outside=_outside(fields.inner("outside")),
         steps=tuple(_steps(fields)),
         servers=tuple(_server(name, one) for name, one in fields.inner("servers").objects()),
     )
@@ -168,6 +170,12 @@ def _ports(fields: Fields) -> dict[str, int]:
     return ports
 
 
+def _outside(fields: Fields) -> dict[str, int]:
+    """Take the ports that somebody else serves, by name."""
+    named = fields.value
+    return {name: fields.whole(name, default=None, low=1, high=_PORT_MAX) for name in named}
+
+
 def _steps(fields: Fields) -> Iterator[OwnStep]:
     """Take what is started, in the file's order."""
     for one in fields.listed("start", STACK_STEPS_MAX):
@@ -210,12 +218,17 @@ def _part(name: str, fields: Fields) -> OwnPart:
 
 
 def _readiness(fields: Fields) -> OwnReadiness:
+    if fields.has("alive"):
+        ready = OwnReadiness(
+            how="alive", alive_ns=fields.duration_ns("alive", default=None, low="10ms", high="5m")
+        )
+        fields.done()
+        return ready
     path = fields.text("path", "")
-    ways: tuple[How, ...] = get_args(How)
     how: How = "http" if path else "tcp"
     if fields.has("how"):
-        chosen = fields.choice("how", ways)
-        how = next((one for one in ways if one == chosen), how)
+        chosen = fields.choice("how", ASKED)
+        how = next((one for one in ASKED if one == chosen), how)
     if (how == "http") != bool(path):
         fields.problem("path", "goes with http and with nothing else", 'such as path = "/health"')
     if path and not _PATH.fullmatch(path):
@@ -298,7 +311,9 @@ def _argv(fields: Fields) -> tuple[str, ...]:
 def _name_problems(stack: OwnStack, where: str) -> Iterator[Problem]:
     """Find names that are none, that are there twice, and ports that nobody names."""
     names = [one.name for one in stack.steps]
-    for name in dict.fromkeys([*names, *stack.ports, *(one.part for one in stack.servers)]):
+    for name in dict.fromkeys(
+        [*names, *stack.ports, *stack.outside, *(one.part for one in stack.servers)]
+    ):
         if not NAME.fullmatch(name) or name in OURS:
             fix = "letters, digits, - and _, at most 40, not `keeper`"
             yield Problem(where=where, what=f"the name {name!r:.60} is none", fix=fix)
@@ -318,21 +333,30 @@ def _name_problems(stack: OwnStack, where: str) -> Iterator[Problem]:
 
 
 def _unknown_ports(stack: OwnStack, where: str) -> Iterator[Problem]:
-    known = tuple(stack.ports)
     for step in stack.steps:
-        asked: dict[str, str] = {}
+        place = f"{where}: {word_of(step)} {step.name}"
+        ours = tuple(stack.ports)
         if isinstance(step, OwnService) and stack.compose is None:
-            what, fix = "is a service, and there is no compose file", 'kind = "compose"'
-            yield Problem(where=f"{where}: service {step.name}", what=what, fix=fix)
+            fix = 'kind = "compose"'
+            yield Problem(where=place, what="is a service, and there is no compose file", fix=fix)
         if isinstance(step, OwnPart | OwnService) and step.ready is not None:
-            asked = {f"{word_of(step)} {step.name} ready port": step.ready.port}
-        elif isinstance(step, OwnLink):
-            place = f"link {step.name}"
-            asked = {f"{place} listen": step.listen, f"{place} upstream": step.upstream}
+            if step.ready.how != "alive":
+                yield from _bad_port(step.ready.port, f"{place} ready port", ours)
+            elif isinstance(step, OwnService):
+                fix = "leave `ready` out: it is up while it runs"
+                yield Problem(where=f"{place} ready alive", what="is of processes", fix=fix)
+        if isinstance(step, OwnLink):
+            yield from _bad_port(step.listen, f"{place} listen", ours)
+            yield from _bad_port(step.upstream, f"{place} upstream", (*ours, *stack.outside))
             if step.listen == step.upstream:
-                yield Problem(where=f"{where}: {place}", what="leads from a port to itself")
-        for place, port in asked.items():
-            if port not in stack.ports:
-                what = f"{port!r:.60} is none of `ports`" if port else "is missing"
-                fix = suggest(port, known) if known else "name it in [ports]"
-                yield Problem(where=f"{where}: {place}", what=what, fix=fix)
+                yield Problem(where=place, what="leads from a port to itself")
+    for name in sorted(set(stack.ports) & set(stack.outside)):
+        what = "is among `ports` as well, which are ours"
+        yield Problem(where=f"{where}: outside {name}", what=what, fix="another name")
+
+
+def _bad_port(port: str, place: str, known: tuple[str, ...]) -> Iterator[Problem]:
+    if port not in known:
+        what = f"{port!r:.60} is no port of this file" if port else "is missing"
+        fix = suggest(port, known) if known else "name it in [ports]"
+        yield Problem(where=place, what=what, fix=fix)

@@ -42,7 +42,7 @@ def secrets_of(stack: OwnStack) -> tuple[str, ...]:
 
 def text_problems(stack: OwnStack, where: str) -> Iterator[Problem]:
     """Find unknown placeholders, secrets where everybody reads them, and URLs that are none."""
-    known = (*(f"ports.{name}" for name in stack.ports), *PLACES)
+    known = (*(f"ports.{name}" for name in (*stack.ports, *stack.outside)), *PLACES)
     for place, text in _texts(stack):
         if "\0" in text:
             yield Problem(where=f"{where}: {place}", what="holds a zero byte")

@@ -62,7 +62,7 @@ def left_out(trial: Trial, profile: Profile, kind: StackKind, target: str) -> li
     if target and trial.faults:
         names = ", ".join(f"{name} ({one.kind})" for name, one in trial.faults.items())
         notes.append(
-            f"left out the faults {names}: a target that runs already is not broken; "
-            "name its parts in a stack file (--stack FILE)"
+            f"left out the faults {names}: of a target that runs already only the way to it can "
+            "be broken, by a stack file with a link to it (--stack FILE)"
         )
     return notes

@@ -16,6 +16,7 @@ _LOWEST = 10_000
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _EPHEMERAL_LOWEST = 32_768
 _PORT_MAX = 65_535
+_ANSWER_S = 2.0
 
 
 def choose_ports(names: Sequence[str], wanted: Mapping[str, int]) -> dict[str, int]:
@@ -76,6 +77,13 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def is_taken(port: int) -> bool:
+    """Say whether somebody takes connections on a loopback port."""
+    with socket.socket() as trial:
+        trial.settimeout(_ANSWER_S)
+        return trial.connect_ex((HOST, port)) == 0
 
 
 def _holder(port: int) -> str:

@@ -37,7 +37,7 @@ from stormproof.model.part import (
     Task,
     project_name,
 )
-from stormproof.stack.ports import HOST, choose_ports
+from stormproof.stack.ports import HOST, choose_ports, is_taken
 from stormproof.stack.servers import find_valkey
 
 VALKEY = "valkey-server"
@@ -61,7 +61,8 @@ def plan_processes(
         secret_values: the values of its secrets, by name.
 
     Raises:
-        EnvironmentFailure: a port is taken, a command or a folder is not there.
+        EnvironmentFailure: a port is taken, or one from outside is not served; a command or a
+            folder is not there.
     """
     private = Path(tempfile.gettempdir()).resolve() / (
         f"stormproof-{run_id}-{secrets.token_hex(4)}"
@@ -108,7 +109,8 @@ class Filling:
             EnvironmentFailure: a port is taken, or Valkey is asked for and not installed.
         """
         wanted = {name: port for name, port in own.ports.items() if port}
-        ports = choose_ports(list(own.ports), wanted)
+        ports = {**choose_ports(list(own.ports), wanted), **own.outside}
+        _refuse_silent(own.outside)
         values = {f"ports.{name}": str(port) for name, port in ports.items()}
         values |= {f"secrets.{name}": value for name, value in secret_values.items()}
         values |= {"folder": own.folder, "private": str(private), "python": sys.executable}
@@ -136,9 +138,24 @@ class Filling:
         """Return what is asked to know that a part is up."""
         return Readiness(
             kind=ready.how,
-            port=self.ports[ready.port],
+            port=self.ports[ready.port] if ready.port else 0,
             path=self.text(ready.path),
+            alive_ns=ready.alive_ns,
             deadline_ns=ready.deadline_ns,
+        )
+
+
+def _refuse_silent(outside: Mapping[str, int]) -> None:
+    """Refuse ports that somebody else should serve, and nobody does, all of them at once.
+
+    Raises:
+        EnvironmentFailure: with each that takes no connection.
+    """
+    silent = [f"{name} ({port})" for name, port in outside.items() if not is_taken(port)]
+    if silent:
+        raise EnvironmentFailure(
+            f"nobody listens on what runs outside of the stack: {', '.join(silent)}",
+            "start it, or correct its port in the stack file",
         )
 
 

@@ -66,7 +66,7 @@ def test_services_are_taken_in_their_order_with_what_docker_is_given(folder: Pat
         ('service = "cache"', 'service = "cash"', "'cash' is no service of compose.yml (did you"),
         ("WEB_PORT", "WEB_TOKEN", "compose env: WEB_TOKEN is called a secret"),
         ("{secrets.SHOP_KEY}", "{secret.SHOP_KEY}", "compose env KEY: {secret.SHOP_KEY} stands"),
-        ('port = "web"', 'port = "wbe"', "service web ready port: 'wbe' is none of `ports`"),
+        ('port = "web"', 'port = "wbe"', "service web ready port: 'wbe' is no port of this file"),
         ('stop = { deadline = "5s" }', 'stop = { signal = "INT" }', "stop signal: is unknown"),
         ("breakable = true", 'argv = ["x"]', "service cache argv: is unknown"),
     ],

@@ -64,7 +64,7 @@ def test_a_sound_file_is_taken_as_it_is_written(tmp_path: Path) -> None:
         ("CACHE =", 'API_TOKEN = "t0ken-of-mine", CACHE =', "API_TOKEN is called a secret"),
         (":{secrets.CACHE_KEY}@127.0.0.1:{ports.cache}", ":pw@h", "url: holds a password"),
         ('{ port = "cache" }', "{}", "part cache ready port: is missing"),
-        ('{ port = "cache" }', '{ port = "cach" }', "'cach' is none of `ports` (did you mean"),
+        ('{ port = "cache" }', '{ port = "cach" }', "'cach' is no port of this file (did you mean"),
         ('{ port = "cache" }', '{ port = "cache", how = "http" }', "goes with http and with"),
         ('{ port = "cache" }', '{ port = "cache", path = "/a b" }', "path: '/a b' is none"),
         ('{ port = "cache" }', '{ port = "cache", how = "udp" }', "how: 'udp' is unknown"),
@@ -72,6 +72,18 @@ def test_a_sound_file_is_taken_as_it_is_written(tmp_path: Path) -> None:
         ('deadline = "20s"', 'deadline = "0s"', "ready deadline: '0s' is out of range"),
         ("breakable = true", 'breakable = "yes"', "breakable: must be true or false, not 'yes'"),
         ("breakable = true", "breakble = true", "breakble: is unknown (did you mean 'breakable'?)"),
+        ('{ port = "cache" }', '{ alive = "0s" }', "part cache ready alive: '0s' is out of range"),
+        ('{ port = "cache" }', '{ alive = "1s", port = "cache" }', "ready port: is unknown"),
+        (
+            '[[start]]\npart = "cache"',
+            '[outside]\nx = 0\n[[start]]\npart = "cache"',
+            "outside x: must be a whole number from 1 to 65535",
+        ),
+        (
+            '[[start]]\npart = "cache"',
+            '[outside]\nweb = 80\n[[start]]\npart = "cache"',
+            "outside web: is among `ports` as well",
+        ),
         ('upstream = "cache"', 'upstream = "cache-link"', "leads from a port to itself"),
         ('listen = "cache-link"', "", "link cache-link listen: is missing"),
         ('kind = "valkey"', 'kind = "mysql"', "servers cache kind: 'mysql' is unknown"),
@@ -147,3 +159,26 @@ def test_a_part_is_asked_over_http_where_it_has_a_path(tmp_path: Path) -> None:
     own, _ = read(tmp_path, SOUND.replace('{ port = "cache" }', '{ port="cache", how="postgres" }'))
     ways = [one.ready.how for one in own.steps if isinstance(one, OwnPart)]
     assert ways == ["postgres", "http"]
+
+
+def test_a_worker_without_a_port_is_up_when_it_has_run(tmp_path: Path) -> None:
+    """`alive` stands in place of a port, and asks nobody."""
+    own, problems = read(tmp_path, SOUND.replace('{ port = "cache" }', '{ alive = "2s" }'))
+    assert problems == ""
+    cache = own.steps[0]
+    assert isinstance(cache, OwnPart)
+    assert (cache.ready.how, cache.ready.alive_ns, cache.ready.port) == ("alive", 2 * 10**9, "")
+
+
+def test_a_link_may_lead_to_what_runs_outside(tmp_path: Path) -> None:
+    """Of what runs already the way to it can be broken, with a file of one link."""
+    text = (
+        'base_url = "http://127.0.0.1:{ports.users}"\n[ports]\nusers = "any"\n'
+        "[outside]\nservice = 8000\n"
+        '[[start]]\nlink = "api-link"\nlisten = "users"\nupstream = "service"\nbreakable = true\n'
+    )
+    own, problems = read(tmp_path, text)
+    assert problems == ""
+    assert own.outside == {"service": 8000}
+    _, problems = read(tmp_path, text.replace('listen = "users"', 'listen = "service"'))
+    assert "link api-link listen: 'service' is no port of this file" in problems
