@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from stormproof.checks.completeness import completeness_of
+from stormproof.checks.element_life import element_named, tell_element, without_told
 from stormproof.checks.history import History, has_history
 from stormproof.checks.history_life import keys_of, named_key, operations_near, tell_key
 from stormproof.checks.message_life import life_of, tell_life
@@ -20,7 +21,12 @@ from stormproof.checks.objective_story import tell_objective
 from stormproof.checks.operation_order import odd_operations
 from stormproof.checks.own_checkers import checker_of
 from stormproof.checks.record_history import history_of
-from stormproof.checks.surroundings import around_ns, in_order, surroundings
+from stormproof.checks.surroundings import (
+    around_ns,
+    final_reads_told,
+    in_order,
+    surroundings,
+)
 from stormproof.checks.tally import Tally, tally_deliveries
 from stormproof.checks.wording import counted
 from stormproof.kernel.limits import (
@@ -41,6 +47,10 @@ from stormproof.rules.windows import Windows, windows_of
 _HEX = re.compile(r"[0-9a-fA-F]{1,16}")
 AROUND_S = 5.0  # of a witness that is no message
 EVER_NS = 2**62  # more than any run lasts
+BESIDE_MAX = 6  # operations on the key of an element that is told, nearest to it
+OF_FINAL_READS = frozenset(
+    {"stored-lost", "stored-refused", "stored-surplus", "stored-repeated", "orphaned"}
+)
 KINDS_OF = {**OF_HISTORY} | {  # of delivery as well
     f"delivery_{kind}": (kind,)
     for kind in (
@@ -260,10 +270,18 @@ def _tell_instant(
                 history, windows, key, witness.at_ns, margin_ns=margin_ns, everything=everything
             )
             every, name = len(told) + left, history.key_text(key)
+            element = element_named(history, key, witness)
+            if element is not None:
+                fact, life = tell_element(history, windows, key, element)
+                facts.append(fact)
+                told = [*life, *without_told(told, life)]
+                told = told if everything else told[: len(life) + BESIDE_MAX]
             facts.append(
                 f"of {counted(every, 'operation')} on {name}{of_run}, {len(told)} are told"
             )
-            done, more = [*done, *told], more + left
+            done, more = [*done, *told], more + every - len(told)
     near = surroundings(record, windows, from_ns, to_ns)
+    if finding.kind in OF_FINAL_READS:
+        near += [one for one in final_reads_told(record, windows) if one not in near]
     moments, left_out = in_order([*done, *near], keep="data")
     return Story(title=title, facts=facts, moments=moments, left_out=left_out + more, advice=advice)

@@ -74,7 +74,7 @@ def tell_key(record: Record, windows: Windows, history: History, key: int, *, mo
         for at, table in enumerate(tables)
         for row in range(len(table))
     )
-    told = [_told(history, windows, tables[at], row) for _, at, row in began[:most]]
+    told = [told_of(history, windows, tables[at], row) for _, at, row in began[:most]]
     until_ns = began[: len(told)][-1][0]
     faults = [
         one for one in surroundings(record, windows, began[0][0], until_ns) if one.about == "fault"
@@ -115,7 +115,7 @@ def operations_near(
         for row, began_ns in enumerate(few.began_ns.tolist())
     ]
     found.sort(key=lambda one: one[0])
-    told = [_told(history, windows, table, row) for _, table, row in found]
+    told = [told_of(history, windows, table, row) for _, table, row in found]
     near = sum(int(_is_near(table, key, at_ns, margin_ns).sum()) for table in _tables(history))
     told = told[:most]
     return told, near - len(told)
@@ -146,7 +146,8 @@ def _nearest(table: Table, key: int, at_ns: int, margin_ns: int, most: int) -> T
     return near.where(np.argsort(apart, kind="stable")[:most])
 
 
-def _told(history: History, windows: Windows, table: Table, row: int) -> Moment:
+def told_of(history: History, windows: Windows, table: Table, row: int) -> Moment:
+    """Return an operation as a reader is told it."""
     began_ns, ended_ns = int(table.began_ns[row]), int(table.ended_ns[row])
     until = ""
     if table.step[row] == Step.UNKNOWN:

@@ -69,6 +69,13 @@ def faults_between(windows: Windows, from_ns: int, until_s: float) -> list[str]:
     ]
 
 
+def final_reads_told(record: Record, windows: Windows) -> list[Moment]:
+    """Return all final reads, whenever they were made."""
+    made = [one for one in record.events if isinstance(one, FinalReadEvent)]
+    ever_ns = max((one.at_ns for one in made), default=0)
+    return list(_events(made, windows, 0, ever_ns))
+
+
 def faults_at(windows: Windows, at_ns: int) -> list[str]:
     """Return the names of the faults that were in force at an instant."""
     return [life.fault for life in windows.faults if life.start_ns <= at_ns < life.end_ns]
