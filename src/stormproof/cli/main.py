@@ -223,14 +223,15 @@ def heal(run: Path | None) -> int:
               help="Proxies to begin with: a JSON list, as Toxiproxy reads it.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="Of which connections a toxicity below 1 takes, and of jitter.")  # fmt: skip
-def proxy(listen: str, config: Path | None, seed: int) -> int:
+@click.option("--verbose", is_flag=True, help="Tell each change on standard error.")
+def proxy(listen: str, config: Path | None, seed: int, verbose: bool) -> int:
     """Break connections by hand: serve Toxiproxy's HTTP interface, for any client of it.
 
     Prints its URL, then serves until Ctrl-C.
     """
     from stormproof.cli.proxying import serve_proxies
 
-    return serve_proxies(listen, config, seed)
+    return serve_proxies(listen, config, seed, verbose=verbose)
 
 
 @commands.command("_worker", hidden=True)

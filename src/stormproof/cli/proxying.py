@@ -17,7 +17,7 @@ from stormproof.faults.proxy.serving import is_loopback, serve
 from stormproof.kernel.errors import BadInput, Problem
 
 
-def serve_proxies(listen: str, config: Path | None, seed: int) -> int:
+def serve_proxies(listen: str, config: Path | None, seed: int, *, verbose: bool) -> int:
     """Serve until Ctrl-C; print the interface's URL once it is there.
 
     Raises:
@@ -41,7 +41,16 @@ def serve_proxies(listen: str, config: Path | None, seed: int) -> int:
             err=True,
         )
     name = f"stormproof.{__version__}"
-    uvloop.run(serve(where, bodies, seed=seed, server_name=name, ready=_tell_ready, log=_tell))
+    uvloop.run(
+        serve(
+            where,
+            bodies,
+            seed=seed,
+            server_name=name,
+            ready=_tell_ready,
+            log=_tell if verbose else _ignore,
+        )
+    )
     return 0
 
 
@@ -78,5 +87,12 @@ def _tell_ready(url: str) -> None:
     click.echo("stormproof: Toxiproxy's interface is served; Ctrl-C ends it", err=True)
 
 
+def _ignore(line: str) -> None:
+    """Say nothing: whoever starts us and reads no output must not make us wait."""
+
+
 def _tell(line: str) -> None:
-    click.echo(line, err=True)
+    try:
+        click.echo(line, err=True)
+    except OSError:
+        return  # nobody reads it any more, which is no reason to refuse requests

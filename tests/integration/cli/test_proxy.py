@@ -422,15 +422,19 @@ def test_http_is_bounded_and_survives_garbage(served: Served) -> None:
 
 
 def test_proxies_of_a_file_are_served(tmp_path: Path, upstream: str) -> None:
-    """A file of Toxiproxy's form gives the proxies to begin with; Ctrl-C ends it while connections
-    are open, and its ports are free again."""
+    """A file of Toxiproxy's form gives the proxies to begin with; changes are told when that was
+    asked for; Ctrl-C ends it while connections are open, and its ports are free again."""
     config = tmp_path / "toxiproxy.json"
     config.write_text(json.dumps([{"name": "db", "upstream": upstream, "listen": "127.0.0.1:0"}]))
-    served = Served("--config", str(config))
+    served = Served("--config", str(config), "--verbose")
     listen = served.ask("GET", "/proxies/db")[1]["listen"]
     with dial(listen) as connection:
         connection.sendall(b"word")
         assert received(connection, 4) == b"word"
+        assert served.ask("POST", "/proxies/%1b[2J", b"{}")[0] == 404
+        assert served.process.stderr is not None
+        said = [served.process.stderr.readline() for _ in range(2)]
+        assert said[1] == "POST /proxies/%1b[2J 404\n"
         assert served.end() == 0
         assert _is_cut(connection)
     with pytest.raises(ConnectionRefusedError):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from tests.integration.faults.small_stack import until_async
@@ -232,6 +235,32 @@ def test_connections_beyond_the_bound_are_refused(
             assert await silent(first_reader)
             first.close()
             second.close()
+
+    run(scenario)
+
+
+def test_client_that_was_reset_before_it_was_accepted_harms_nobody(
+    run: Callable[[Scenario], None],
+) -> None:
+    """A connection that is reset while it waits to be accepted is forgotten; the next one is
+    served."""
+
+    async def scenario() -> None:
+        async with linked() as (link, upstream):
+            early = socket.create_connection((link.host, link.listen_port))
+            early.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            early.close()
+            await until_async(lambda: link.counters().connections == 1)
+            _, writer = await connect(link)
+            writer.write(b"word")
+            words, up_writer = b"", writer
+            while words != b"word":  # the link may have connected for the early one, too
+                up_reader, up_writer = await upstream.connections.get()
+                with suppress(ConnectionError):
+                    words = await up_reader.read(4)
+            await until_async(lambda: link.counters().connections_open == 1)
+            writer.close()
+            up_writer.close()
 
     run(scenario)
 

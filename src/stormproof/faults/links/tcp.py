@@ -45,7 +45,7 @@ class LinkCounters(msgspec.Struct, frozen=True, kw_only=True):
 
     connections: int
     connections_open: int
-    connections_refused: int  # over CONNECTIONS_MAX, or refused by the upstream
+    connections_refused: int  # beyond CONNECTIONS_MAX, too late, or refused by the upstream
     bytes_up: int
     bytes_down: int
 
@@ -91,6 +91,7 @@ class TcpLink:
         self._toxics: dict[str, Applied] = {}  # in the order they were put on
         self._tallies: dict[str, Tally] = {}
         self._server: asyncio.Server | None = None
+        self._is_accepting = False  # what was accepted just before a close still arrives after it
         self._reserved: socket.socket | None = None  # keeps the port while the link refuses
 
     @property
@@ -126,6 +127,7 @@ class TcpLink:
         if self._reserved is not None:
             self._reserved.close()
             self._reserved = None
+        self._is_accepting = False
         server, self._server = self._server, None
         if server is not None:
             server.close()
@@ -138,6 +140,7 @@ class TcpLink:
         stays reserved."""
         if self._server is None:
             return 0
+        self._is_accepting = False
         self._server.close()
         self._server = None
         self.is_refusing = True
@@ -231,12 +234,13 @@ class TcpLink:
     def accepted(self, pair: Pair, end: End) -> None:
         """Take a client's connection in."""
         self._connections += 1
-        if len(self._pairs) >= CONNECTIONS_MAX:
+        if not self._is_accepting or len(self._pairs) >= CONNECTIONS_MAX:
             self.connections_refused += 1
             end.reset()
             return
         pair.number = self._connections
-        self._pairs[pair] = end.transport.get_extra_info("peername")[:2]
+        # A client that was reset before it was accepted has no address any more.
+        self._pairs[pair] = (end.transport.get_extra_info("peername") or ("", 0))[:2]
         own = self.own.get(self._pairs[pair])
         pair.is_own = own is not None
         for applied in self._toxics.values():
@@ -265,6 +269,7 @@ class TcpLink:
 
     async def _serve(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
+        self._is_accepting = True
         self._server = await loop.create_server(lambda: End(Pair(self)), sock=listening)
 
     def _cannot_listen(self, error: OSError) -> EnvironmentFailure:
