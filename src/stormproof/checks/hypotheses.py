@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stormproof.checks.outcome import Key, Measurement, Outcome
-from stormproof.kernel.units import SECOND_NS
 from stormproof.model.plan import NamedObjective
 from stormproof.model.record import Record
 from stormproof.model.verdict import Broken, HypothesisSpans
@@ -96,5 +95,5 @@ def _faults_around(windows: Windows, from_s: int, to_s: int) -> list[str]:
         life.fault
         for life in windows.faults
         if windows.at_s(life.start_ns) < to_s
-        and windows.at_s(max(life.end_ns, life.back_ns or life.end_ns) + SECOND_NS) > from_s
+        and windows.at_s(max(life.end_ns, life.back_ns or life.end_ns)) > from_s
     ]

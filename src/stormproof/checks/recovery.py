@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stormproof.checks.caught_up import caught_up
 from stormproof.checks.faults import FaultStory
 from stormproof.checks.outage import (
     CANARY,
@@ -179,6 +180,7 @@ def instants_of(record: Record, windows: Windows, outage: Outage) -> Recovery:
         ("first success", *_first_success(outage)),
         ("last failed operation", *_last_failed(outage)),
         ("ready again", life.back_ns, _since_last(outage.every_ready, life.back_ns)),
+        *caught_up(record, life, outage.limit_ns),
     ]
     return Recovery(
         fault=life.fault,

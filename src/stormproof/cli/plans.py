@@ -88,6 +88,7 @@ def describe(plan: Plan) -> list[str]:
     ]
     if plan.own_stack is not None:
         lines.append(stack_line(plan.own_stack))
+    lines += _drill_lines(plan)
     if plan.tls.insecure:
         lines.append("INSECURE: whoever answers is believed, no certificate is checked")
     if plan.final_reads:
@@ -107,6 +108,18 @@ def stack_line(own: OwnStack) -> str:
     broken = {*own.breakable_parts(), *own.breakable_links()}
     steps = [f"{one.name}{' (breakable)' * (one.name in broken)}" for one in own.steps]
     return f"stack {own.file}: {', '.join(steps)}"
+
+
+def _drill_lines(plan: Plan) -> list[str]:
+    """Say what a drill may hurt, what stops it, and what must hold all the while."""
+    told = {
+        "stops when broken": [one.name for one in plan.stops],
+        "must hold all the while": [one.name for one in plan.hypotheses],
+        "service levels": [one.name for one in plan.slos],
+        "breaks only": list(plan.blast.parts) if plan.blast else [],
+        "hurts only": list(plan.blast.scenarios) if plan.blast else [],
+    }
+    return [f"{name}: {', '.join(each)}" for name, each in told.items() if each]
 
 
 def _authored_lines(plan: Plan) -> list[str]:

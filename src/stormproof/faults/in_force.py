@@ -16,6 +16,7 @@ from stormproof.model.plan import PlannedFault
 from stormproof.seams import Fault
 
 OVERDUE_S = 5.0  # a fault that nobody undoes when its time is over is undone so long after
+UNDO_AT_STOP_S = 10.0  # one that hangs must not keep the stack from being stopped, which ends it
 UNDO_AFTER_DEATH_S = 0.3  # of the two seconds in which everything has to be undone and stopped
 
 
@@ -108,7 +109,7 @@ class FaultsInForce:
 
     async def _undo_or_report(self, name: str) -> None:
         try:
-            async with asyncio.timeout(UNDO_AFTER_DEATH_S if self.after_death else None):
+            async with asyncio.timeout(UNDO_AFTER_DEATH_S if self.after_death else UNDO_AT_STOP_S):
                 await self.undo(name)
         except (FaultRefused, EnvironmentFailure) as error:
             self._chronicle.report(f"{name} was not undone before the stack was stopped: {error}")

@@ -308,6 +308,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     objectives: tuple[Objective, ...]
     hypotheses: tuple[NamedObjective, ...] = ()
     slos: tuple[NamedObjective, ...] = ()
+    backlogs: tuple[str, ...] = ()  # gauges of sources that a recovery has to drain
     blast: Blast | None = None  # None: none was declared
     stops: tuple[Objective, ...] = ()  # once one is broken, all faults are undone
     not_judged: tuple[NotJudged, ...] = ()

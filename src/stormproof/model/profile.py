@@ -129,6 +129,7 @@ class Profile:
     hypotheses: Mapping[str, str] = field(default_factory=dict)
     slos: Mapping[str, str] = field(default_factory=dict)
     blast: Blast | None = None
+    backlogs: tuple[str, ...] = ()
     stops: Mapping[str, tuple[RawThreshold, ...]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     reference: str = ""  # figures of another machine, shown beside the results, never judged

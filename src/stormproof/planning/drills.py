@@ -9,7 +9,7 @@ A blast radius that is declared is judged: each of its shares is an objective.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -122,6 +122,16 @@ def slo_problems(named: Iterable[NamedObjective], where: str) -> list[Problem]:
     return problems
 
 
+def _backlog_problems(profile: Profile, plan: Plan) -> Iterator[Problem]:
+    """Find backlogs that are no figure of a source that the plan reads."""
+    known = tuple(one.name for one in plan.sources)
+    for name in profile.backlogs:
+        if name.partition(":")[0] not in known or not name.partition(":")[2]:
+            what = f"{name!r} is no figure of a source that is read"
+            fix = f'such as "target:queue_size"; sources: {", ".join(known) or "none"}'
+            yield Problem(where=f"{profile.where}: backlogs", what=what, fix=fix)
+
+
 def with_drill(plan: Plan, profile: Profile, declared: Declared) -> tuple[Plan, list[Problem]]:
     """Give a plan what its profile says of the drill as a whole, with all that is wrong with it."""
     where, blast = profile.where, profile.blast
@@ -133,7 +143,10 @@ def with_drill(plan: Plan, profile: Profile, declared: Declared) -> tuple[Plan, 
         *hypothesis_problems(hypotheses, f"{where}: hypotheses"),
         *slo_problems(slos, f"{where}: slos"),
     ]
-    drilled = msgspec.structs.replace(plan, hypotheses=hypotheses, slos=slos)
+    problems += _backlog_problems(profile, plan)
+    drilled = msgspec.structs.replace(
+        plan, hypotheses=hypotheses, slos=slos, backlogs=profile.backlogs
+    )
     if blast is None:
         return drilled, problems
     problems += blast_problems(blast, plan, where)

@@ -19,6 +19,7 @@ from stormproof.planning.fields import suggest
 from stormproof.planning.scale import Scale
 
 WARMUP: Final = "warmup"
+RING_SHOWN: Final = 8  # members that wait for each other
 
 
 class Place(NamedTuple):
@@ -40,7 +41,7 @@ def fault_times(
         problems: gets what is wrong.
     """
     places = _Places(profile, scaled, scenarios, problems)
-    return {name: places.of_fault(name, ()).start_ns for name in profile.faults}
+    return {name: places.of_fault(name).start_ns for name in profile.faults}
 
 
 class _Places:
@@ -57,39 +58,54 @@ class _Places:
         self._fixed = {WARMUP: Place(0, profile.warmup_ns), **_of_scenarios(scenarios)}
         self._found: dict[str, Place] = {}
 
-    def of_fault(self, name: str, asked_by: tuple[str, ...]) -> Place:
-        """Return where a fault lies; `asked_by` are those that depend on it."""
-        if name not in self._found:
-            numbers = self._profile.faults[name]
-            offset_ns = self._scaled.time_ns(numbers.at_ns)
-            start_ns = offset_ns + self._base_ns(name, numbers, asked_by)
-            end_ns = start_ns + self._scaled.time_ns(numbers.ready_within_ns)
-            self._found[name] = Place(start_ns, end_ns + self._scaled.fault_ns(numbers.for_ns))
-        return self._found[name]
+    def of_fault(self, name: str) -> Place:
+        """Return where a fault lies, after all that it depends on, however many they are."""
+        chain: list[str] = []
+        while name in self._profile.faults and name not in self._found and name not in chain:
+            chain.append(name)
+            name = _word(self._profile.faults[name])
+        if name in chain:
+            self._tell_ring([*chain[chain.index(name) :], name])
+            self._found[name] = Place(0, 0)  # of a plan that is refused
+        for one in reversed(chain):
+            self._found[one] = self._placed(one)
+        return self._found[chain[0] if chain else name]
 
-    def _base_ns(self, name: str, numbers: FaultNumbers, asked_by: tuple[str, ...]) -> int:
-        word = numbers.after or numbers.along
+    def _placed(self, name: str) -> Place:
+        numbers = self._profile.faults[name]
+        start_ns = self._base_ns(name, numbers) + self._scaled.time_ns(numbers.at_ns)
+        end_ns = start_ns + self._scaled.time_ns(numbers.ready_within_ns)
+        return Place(start_ns, end_ns + self._scaled.fault_ns(numbers.for_ns))
+
+    def _base_ns(self, name: str, numbers: FaultNumbers) -> int:
+        word, faults = _word(numbers), self._profile.faults
         if not word:
             return 0
-        where = f"{self._profile.where}: faults {name} {'after' if numbers.after else 'with'}"
-        faults = self._profile.faults
         if word in faults and word in self._fixed:
             what = f"{word!r} is a fault, and something else of that name as well"
-            self._problems.append(Problem(where=where, what=what, fix="rename the fault"))
-        elif word in faults and (word == name or word in asked_by):
-            what = f"waits for itself: {' -> '.join((*asked_by, name, word))}"
-            self._problems.append(
-                Problem(where=where, what=what, fix="give one of them `at` alone")
-            )
-        elif word in faults:
-            place = self.of_fault(word, (*asked_by, name))
-            return place.end_ns if numbers.after else place.start_ns
-        elif word in self._fixed:
-            return self._fixed[word].end_ns if numbers.after else self._fixed[word].start_ns
-        else:
+            self._tell(name, what, "rename the fault")
+        elif word not in faults and word not in self._fixed:
             fix = suggest(word, (*sorted(faults), *sorted(self._fixed)))
-            self._problems.append(Problem(where=where, what=f"there is no {word!r}", fix=fix))
+            self._tell(name, f"there is no {word!r}", fix)
+        else:
+            place = self._found[word] if word in faults else self._fixed[word]
+            return place.end_ns if numbers.after else place.start_ns
         return 0
+
+    def _tell_ring(self, ring: list[str]) -> None:
+        shown = [*ring[:RING_SHOWN], "...", ring[-1]] if len(ring) > RING_SHOWN + 1 else ring
+        what = f"waits for itself: {' -> '.join(shown)}"
+        self._tell(ring[0], what, "give one of them `at` alone")
+
+    def _tell(self, name: str, what: str, fix: str) -> None:
+        key = "after" if self._profile.faults[name].after else "with"
+        where = f"{self._profile.where}: faults {name} {key}"
+        self._problems.append(Problem(where=where, what=what, fix=fix))
+
+
+def _word(numbers: FaultNumbers) -> str:
+    """Return what a fault's time hangs on; empty where it is counted from the load's start."""
+    return numbers.after or numbers.along
 
 
 def _of_scenarios(scenarios: Iterable[Scenario]) -> Mapping[str, Place]:

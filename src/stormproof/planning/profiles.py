@@ -124,6 +124,7 @@ def _profile(fields: Fields, ref: ProfileRef, where: str) -> Profile:
         thresholds=fields.inner("thresholds", required=True).thresholds(),
         hypotheses=fields.inner("hypotheses").texts(),
         slos=fields.inner("slos").texts(),
+        backlogs=fields.lines("backlogs"),
         blast=read_blast(fields.inner("blast")) if fields.has("blast") else None,
         stops=fields.inner("stop").thresholds(),
         limits=_limits(fields.inner("limits")),

@@ -10,6 +10,7 @@ from stormproof.kernel.units import SECOND_NS
 from stormproof.model.objective import Aggregation, Objective, Operator
 from stormproof.model.plan import NotJudged, Plan, Scenario
 from stormproof.rules.catalog import GENERATOR, PROBES, Reading, metric_of
+from stormproof.rules.drill_metrics import OF_DISTURBANCE
 from stormproof.rules.promise import Line, Span, least_promised, lines_of, planned_spans, promised
 
 TAIL_SAMPLES: Final = 10  # that must lie beyond a percentile before it means something
@@ -162,6 +163,7 @@ def _why_not(plan: Plan, objective: Objective) -> str:
     about_faults = (
         objective.window in ("fault", "recovery", "disturbed")
         or "fault" in metric_of(objective).tags
+        or objective.metric in OF_DISTURBANCE
     )
     if about_faults and not plan.faults:
         return "the plan has no fault"

@@ -193,6 +193,7 @@ class Timeline:
 
     async def _suffer(self, fault: PlannedFault) -> None:
         injecting = asyncio.ensure_future(self._stack.inject(fault))
+        injecting.add_done_callback(_noticed)  # told below, but for a course that was cut off
         try:
             await self._or_halted(injecting)
             if injecting.done():
@@ -220,3 +221,9 @@ class Timeline:
 
 def _unready(fault: PlannedFault) -> str:
     return f"the target was not ready for it within {duration_text(fault.ready_within_ns)}"
+
+
+def _noticed(work: asyncio.Future[None]) -> None:
+    """Look at how work ended, so that the loop does not tell what nobody waits for any more."""
+    if not work.cancelled():
+        work.exception()

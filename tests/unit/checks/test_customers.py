@@ -30,6 +30,7 @@ from stormproof.model.objective import Status
 from stormproof.model.plan import Blast, NamedObjective
 from stormproof.model.record import Record
 from stormproof.planning.drills import blast_objectives
+from stormproof.rules.evidence import decide_not_judged
 from stormproof.rules.grammar import objective
 from stormproof.rules.windows import windows_of
 
@@ -139,3 +140,11 @@ def test_a_budget_is_burnt_by_what_failed_of_what_may() -> None:
     record = failing(slos=slos)
     assert measured(record, "error_budget_burnt", "tight").value == pytest.approx(40 / 3_600 / 0.01)
     assert measured(record, "error_budget_burnt", "wide").value == pytest.approx(40 / 3_600 / 0.1)
+
+
+def test_without_a_fault_there_is_no_blast_to_judge() -> None:
+    """On a target of one's own nothing is broken, and the blast is listed as not judged."""
+    asked = blast_objectives(Blast(users=0.3), plan())
+    kept, not_judged = decide_not_judged(plan(faults=()), asked)
+    assert kept == []
+    assert [one.why for one in not_judged] == ["the plan has no fault"]

@@ -310,3 +310,23 @@ async def test_fault_that_is_undone_in_time_is_undone_once(
     await fired
     assert bench.fault.calls == ["inject", "witness", "undo", "residue"]
     assert bench.chronicle.problems == []
+
+
+async def test_an_undo_that_hangs_keeps_nobody_from_stopping(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the stack is stopped such an undo is given up and reported; the others are done."""
+    monkeypatch.setattr(in_force, "UNDO_AT_STOP_S", 0.05)
+
+    class Hanging(ScriptedFault):
+        async def undo(self) -> str:
+            await asyncio.Event().wait()
+            return "never"
+
+    bench.build = lambda planned: Hanging() if planned.name == "cut" else ScriptedFault()
+    await bench.faults.inject("cut")
+    await bench.faults.inject("other")
+    await bench.faults.undo_all(after_death=False)
+    assert bench.chronicle.problems == ["cut could not be undone in time; the stack was stopped"]
+    assert bench.steps("other")[-1] is FaultStep.CLEAN
+    assert bench.intended() == ["cut"]

@@ -506,6 +506,7 @@ def test_a_name_that_no_file_can_have_names_none(name: str) -> None:
         ({"hypotheses": {"x": "http_reqs{over:5s}: rate>3"}}, "in every second of the load"),
         ({"slos": {"x": "http_req_duration: p(95)<300"}}, "is no share of failures"),
         ({"slos": {"x": "http_req_failed: rate<=0"}}, "there is no budget to burn"),
+        ({"backlogs": ["pending"]}, "is no figure of a source that is read"),
     ],
 )
 def test_what_is_wrong_with_a_drill_as_a_whole_is_told(

@@ -89,3 +89,14 @@ def test_faults_that_wait_for_each_other_are_told_once(tmp_path: Path) -> None:
     ring = {"a": {"after": "c"}, "b": {"after": "a"}, "c": {"after": "b"}}
     _, problems = placed(tmp_path, **ring)
     assert [one.what for one in problems] == ["waits for itself: a -> c -> b -> a"]
+
+
+def test_a_thousand_faults_may_follow_each_other(tmp_path: Path) -> None:
+    """However long the chain, the last one comes after all of them; a ring of them is told."""
+    chain = {f"f{number}": {"after": f"f{number - 1}", "at": "1s"} for number in range(1, 1_000)}
+    times, problems = placed(tmp_path, f999=chain.pop("f999"), f0={"at": "5s"}, **chain)
+    assert problems == []
+    assert times["f999"] == 5 + 999
+    _, problems = placed(tmp_path, f0={"after": "f998"}, **chain)
+    (told,) = problems
+    assert told.what.endswith("-> ... -> f0")
