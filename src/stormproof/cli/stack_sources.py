@@ -48,7 +48,7 @@ class StackSources:
         self._on_warning = on_warning
         self._parts = PartsInSight({} if plan is None else _logs(plan))
         self._urls = {} if plan is None else _urls(plan)
-        self._log = LogSource(self._parts, self._on_kind)
+        self._log = LogSource(self._parts, self._on_kind, () if plan is None else plan.hidden)
         self._asked = [_asked(server, streams) for server in servers]
         self._sources: list[Source] = [*self._asked]
         if plan is not None:

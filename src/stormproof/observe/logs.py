@@ -25,7 +25,7 @@ from pathlib import Path
 
 from stormproof.kernel.errors import SourceSilent
 from stormproof.kernel.limits import LOG_ERROR_KINDS_MAX, LOG_EXAMPLE_CHARACTERS_MAX
-from stormproof.kernel.masking import mask_secrets
+from stormproof.kernel.masking import hide, mask_secrets
 from stormproof.model.observed import Observed, ObservedKind
 from stormproof.observe.log_lines import FAILING, Level, Line, fold, read_line
 from stormproof.observe.log_tail import LogTail
@@ -50,15 +50,21 @@ class LogSource:
         on_kind: called in the event loop with part, kind and one line as an example (secrets
             masked) when a kind of error is met for the first time. What a part had logged before
             its first reading, while it started, is counted and not told.
+        hidden: values that are secret, wherever they stand.
     """
 
     name = "log"
 
-    def __init__(self, parts: PartsInSight, on_kind: OnKind | None = None) -> None:
+    def __init__(
+        self,
+        parts: PartsInSight,
+        on_kind: OnKind | None = None,
+        hidden: Sequence[str] = (),
+    ) -> None:
         self._parts = parts
         self._on_kind = on_kind
         self._logs: dict[str, _PartLog] = {}
-        self._kinds = _Kinds()
+        self._kinds = _Kinds(hidden)
         self._lock = threading.Lock()  # a reading that was given up may still be under way
         self._reading: asyncio.Future[list[str]] | None = None
 
@@ -119,14 +125,15 @@ class LogSource:
 class _Kinds:
     """The kinds of errors of a run, bounded, and one example of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: Sequence[str] = ()) -> None:
+        self._hidden = hidden
         self._counts: Counter[tuple[str, str]] = Counter()
         self._told: set[tuple[str, str]] = set()
         self._kinds: set[str] = set()
         self._new: deque[tuple[str, str, str]] = deque()
 
     def add(self, part: str, message: str, *, is_past: bool) -> None:
-        shown = mask_secrets(message[: 2 * LOG_EXAMPLE_CHARACTERS_MAX])
+        shown = mask_secrets(hide(message, self._hidden)[: 2 * LOG_EXAMPLE_CHARACTERS_MAX])
         kind = fold(shown)
         if kind not in self._kinds and len(self._kinds) >= LOG_ERROR_KINDS_MAX:
             kind = OTHER_KINDS

@@ -22,6 +22,8 @@ from stormproof.observe.parts import PartsInSight
 TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\n'
 CHAIN = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
+HIDDEN = "swordfish"  # what a part was given as a secret
+
 
 class Watched:
     """The log of one part, and the source that reads it."""
@@ -32,7 +34,7 @@ class Watched:
         self.kinds: list[tuple[str, str, str]] = []
         parts = PartsInSight({"api": self.log})
         tell(parts, "api", "started", os.getpid())
-        self.source = LogSource(parts, lambda *kind: self.kinds.append(kind))
+        self.source = LogSource(parts, lambda *kind: self.kinds.append(kind), [HIDDEN])
 
     def write(self, text: str | bytes) -> None:
         """Append, as a part does."""
@@ -116,6 +118,14 @@ async def test_secrets_are_masked(api: Watched) -> None:
     assert "hunter" not in str(kinds) + str(api.kinds)
     assert "abcdef" not in str(kinds) + str(api.kinds)
     assert api.kinds[0][2] == "cannot reach postgresql://sanctum:***@db/x with token=***"
+
+
+async def test_a_secret_that_a_part_was_given_is_hidden_wherever_it_stands(api: Watched) -> None:
+    """A value that only its being known gives away is in no kind and in no example."""
+    api.write(f"ERROR: the word is {HIDDEN}, in plain\n")
+    kinds = await api.errors()
+    assert HIDDEN not in str(kinds) + str(api.kinds)
+    assert api.kinds[0][2] == "the word is ***, in plain"
 
 
 async def test_kinds_are_bounded(api: Watched) -> None:
