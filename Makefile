@@ -46,6 +46,10 @@ test-stress-ws: setup ## WebSocket stress: five minutes, up to 200 held sockets
 test-soak: setup ## Soak: two hours at moderate load
 	@$(CERTIFY) soak --profile moderate $(ON_TARGET) $(ARGS)
 
+.PHONY: test-faults
+test-faults: setup ## Fault drills: cache and service restarted, database paused, three minutes
+	@scripts/fault-injection.sh $(ARGS)
+
 .PHONY: test
 test: lint ## Check format, lint, types and imports, then run all tests but e2e and browser, with coverage
 	@sh scripts/test.sh $(ARGS)

@@ -16,11 +16,21 @@ declare -rA breach_of=(
     [no_cache_reconnect]='^recovery_ready_s'
     [skip_reader]='^notification_missed'
     [slow_feed]='^http_req_duration\{scenario:feed'
+    [acknowledge_first]='^lost$'
+    [drop_dead_letters]='^lost$'
+    [dead_letters_uncounted]='^dispatcher:messaging_outbox_dead_total'
+    [crash_on_outage]='^part-died$'
+    [keep_breaker_open]='^seen|^recovery_ready_s|^figure_resumed_s'
 )
 
 # Under which load it is looked for: the demonstration, unless that does not touch what is broken.
 declare -rA load_of=(
     [skip_reader]='soak --profile moderate --scale 0.01'
+    [acknowledge_first]='consumer_resilience --scale 0.1'
+    [drop_dead_letters]='stream_partition --scale 0.1'
+    [dead_letters_uncounted]='stream_partition --scale 0.1'
+    [crash_on_outage]='cascading_failure --scale 0.05'
+    [keep_breaker_open]='cascading_failure --scale 0.05'
 )
 
 certify_with() {
