@@ -114,7 +114,9 @@ def _resumed_after(story: FaultStory, read: _Read, windows: Windows) -> Measurem
     from_ns = undone.at_ns
     others = [life for life in windows.faults if life.fault != story.planned.name]
     if busy := [one.fault for one in others if one.start_ns < from_ns < one.end_ns]:
-        return _undecided(f"{busy[0]} was in force when {story.planned.name} ended", "ask of that")
+        return _undecided(
+            f"{busy[0]} was in force when {story.planned.name} ended", f"ask of {busy[0]}"
+        )
     limit_ns = min((one.start_ns for one in others if one.start_ns >= from_ns), default=None)
     after = [one for one in read.at if one[0] > from_ns and (limit_ns or one[0]) >= one[0]]
     before = [value for at_ns, value in read.at if at_ns <= from_ns]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from tests.builders import CUT, plan
+from tests.builders import CUT, RESTART, fault_events, plan, story
 from tests.unit.checks.observed import Said, observed
 
 from stormproof.checks.fault_figures import check_fault_figures
@@ -76,6 +76,17 @@ def test_a_counter_is_followed_from_the_undo(
 def test_what_was_not_read_resumes_nothing(said: list[tuple[float, Said]], why: str) -> None:
     """A counter that was never seen, or not read after the fault, decides nothing."""
     assert why in _measured(observed(said, RELAYED), RESUMED, "max<60").why
+
+
+def test_what_another_fault_still_breaks_is_asked_of_that() -> None:
+    """While another fault is in force a counter's return after the first one is not its own."""
+    both = [*fault_events(CUT, 12, 16), *fault_events(RESTART, 14, 20)]
+    events = sorted([*story(faults=False), *both], key=lambda one: one.at_ns)
+    said = _every_second({1: 5.0, 11: 100.0, 22: 130.0})
+    record = observed(said, RELAYED, events=tuple(events))
+    assert "cache-restart was in force" in _measured(record, RESUMED, "max<60").why
+    last = f"figure_resumed_s{{fault:{RESTART},figure:dispatcher:relayed_total}}"
+    assert _measured(record, last, "max<60").value == 2.5
 
 
 def _takeover(
