@@ -20,7 +20,7 @@ declare -rA breach_of=(
     [drop_dead_letters]='^lost$'
     [dead_letters_uncounted]='^dispatcher:messaging_outbox_dead_total'
     [crash_on_outage]='^part-died$'
-    [keep_breaker_open]='^seen|^recovery_ready_s|^figure_resumed_s'
+    [keep_breaker_open]='^target:storage_circuit_breaker_open|^recovery_ready_s'
 )
 
 # Under which load it is looked for: the demonstration, unless that does not touch what is broken.
@@ -30,7 +30,7 @@ declare -rA load_of=(
     [drop_dead_letters]='stream_partition --scale 0.1'
     [dead_letters_uncounted]='stream_partition --scale 0.1'
     [crash_on_outage]='cascading_failure --scale 0.05'
-    [keep_breaker_open]='cascading_failure --scale 0.05'
+    [keep_breaker_open]='pool_exhaustion --scale 0.1'
 )
 
 certify_with() {

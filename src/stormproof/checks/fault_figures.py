@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -24,6 +24,13 @@ from stormproof.rules.tags import parse_metric
 from stormproof.rules.windows import Windows
 
 FAULT: Final = "fault"
+TOLD_AROUND_NS: Final = 5 * SECOND_NS
+TOLD_MAX: Final = 12  # changes of a figure
+_KINDS: Final = {
+    FIGURE: ObservedKind.COUNTER,
+    HELD: ObservedKind.GAUGE,
+    TAKEN: ObservedKind.COUNTER,
+}
 LOAD_MORE: Final = "raise the load, or break it while it is at work"
 
 
@@ -68,8 +75,9 @@ def _undecided(why: str, remedy: str) -> Measurement:
     return Measurement(value=None, samples=0, why=why, remedy=remedy)
 
 
-def _read(objective: Objective, tag: str, kind: ObservedKind, record: Record) -> _Read:
+def _read(objective: Objective, tag: str, record: Record) -> _Read:
     """Return the readings of the figure that a tag of an objective names."""
+    kind = _KINDS[tag]
     name, tags = parse_metric(objective.tags[tag])
     source, _, figure = name.partition(":")
     planned = next((one for one in record.plan.sources if one.name == source), None)
@@ -96,7 +104,7 @@ def _sum(instant: Instant, ids: Sequence[int]) -> float:
 def _resumed(
     objective: Objective, record: Record, windows: Windows, stories: Mapping[str, FaultStory]
 ) -> Measurement:
-    read = _read(objective, FIGURE, ObservedKind.COUNTER, record)
+    read = _read(objective, FIGURE, record)
     if read.why:
         return _undecided(read.why, read.remedy)
     named = objective.tags.get(FAULT)
@@ -146,8 +154,7 @@ def _takeover(
     objective: Objective, record: Record, stories: Mapping[str, FaultStory]
 ) -> Measurement:
     story = stories[objective.tags[FAULT]]
-    held = _read(objective, HELD, ObservedKind.GAUGE, record)
-    taken = _read(objective, TAKEN, ObservedKind.COUNTER, record)
+    held, taken = _read(objective, HELD, record), _read(objective, TAKEN, record)
     injected = story.at(FaultStep.INJECTED, FaultStep.WITNESSED)
     undone = story.at(FaultStep.UNDONE, FaultStep.CLEAN)
     if story.doubt()[0] or injected is None or undone is None:
@@ -166,8 +173,9 @@ def _takeover(
     if not after or any(late < soon for soon, late in pairwise([*before[-1:], *after])):
         why = f"{taken.source} {'began again' if after else 'was not read'} after the fault"
         return _undecided(why, "run again: what it had counted is not known")
-    off = abs(after[-1] - (before[-1] if before else 0.0) - values.pop())
-    return Measurement(value=off, samples=1)
+    left = values.pop()
+    off = abs(after[-1] - (before[-1] if before else 0.0) - left)
+    return Measurement(value=off, samples=max(1, round(left)))
 
 
 def _unheld(figure: str, fault: str, values: set[float]) -> tuple[str, str] | None:
@@ -180,3 +188,24 @@ def _unheld(figure: str, fault: str, values: set[float]) -> tuple[str, str] | No
     if values == {0.0}:
         return f"{figure} was 0 while {fault} lasted: there was nothing to take over", LOAD_MORE
     return None
+
+
+def figures_told(objective: Objective, record: Record, windows: Windows) -> Iterator[str]:
+    """Tell what each figure that an objective names said around its fault, wherever it changed."""
+    named = objective.tags.get(FAULT)
+    lives = [one for one in windows.faults if named in (None, one.fault)]
+    if objective.metric not in (RESUMED, TAKEOVER) or not lives:
+        return
+    low_ns = min(one.start_ns for one in lives) - TOLD_AROUND_NS
+    high_ns = max(one.end_ns for one in lives) + TOLD_AROUND_NS
+    for tag in _KINDS:
+        if tag not in objective.tags:
+            continue
+        read = _read(objective, tag, record)
+        said = [one for one in read.at if low_ns <= one[0] <= high_ns]
+        changes = [one for was, one in pairwise([(0, -1.0), *said]) if one[1] != was[1]]
+        told = ", ".join(
+            f"{value:g} at {windows.at_s(at_ns):.1f} s" for at_ns, value in changes[:TOLD_MAX]
+        )
+        more = f" and {len(changes) - TOLD_MAX} more" if len(changes) > TOLD_MAX else ""
+        yield f"{objective.tags[tag]}: {read.why or told or 'not read'}{more}"

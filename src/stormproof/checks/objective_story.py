@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from stormproof.checks.fault_figures import figures_told
 from stormproof.checks.figure_story import tell_figure
 from stormproof.checks.surroundings import around_ns, in_order, operation_of, surroundings
 from stormproof.checks.wording import counted
@@ -39,6 +40,7 @@ def tell_objective(record: Record, windows: Windows, verdict: Verdict, judged: J
     if asked is None:
         facts.append("the run's own plan does not ask this: no second of it is told")
     elif metric_of(asked).reading is Reading.MEASURED:
+        facts += figures_told(asked, record, windows)
         moments = _around_faults(record, windows, asked)
     else:
         seconds, tell = _seconds(judged), _told

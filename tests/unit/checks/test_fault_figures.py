@@ -10,7 +10,7 @@ import pytest
 from tests.builders import CUT, RESTART, fault_events, plan, story
 from tests.unit.checks.observed import Said, observed
 
-from stormproof.checks.fault_figures import check_fault_figures
+from stormproof.checks.fault_figures import check_fault_figures, figures_told
 from stormproof.checks.faults import stories_of
 from stormproof.checks.judge import judge
 from stormproof.checks.outcome import Measurement
@@ -168,3 +168,14 @@ def test_sources_in_tags_are_needed() -> None:
     assert sources_asked(objective(OFF, "count==0")) == {"dispatcher"}
     assert sources_asked(objective("consumer:lag", "max<5")) == {"consumer"}
     assert sources_asked(objective("http_reqs", "count>5")) == set()
+
+
+def test_explain_shows_what_figures_said_around_their_fault() -> None:
+    """Whoever asks why an objective was answered so reads its figures, wherever they changed."""
+    record = observed(_every_second({1: 5.0, 11: 100.0, 18: 130.0, 30: 900.0}), RELAYED)
+    asked = objective(RESUMED, "max<5")
+    (told,) = figures_told(asked, record, windows_of(record))
+    assert told == "dispatcher:relayed_total: 5 at 7.5 s, 100 at 11.5 s, 130 at 18.5 s"
+    assert (
+        list(figures_told(objective("recovery_ready_s", "max<5"), record, windows_of(record))) == []
+    )
