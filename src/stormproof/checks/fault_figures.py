@@ -34,11 +34,22 @@ _KINDS: Final = {
 LOAD_MORE: Final = "raise the load, or break it while it is at work"
 
 
+class _Said(NamedTuple):
+    """What one reading said, some time between when it was asked for and when it had come."""
+
+    start_ns: int
+    end_ns: int
+    value: float
+
+
+_NOTHING: Final = _Said(0, 0, -1.0)
+
+
 class _Read(NamedTuple):
-    """The readings of one figure, rising: the sum of all series that fit, from when to when."""
+    """The readings of one figure, rising: the sum of all series that fit."""
 
     source: str
-    at: Sequence[tuple[int, float]]
+    said: Sequence[_Said]
     interval_ns: int
     why: str = ""
     remedy: str = ""
@@ -53,7 +64,7 @@ def check_fault_figures(
     """Measure what objectives ask of a source's figures around a fault.
 
     What it does: `figure_resumed_s` is the time from a fault's undo to the first reading at which
-    the counter `figure` was higher than at the last one before. `takeover_off` is the difference
+    the counter `figure` had grown since. `takeover_off` is the difference
     between the gauge `held`, as it was read while the fault lasted, and what the counter `taken`
     grew by from the fault on. Why it matters: a worker that is gone leaves work behind; that
     somebody takes it up again, all of it and once, is what its queue promises. What a failure looks
@@ -89,16 +100,14 @@ def _read(objective: Objective, tag: str, record: Record) -> _Read:
         asks = "count" if kind is ObservedKind.COUNTER else "value"
         question = msgspec.structs.replace(objective, metric=name, tags=tags, aggregation=asks)
         return _Read(source, (), 0, *why_unseen(question, figures))
-    at = [(one.at_ns, _sum(one, ids)) for one in figures.instants if _has(one, ids)]
-    return _Read(source, at, planned.interval_ns)
+    whole = [one for one in figures.instants if any(key in one.values for key in ids)]
+    return _Read(source, [_said(one, ids) for one in whole], planned.interval_ns)
 
 
-def _has(instant: Instant, ids: Sequence[int]) -> bool:
-    return any(key in instant.values for key in ids)
-
-
-def _sum(instant: Instant, ids: Sequence[int]) -> float:
-    return sum(instant.values.get(key, 0.0) for key in ids)
+def _said(instant: Instant, ids: Sequence[int]) -> _Said:
+    value = sum(instant.values.get(key, 0.0) for key in ids)
+    at_ns, around_ns = instant.at_ns, instant.either_way_ns
+    return _Said(at_ns - around_ns, at_ns + around_ns, value)
 
 
 def _resumed(
@@ -126,11 +135,11 @@ def _resumed_after(story: FaultStory, read: _Read, windows: Windows) -> Measurem
             f"{busy[0]} was in force when {story.planned.name} ended", f"ask of {busy[0]}"
         )
     limit_ns = min((one.start_ns for one in others if one.start_ns >= from_ns), default=None)
-    after = [one for one in read.at if one[0] > from_ns and (limit_ns or one[0]) >= one[0]]
-    before = [value for at_ns, value in read.at if at_ns <= from_ns]
+    after = [one for one in read.said if from_ns < one.start_ns <= (limit_ns or one.start_ns)]
+    before = [one.value for one in read.said if one.end_ns <= from_ns]
     grown_ns = _grown_ns(before[-1] if before else 0.0, after)
-    end_ns = max((at_ns for at_ns, _ in after), default=from_ns) if grown_ns is None else grown_ns
-    seen = [from_ns, *(at_ns for at_ns, _ in after if at_ns <= end_ns)]
+    end_ns = max((one.end_ns for one in after), default=from_ns) if grown_ns is None else grown_ns
+    seen = [from_ns, *(one.end_ns for one in after if one.end_ns <= end_ns)]
     gap_ns = max((late - soon for soon, late in pairwise(seen)), default=0)
     if not after or gap_ns > GAP_INTERVALS_MAX * read.interval_ns:
         why = f"{read.source} was not read for {gap_ns / SECOND_NS:.3g} s after the fault"
@@ -141,12 +150,17 @@ def _resumed_after(story: FaultStory, read: _Read, windows: Windows) -> Measurem
     return Measurement(value=(grown_ns - from_ns) / SECOND_NS, samples=1)
 
 
-def _grown_ns(known: float, after: Sequence[tuple[int, float]]) -> int | None:
-    """Return when a counter was first higher than before; one that fell began again at 0."""
-    for at_ns, value in after:
-        if value > known or 0 < value < known:
-            return at_ns
-        known = value
+def _grown_ns(before: float, after: Sequence[_Said]) -> int | None:
+    """Return when a counter was first seen to have grown since the undo.
+
+    It must be higher than at the first reading after it, for what it grew by before nobody knows;
+    one that fell began again at 0, and has grown as soon as it is not 0.
+    """
+    known = max(before, after[0].value) if after else before
+    for one in after:
+        if one.value > known or 0 < one.value < known:
+            return one.end_ns
+        known = one.value
     return None
 
 
@@ -164,12 +178,15 @@ def _takeover(
             return _undecided(read.why, read.remedy)
     # The undo begins when the fault's time is over; what is read from then on may be anybody's.
     until_ns = injected.at_ns + story.planned.for_ns
-    values = {value for at_ns, value in held.at if injected.at_ns < at_ns < until_ns}
+    values = {
+        one.value for one in held.said if injected.at_ns < one.start_ns and one.end_ns < until_ns
+    }
     if unheld := _unheld(objective.tags[HELD], story.planned.name, values):
         return _undecided(*unheld)
     begins_anew = taken.source == story.planned.part
-    before = [0.0] if begins_anew else [v for at_ns, v in taken.at if at_ns <= injected.at_ns]
-    after = [value for at_ns, value in taken.at if at_ns > undone.at_ns]
+    before = [one.value for one in taken.said if one.end_ns <= injected.at_ns]
+    before = [0.0] if begins_anew else before
+    after = [one.value for one in taken.said if one.start_ns > undone.at_ns]
     if not after or any(late < soon for soon, late in pairwise([*before[-1:], *after])):
         why = f"{taken.source} {'began again' if after else 'was not read'} after the fault"
         return _undecided(why, "run again: what it had counted is not known")
@@ -202,10 +219,10 @@ def figures_told(objective: Objective, record: Record, windows: Windows) -> Iter
         if tag not in objective.tags:
             continue
         read = _read(objective, tag, record)
-        said = [one for one in read.at if low_ns <= one[0] <= high_ns]
-        changes = [one for was, one in pairwise([(0, -1.0), *said]) if one[1] != was[1]]
+        said = [one for one in read.said if low_ns <= one.end_ns <= high_ns]
+        changes = [one for was, one in pairwise([_NOTHING, *said]) if one.value != was.value]
         told = ", ".join(
-            f"{value:g} at {windows.at_s(at_ns):.1f} s" for at_ns, value in changes[:TOLD_MAX]
+            f"{one.value:g} at {windows.at_s(one.end_ns):.1f} s" for one in changes[:TOLD_MAX]
         )
         more = f" and {len(changes) - TOLD_MAX} more" if len(changes) > TOLD_MAX else ""
         yield f"{objective.tags[tag]}: {read.why or told or 'not read'}{more}"

@@ -53,6 +53,7 @@ def _measured(record: Record, metric: str, threshold: str) -> Measurement:
         ({1: 5.0, 11: 100.0, 20: 130.0, 23: 131.0}, 4.5, None, ""),
         ({1: 5.0, 11: 100.0, 17: 0.0, 19: 30.0}, 3.5, None, ""),  # its keeper began again
         ({1: 5.0, 11: 100.0, 17: 30.0}, 1.5, None, ""),
+        ({1: 5.0, 11: 100.0, 16: 120.0, 18: 130.0}, 2.5, None, ""),  # perhaps before the undo
         ({1: 5.0, 11: 100.0}, None, 9.5, ""),  # the next fault is at 26 s
         ({1: 5.0, 11: 100.0, 28: 130.0}, None, 9.5, ""),
     ],
