@@ -21,7 +21,7 @@ from typing import Any
 from tests.sanctum.clients import Api
 from tests.sanctum.pipelines import Talks
 from tests.sanctum.processes import Worker
-from tests.sanctum.servers import DEADLINE_S, ROLE, ROLE_PASSWORD, Postgres, Valkey, until
+from tests.sanctum.servers import ROLE, ROLE_PASSWORD, Postgres, Valkey, until
 from valkey.asyncio import Valkey as Client
 from websockets.exceptions import WebSocketException
 
@@ -34,6 +34,7 @@ USERS = (1, 2, 3)
 CONVERSATIONS = 5
 PAUSE_S = 0.01
 RETRY_S = 0.02
+PATIENCE_S = 60
 # Told again later: an answer that says nothing of whether the message was stored.
 UNDECIDED = (429, 503)
 _STORED = "SELECT conversation_id, number, client_id FROM conversation_messages"
@@ -62,7 +63,9 @@ class Load:
 
     async def reached(self, count: int) -> None:
         """Wait until that many messages are acknowledged."""
-        await until(lambda: len(self.said) >= count, f"{count} messages are acknowledged")
+        await until(
+            lambda: len(self.said) >= count, f"{count} messages are acknowledged", PATIENCE_S
+        )
 
     async def _speak(self, conversation: int) -> None:
         author, count = USERS[conversation % len(USERS)], 0
@@ -115,7 +118,9 @@ class Listener:
 
     async def received(self, count: int) -> None:
         """Wait until that many entries came."""
-        await until(lambda: len(self.entries) >= count, f"{count} entries of user {self.user}")
+        await until(
+            lambda: len(self.entries) >= count, f"{count} entries of user {self.user}", PATIENCE_S
+        )
 
     async def _follow(self) -> None:
         last = self.entries[-1]["number"] if self.entries else 0
@@ -157,7 +162,7 @@ async def run_kills(
             await kill_again_and_again(workers, load, kills, seed)
             load.over = True
             await speaking
-            await talks.all_delivered()
+            await talks.all_delivered(PATIENCE_S)
             await _reconcile(talks, load, listeners)
             await _nothing_left(valkey)
             for one in listening:
@@ -186,7 +191,7 @@ async def _reconcile(talks: Talks, load: Load, listeners: list[Listener]) -> Non
 
 
 async def _nothing_left(valkey: Valkey) -> None:
-    async with Client.from_url(valkey.url) as client, asyncio.timeout(DEADLINE_S):
+    async with Client.from_url(valkey.url) as client, asyncio.timeout(PATIENCE_S):
         while (await client.xpending(STREAM, GROUP))["pending"]:
             await asyncio.sleep(0.05)
         assert await client.xlen(STREAM) == 0

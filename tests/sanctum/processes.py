@@ -14,6 +14,8 @@ from tests.sanctum.clients import Api
 from tests.sanctum.pipelines import QUICK
 from tests.sanctum.servers import DEADLINE_S, ROLE, ROLE_PASSWORD, Postgres, Valkey, free_port
 
+START_DEADLINE_S = 60  # several that start at once on a busy machine take long
+
 
 class Worker:
     """One `sanctum serve` of a role, started, killed and started again."""
@@ -38,7 +40,7 @@ class Worker:
         """Start it, on a port that is free now, and wait until it is ready."""
         self.api.port = free_port()
         self.launch(*options)
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(START_DEADLINE_S):
             while not await self._ready():
                 assert not self.ended, f"{self._role} ended by itself"
                 await asyncio.sleep(0.05)
