@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from stormproof.faults.links.measuring import PASSAGE_S, own_connection, reaches_upstream, received
+from stormproof.faults.links.measuring import (
+    own_connection,
+    reaches_upstream,
+    received,
+    serves_directly,
+)
 from stormproof.faults.links.tcp import TcpLink
 from stormproof.faults.links.toxics import Applied, Direction, Tally, Toxic
 from stormproof.kernel.errors import FaultRefused
@@ -13,6 +18,7 @@ from stormproof.model.fault import KINDS, SettingValue
 from stormproof.model.plan import PlannedFault
 
 WITNESS_S = 1.0  # how long a fault may take to touch the target's traffic
+PATIENCE_S = 5.0  # before a link is said to be blocked: a busy machine is no residue
 LOOK_EVERY_S = 0.01
 BOTH: tuple[Direction, ...] = ("up", "down")
 
@@ -96,18 +102,23 @@ class LinkFault:
 
 
 async def blockage(link: TcpLink) -> str | None:
-    """Say what keeps a connection of our own from passing a link that nothing should keep."""
+    """Say what keeps a connection of our own from passing a link that nothing should keep.
+
+    An upstream that nobody reaches, past the link neither, is not the link's doing.
+    """
     try:
-        async with own_connection(link, ()) as own:
+        async with own_connection(link, (), within_s=PATIENCE_S) as own:
             for direction in BOTH:
                 own.sender(direction).write(b"?")
-                if await received(own.receiver(direction), 1, within_s=PASSAGE_S) != b"?":
+                if await received(own.receiver(direction), 1, within_s=PATIENCE_S) != b"?":
                     return f"nothing passes {link.name} {direction}"
     except (OSError, TimeoutError) as error:
         return f"no connection passes {link.name}: {str(error) or 'none came about in time'}"
-    if not await reaches_upstream(link, (), timeout_s=PASSAGE_S):
-        return f"a new connection through {link.name} reaches no upstream"
-    return None
+    if await reaches_upstream(link, (), timeout_s=PATIENCE_S):
+        return None
+    if not await serves_directly(link, timeout_s=PATIENCE_S):
+        return None
+    return f"a new connection through {link.name} reaches no upstream"
 
 
 def directions_of(planned: PlannedFault) -> tuple[Direction, ...]:

@@ -201,15 +201,24 @@ async def test_partition_gives_back_what_waited(link: TcpLink) -> None:
     writer.close()
 
 
-async def test_fault_before_a_dead_upstream_leaves_residue(
-    link: TcpLink, part: RunningPart
+async def test_link_that_misses_its_upstream_is_residue(
+    link: TcpLink, part: RunningPart, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the undo a link through which nothing gets to the upstream is residue."""
+    """After the undo a link that reaches no upstream which others reach is residue; one whose
+    upstream is down for everybody is not."""
     fault = fault_of(link, "link-partition")
     await fault.inject()
-    await part.stop()
     await fault.undo()
-    assert await fault.residue() == "a new connection through wire reaches no upstream"
+    with monkeypatch.context() as patch:
+        real = link.upstream_of
+        patch.setattr(
+            link,
+            "upstream_of",
+            lambda pair: ("127.0.0.1", 1) if link.upstream == real(pair) else real(pair),
+        )
+        assert await fault.residue() == "a new connection through wire reaches no upstream"
+    await part.stop()
+    assert await fault.residue() is None
 
 
 async def test_faults_on_one_link_compose(link: TcpLink) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 
@@ -38,6 +39,7 @@ from stormproof.faults.links.toxics import (
     Timeout,
     Toxic,
 )
+from stormproof.kernel.errors import EnvironmentFailure
 
 pytestmark = IN_BOTH_LOOPS
 MS = 1_000_000
@@ -528,5 +530,29 @@ def test_refusing_link_cuts_and_comes_back(run: Run) -> None:
             assert await up_reader.readexactly(4) == b"word"
             for one in (writer, second, up_writer):
                 one.close()
+
+    run(scenario)
+
+
+def test_refusing_link_whose_port_was_taken_says_so_and_may_try_again(run: Run) -> None:
+    """A server that asks for the very port may have it meanwhile; the link then names it, and
+    serves again once the port is free."""
+
+    async def scenario() -> None:
+        async with linked() as (link, upstream):
+            link.refuse()
+            with socket.socket() as taker:
+                taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                taker.bind((link.host, link.listen_port))
+                taker.listen()
+                for _ in range(2):
+                    with pytest.raises(EnvironmentFailure, match=rf"wire .* {link.listen_port}"):
+                        await link.accept_again()
+                assert link.is_refusing
+            await link.accept_again()
+            _, writer = await connect(link)
+            _, up_writer = await upstream.connections.get()
+            writer.close()
+            up_writer.close()
 
     run(scenario)

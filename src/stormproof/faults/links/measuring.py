@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from stormproof.faults.links.pair import Pair
@@ -107,11 +107,37 @@ async def reaches_upstream(link: TcpLink, toxics: Collection[str], *, timeout_s:
             async with asyncio.timeout(timeout_s):
                 await loop.sock_connect(near, (link.host, link.listen_port))
                 pair = await own.arrival
-                await asyncio.shield(pair.joined)
+                await _joined_or_cut(pair, near)
+                return pair.joined.done()
         except (OSError, TimeoutError):
             return False
         finally:
             del link.own[address]
+
+
+async def _joined_or_cut(pair: Pair, near: socket.socket) -> None:
+    reading = asyncio.get_running_loop().create_task(_readable(near))
+    try:
+        await asyncio.wait({pair.joined, reading}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        reading.cancel()
+        await asyncio.wait({reading})
+
+
+async def _readable(near: socket.socket) -> None:
+    """Return when there is anything to read, an end or a reset too."""
+    with suppress(OSError):
+        await asyncio.get_running_loop().sock_recv(near, 1)
+
+
+async def serves_directly(link: TcpLink, *, timeout_s: float) -> bool:
+    """Say whether the upstream accepts a connection that goes past the link; nothing is sent."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, writer = await asyncio.open_connection(*link.upstream)
+    except (OSError, TimeoutError):
+        return False
+    writer.transport.abort()
     return True
 
 
