@@ -8,13 +8,14 @@ the whole judged load: burnt is the share of it that did.
 Why it matters: a drill that hurts more than was agreed is an incident.
 A failure looks like: `blast_users` 0.7 where 0.2 was declared, or a scenario outside of it failing.
 Limits: failures beyond 10,000 a kind are kept in part, so that the users they hit are a lower
-bound: enough to break a bar, not to meet it. A load that a fault never reached shows no blast.
+bound: enough to break a bar, not to meet it. So is what a fault hurt that was cut short.
 Source: Principles of Chaos Engineering, "Minimize Blast Radius"; Google's SRE Workbook, chapter 2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -54,24 +55,17 @@ def check_customers(
         completeness: whether every ledger is there to its end.
     """
     measured: dict[Key, Measurement] = {}
-    doubt = _doubt(stories.values())
     seconds = windows.seconds("disturbed")
     for scenario in ("", *(one.name for one in record.plan.scenarios)):
-        measured[BLAST_REQUESTS, scenario] = doubt or _requests(record, seconds, scenario)
-    measured[BLAST_USERS, ""] = doubt or _users(record, windows, seconds)
-    measured[BLAST_TENANTS, ""] = doubt or _tenants(record, windows, completeness)
+        measured[BLAST_REQUESTS, scenario] = _requests(record, seconds, scenario)
+    measured[BLAST_USERS, ""] = _users(record, windows, seconds)
+    measured[BLAST_TENANTS, ""] = _tenants(record, windows, completeness)
+    why, remedy = next((one.doubt() for one in stories.values() if one.doubt()[0]), ("", ""))
+    if why:  # what was seen stays seen: enough to break a bar, not to meet it
+        measured = {key: replace(one, why=why, remedy=remedy) for key, one in measured.items()}
     for slo in record.plan.slos:
         measured[BUDGET_BURNT, slo.name] = _burnt(slo, record, windows)
     return Outcome(measured=measured)
-
-
-def _doubt(stories: Iterable[FaultStory]) -> Measurement | None:
-    """Return why the reach of faults says nothing: one of them was not seen to bite, say."""
-    for story in stories:
-        why, remedy = story.doubt()
-        if why:
-            return Measurement(value=None, samples=0, why=why, remedy=remedy)
-    return None
 
 
 def _counts(record: Record, seconds: set[int], scenario: str) -> tuple[int, int]:
@@ -169,13 +163,13 @@ def _burnt(slo: NamedObjective, record: Record, windows: Windows) -> Measurement
 
 
 def reach_of(plan: Plan, measured: Mapping[Key, Measurement]) -> dict[str, float]:
-    """Return what is known of how far the faults of a plan reached, by metric."""
+    """Return how far the faults of a plan were seen to reach, by metric."""
     asked = [*((metric, "") for metric in OF_DISTURBANCE)] if plan.faults else []
     found = [(key, measured.get(key)) for key in (*asked, *_budgets(plan))]
     return {
         format_metric(metric, {"slo": of} if of else {}): round(one.value, 6)
         for (metric, of), one in found
-        if one is not None and one.value is not None and not one.why
+        if one is not None and one.value is not None
     }
 
 

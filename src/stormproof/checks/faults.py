@@ -60,7 +60,10 @@ class FaultStory:
         name = self.planned.name
         skipped = self.at(FaultStep.SKIPPED)
         if skipped is not None:
-            return f"{name} was skipped: {skipped.detail}", "reach the steady state first"
+            return (
+                f"{name} was skipped: {skipped.detail}",
+                "mend what kept it away",
+            )
         if self.at(FaultStep.WITNESSED) is not None:
             short = self.cut_short()
             return (short, "run again: the fault has to last") if short else ("", "")

@@ -181,10 +181,19 @@ def _doubt_lateness(
     return doubt_validity(bench, seconds, answered_twice=is_kept)
 
 
+def _is_exceeded(objective: Objective, found: Measurement) -> bool:
+    """Return whether more users or requests were hurt than a bar lets be, whatever was not seen."""
+    return (
+        objective.metric in OF_DISTURBANCE
+        and found.value is not None
+        and not holds(found.value, objective.operator, objective.bar)
+    )
+
+
 def _doubt_measured(
     objective: Objective, found: Measurement, about: set[int], bench: Bench
 ) -> Doubt | None:
-    if found.why:
+    if found.why and not _is_exceeded(objective, found):
         return Doubt(why=found.why, remedy=found.remedy)
     metric = metric_of(objective)
     if not metric.exact and not bench.completeness.is_complete:

@@ -126,7 +126,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     trials: list[TrialVerdict]
     recovery: list[Recovery]
     generator: Generator
-    reach: dict[str, float] = {}  # of the faults, as far as it is known: metric -> share
+    reach: dict[str, float] = {}  # of the faults, as far as it was seen: metric -> share
     hypotheses: list[HypothesisSpans] = []
     not_judged: list[NotJudged]
     problems: list[str]  # of the record: truncated segments, gaps, dead workers

@@ -104,13 +104,17 @@ def test_scopes_hurt_are_those_into_which_something_was_refused() -> None:
     assert "not whole" in cut.why
 
 
-def test_a_fault_that_did_not_bite_shows_no_blast() -> None:
-    """Nobody hurt by a fault that was never injected proves nothing."""
-    record = failing()
-    events = tuple(one for one in record.events if getattr(one, "fault", "") != "cache-cut")
-    found = measured(replace(record, events=events), "blast_requests")
-    assert found.value is None
-    assert "never reached" in found.why
+@pytest.mark.parametrize(("bar", "status"), [(0.3, Status.INCONCLUSIVE), (0.2, Status.FAIL)])
+def test_a_fault_that_was_cut_short_meets_no_bar_and_may_break_one(
+    bar: float, status: Status
+) -> None:
+    """A quarter of the users was hurt: too many is too many, few enough proves nothing."""
+    record = failing(kept=40, objectives=tuple(blast_objectives(Blast(users=bar), plan())))
+    short = [one for one in record.events if getattr(one, "fault", "") != "cache-restart"]
+    verdict = judge(replace(record, events=tuple(short)), version="0")
+    (judged,) = [one for one in verdict.objectives if one.name.startswith("blast_users")]
+    assert judged.status is status
+    assert verdict.reach["blast_users"] == 0.25
 
 
 @pytest.mark.parametrize(("bar", "status"), [(0.3, Status.PASS), (0.2, Status.FAIL)])
