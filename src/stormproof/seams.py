@@ -79,7 +79,11 @@ class Fault(Protocol):
         ...
 
     async def undo(self) -> str:
-        """Make it whole; safe to call twice."""
+        """Make it whole; safe to call twice.
+
+        Raises:
+            FaultLapsed: it had ended by itself before.
+        """
         ...
 
     async def residue(self) -> str | None:

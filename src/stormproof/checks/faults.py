@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -44,7 +45,10 @@ class FaultStory:
         return self.at(FaultStep.CLEAN, FaultStep.RESIDUE) is not None
 
     def cut_short(self) -> str:
-        """Say that it was undone long before its time; empty when it was not, or is not over."""
+        """Say that it ended long before its time; empty when it did not, or is not over."""
+        lapsed = self._lapsed()
+        if lapsed is not None:
+            return f"{self.planned.name} did not last: {lapsed.detail}"
         injected = self.at(FaultStep.INJECTED)
         undone = self.at(FaultStep.UNDONE, FaultStep.CLEAN)
         if injected is None or undone is None:
@@ -54,6 +58,11 @@ class FaultStory:
             return ""
         held, planned = held_ns / SECOND_NS, self.planned.for_ns / SECOND_NS
         return f"{self.planned.name} was in force for {held:.3g} s of its {planned:.3g} s"
+
+    def _lapsed(self) -> FaultEvent | None:
+        """Return where somebody found that it had ended by itself; None where nobody did."""
+        later = itertools.dropwhile(lambda one: one.step is not FaultStep.WITNESSED, self.steps)
+        return next((one for one in later if one.step is FaultStep.NOT_WITNESSED), None)
 
     def doubt(self) -> tuple[str, str]:
         """Return why its effect proves nothing, and the remedy; empty when it was seen to bite."""

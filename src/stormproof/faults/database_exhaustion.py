@@ -12,7 +12,7 @@ from stormproof.faults.databases import (
     refused,
     sessions_left,
 )
-from stormproof.kernel.errors import FaultRefused
+from stormproof.kernel.errors import FaultLapsed, FaultRefused
 from stormproof.model.part import Server
 from stormproof.model.plan import PlannedFault
 from stormproof.servers.postgres import APPLICATION, Session, SqlRefused
@@ -108,7 +108,7 @@ class DatabaseExhaustion:
             await asyncio.wait_for(self._fill_up(), FULL_WITHIN_S)
             told = str(await self._counts())
         except (FaultRefused, SqlRefused, TimeoutError) as error:
-            await self.undo()
+            await self._let_go()
             raise self._refusal(error) from error
         self._filling = asyncio.get_running_loop().create_task(self._stay_full())
         return told
@@ -130,19 +130,26 @@ class DatabaseExhaustion:
 
     async def undo(self) -> str:
         """Let go of all connections at once."""
-        if self._filling is not None:
-            self._filling.cancel()
-            await asyncio.gather(self._filling, return_exceptions=True)
-        held, self._held = self._held, []
-        lost = sum(session.is_lost for session in held)
-        for session in held:
-            session.drop()
-        told = f"{len(held)} connections are let go"
-        return f"{told}; the server had ended {lost} of them before" if lost else told
+        held, is_lost = await self._let_go()
+        if is_lost:
+            raise FaultLapsed(f"the server had ended the session that kept {held} connections held")
+        return f"{held} connections are let go"
 
     async def residue(self) -> str | None:
         """Show sessions of the fault that the server still has."""
         return await sessions_left(self._server, self._name)
+
+    async def _let_go(self) -> tuple[int, bool]:
+        """Cut all sessions; return how many there were, and whether nobody had filled up any more:
+        the first one does."""
+        if self._filling is not None:
+            self._filling.cancel()
+            await asyncio.gather(self._filling, return_exceptions=True)
+        held, self._held = self._held, []
+        is_lost = bool(held) and held[0].is_lost
+        for session in held:
+            session.drop()
+        return len(held), is_lost
 
     async def _counts(self) -> _Counts:
         async with self._turn:
@@ -162,7 +169,8 @@ class DatabaseExhaustion:
             opening = (open_session(self._server, self._name) for _ in range(missing))
             # Others may be quicker: whether it is enough is counted, not hoped for.
             opened = await asyncio.gather(*opening, return_exceptions=True)
-            self._held += [one for one in opened if isinstance(one, Session)]
+            kept = [self._held[0], *(one for one in self._held[1:] if not one.is_lost)]
+            self._held = [*kept, *(one for one in opened if isinstance(one, Session))]
         return missing <= 0 and too_many <= 0
 
     async def _fill_up(self) -> None:
@@ -177,7 +185,7 @@ class DatabaseExhaustion:
             try:
                 await self._fill()
             except SqlRefused:
-                return  # the undo tells how many were ended
+                return  # the undo tells
             await asyncio.sleep(REFILL_EVERY_S)
 
     async def _is_refused(self, counts: _Counts) -> bool:

@@ -13,7 +13,7 @@ from stormproof.faults.databases import (
     session_on,
     sessions_left,
 )
-from stormproof.kernel.errors import FaultRefused
+from stormproof.kernel.errors import FaultLapsed, FaultRefused
 from stormproof.model.part import Server
 from stormproof.model.plan import PlannedFault
 from stormproof.servers.postgres import Session, SqlRefused
@@ -79,7 +79,7 @@ class DatabaseLoad:
                 self._sessions.append(session)
                 await session.execute(_ALONE)
         except (SqlRefused, FaultRefused) as refusal:
-            await self.undo()
+            await self._let_go()
             raise refused(self._server, refusal) from refusal
         loop = asyncio.get_running_loop()
         self._working = [loop.create_task(self._run(session)) for session in self._sessions]
@@ -104,19 +104,25 @@ class DatabaseLoad:
 
     async def undo(self) -> str:
         """Cut all connections; the server stops their statements when it notices."""
-        for task in self._working:
-            task.cancel()
-        await asyncio.gather(*self._working, return_exceptions=True)
-        lost = sum(session.is_lost for session in self._sessions)
-        for session in self._sessions:
-            session.drop()
-        told = f"{len(self._sessions)} connections are cut"
-        self._sessions, self._working = [], []
-        return f"{told}; the server had ended {lost} of them before" if lost else told
+        cut, lost = await self._let_go()
+        if lost:
+            raise FaultLapsed(f"the server had ended {lost} of its {cut} sessions")
+        return f"{cut} connections are cut"
 
     async def residue(self) -> str | None:
         """Show sessions of the fault that the server still has."""
         return await sessions_left(self._server, self._name)
+
+    async def _let_go(self) -> tuple[int, int]:
+        """Cut all sessions; return how many there were, and how many of them had ended before."""
+        for task in self._working:
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
+        sessions, self._sessions, self._working = self._sessions, [], []
+        lost = sum(session.is_lost for session in sessions)
+        for session in sessions:
+            session.drop()
+        return len(sessions), lost
 
     async def _run(self, session: Session) -> None:
         """Run one statement after the other, until told to stop or the server ends us."""

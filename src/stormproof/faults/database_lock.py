@@ -12,7 +12,7 @@ from stormproof.faults.databases import (
     sessions_left,
     table_of,
 )
-from stormproof.kernel.errors import FaultRefused
+from stormproof.kernel.errors import FaultLapsed, FaultRefused
 from stormproof.model.part import Server
 from stormproof.model.plan import PlannedFault
 from stormproof.servers.postgres import Session, SqlRefused
@@ -74,7 +74,8 @@ class DatabaseLock:
             await self._session.execute(f"BEGIN; SET LOCAL lock_timeout = '{LOCK_WITHIN}'")
             await self._session.execute(f"LOCK TABLE {self._table} IN {self._mode} MODE")
         except (SqlRefused, FaultRefused) as refusal:
-            await self.undo()
+            self._session.drop()
+            self._session = None
             raise refused(self._server, refusal) from refusal
         return f"{self._table} is locked, {self._mode}, by backend {self._session.pid}"
 
@@ -107,7 +108,7 @@ class DatabaseLock:
         was_lost = session.is_lost
         session.drop()
         if was_lost:
-            return f"{self._wanted} was unlocked before: the server had ended the session"
+            raise FaultLapsed(f"the server had ended the session that locked {self._wanted}")
         return f"{self._wanted} is unlocked"
 
     async def residue(self) -> str | None:

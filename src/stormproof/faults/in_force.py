@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.journal import FaultIntended, FaultUndone
-from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
+from stormproof.kernel.errors import EnvironmentFailure, FaultLapsed, FaultRefused
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import FaultEvent, FaultStep
 from stormproof.model.fault import may_share
@@ -187,6 +187,9 @@ class FaultsInForce:
             self._note(planned, FaultStep.UNDOING)
             try:
                 self._note(planned, FaultStep.UNDONE, await one.fault.undo())
+            except FaultLapsed as lapse:
+                self._note(planned, FaultStep.NOT_WITNESSED, str(lapse))
+                self._note(planned, FaultStep.UNDONE)
             except (FaultRefused, EnvironmentFailure) as error:
                 # The last word on it: a stop later on must not make it look undone.
                 self._note(planned, FaultStep.FAILED, str(error))

@@ -4,6 +4,7 @@
      ├── BadInput            the plan's author      exit 64   carries every problem at once
      ├── EnvironmentFailure  whoever runs the host  exit 69
      ├── FaultRefused        the plan's author      exit 64   the fault cannot be done there or now
+     ├── FaultLapsed         nobody                 ends no run: the fault had ended before its undo
      ├── OwnFault            us                     exit 70
      ├── Interrupted         nobody                 exit 130
      └── SourceSilent        nobody                 ends no run: its text is a row of the record
@@ -62,6 +63,11 @@ class FaultRefused(StormproofError):
     """A fault cannot be done: on that part, at that moment, or at all."""
 
     exit_code = 64
+
+
+class FaultLapsed(StormproofError):
+    """A fault had ended by itself before it was undone: there is nothing to undo, and nobody knows
+    since when it broke nothing any more."""
 
 
 class OwnFault(StormproofError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
@@ -29,7 +29,7 @@ from stormproof.faults.database_lock import DatabaseLock
 from stormproof.faults.database_statement import DatabaseStatement
 from stormproof.faults.security_role import SecurityRole
 from stormproof.faults.stream_trim import StreamTrim
-from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
+from stormproof.kernel.errors import EnvironmentFailure, FaultLapsed, FaultRefused
 from stormproof.seams import Fault
 from stormproof.servers.resp import RespConnection
 
@@ -144,6 +144,33 @@ async def test_load_makes_statements_slower_and_ends_with_its_undo(
     assert "times)" in told
     assert await broken.undo() == "6 connections are cut"
     assert await broken.residue() is None
+
+
+async def test_fault_whose_sessions_the_server_ended_did_not_last(postgres: Postgres) -> None:
+    """An administrator who ends our sessions ends the fault: the undo says so, and a second one has
+    nothing to say."""
+    server = database(postgres)
+    lock = DatabaseLock(server, fault("database-lock", table="things", mode="share"))
+    load = DatabaseLoad(server, fault("database-load", connections=2, work="cpu"))
+    full = DatabaseExhaustion(server, fault("database-exhaustion", left=5, sessions="keep"))
+    ended: list[tuple[Fault, Callable[[], bool]]] = [
+        (lock, lambda: lock._session is not None and lock._session.is_lost),
+        (load, lambda: load._sessions[0].is_lost),
+        (full, lambda: full._held[0].is_lost),
+    ]
+    for broken, is_over in ended:
+        await broken.inject()
+        await postgres.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'stormproof fault broken'"
+        )
+        async with asyncio.timeout(DEADLINE_S):
+            while not is_over():
+                await asyncio.sleep(0.01)
+        with pytest.raises(FaultLapsed, match="the server had ended"):
+            await broken.undo()
+        await broken.undo()
+        assert await broken.residue() is None
 
 
 @pytest.mark.parametrize("privilege", ["select", "insert", "update", "delete"])

@@ -128,6 +128,17 @@ def test_a_fault_cut_short_proves_nothing() -> None:
     assert _kinds(_check(enough)) == []
 
 
+def test_a_fault_that_ended_by_itself_proves_nothing() -> None:
+    """What was found to be over already when it was to be undone may have broken nothing for most
+    of its time, though it was seen to bite."""
+    lapsed: Steps = [*WHOLE[:3], (15.9, FaultStep.NOT_WITNESSED), *WHOLE[3:]]
+    outcome = _check(lapsed)
+    assert _kinds(outcome) == ["too-short"]
+    effective = outcome.measured["fault_effective", CUT]
+    assert effective.value == 0.0
+    assert f"{CUT} did not last" in effective.why
+
+
 def test_residue_that_nobody_looked_for_is_unknown() -> None:
     """Without CLEAN or RESIDUE, zero residue is no measurement, and a finding says so."""
     outcome = _check([(s, step) for s, step in WHOLE if step is not FaultStep.CLEAN])

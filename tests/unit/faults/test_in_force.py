@@ -13,7 +13,7 @@ from stormproof.faults import in_force
 from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.in_force import FaultsInForce
 from stormproof.faults.journal import Journal, leftovers
-from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
+from stormproof.kernel.errors import EnvironmentFailure, FaultLapsed, FaultRefused, StormproofError
 from stormproof.model.event import Event, FaultEvent, FaultStep
 from stormproof.model.fault import FaultShape
 from stormproof.model.plan import PlannedFault
@@ -33,7 +33,7 @@ class ScriptedFault:
         self.left: str | None = None
         self.refusal: FaultRefused | None = None
         self.blindness: FaultRefused | None = None  # nobody can look
-        self.undo_failure: EnvironmentFailure | None = None
+        self.undo_failure: StormproofError | None = None
         self.hold_witness = asyncio.Event()
         self.hold_witness.set()
         self.hold_residue = asyncio.Event()
@@ -151,6 +151,19 @@ async def test_where_nobody_can_look_nothing_is_called_shown_or_clean(bench: Ben
     assert bench.chronicle.problems == [
         "nobody could look for what cut left behind: postgres: no answer"
     ]
+    assert bench.intended() == []
+
+
+async def test_fault_that_had_ended_by_itself_is_undone_and_not_witnessed(bench: Bench) -> None:
+    """An undo that finds nothing to undo any more says so, is no failure, and is searched for
+    residue."""
+    bench.fault.undo_failure = FaultLapsed("the server had ended it")
+    await bench.faults.inject("cut")
+    await bench.faults.undo("cut")
+    last = [FaultStep.UNDOING, FaultStep.NOT_WITNESSED, FaultStep.UNDONE, FaultStep.CLEAN]
+    assert bench.steps()[-4:] == last
+    told = [one.detail for one in bench.told if isinstance(one, FaultEvent)]
+    assert told[-3] == "the server had ended it"
     assert bench.intended() == []
 
 
