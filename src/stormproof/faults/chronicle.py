@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from stormproof.faults.journal import Journal, Line
+from stormproof.faults.journal import Journal, Line, RestoreIntended
 from stormproof.kernel.errors import EnvironmentFailure
 from stormproof.kernel.masking import hide
 from stormproof.model.event import Event, FaultEvent, WarningEvent
@@ -49,6 +49,7 @@ class Chronicle:
         self._hidden = hidden
         self._audit = audit
         self.problems: list[str] = []
+        self.outliving: set[str] = set()  # faults whose traces would be there after the run
 
     def commit(self, event: Event | None, line: Line) -> None:
         """Force an intent to disk, in the record and in the journal.
@@ -62,6 +63,8 @@ class Chronicle:
             self._tell(event)
             self._enter(event)
         self._journal.append(line)
+        if isinstance(line, RestoreIntended) and line.is_kept:
+            self.outliving.add(line.fault)
 
     def note(self, event: Event | None, line: Line | None = None) -> None:
         """Write down what has happened, as far as the disk takes it."""

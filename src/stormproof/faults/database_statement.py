@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from stormproof.faults.databases import Promise, session_on
 from stormproof.kernel.errors import FaultRefused
 from stormproof.model.part import Server
 from stormproof.model.plan import PlannedFault
-from stormproof.servers.postgres import Session
+from stormproof.servers.postgres import Session, SqlRefused
 
-UNDO: Final = "undo"  # by this name the journal keeps the statement
+UNDO, WITNESS = "undo", "witness"  # by these names the journal keeps the statements
 _LOCK_WITHIN: Final = "SET lock_timeout = '2500ms'"
 
 
@@ -41,7 +42,8 @@ class DatabaseStatement:
         self._promise = promise
         self._do = str(planned.settings["do"])
         self._undo = str(planned.settings[UNDO])
-        self._witness = str(planned.settings["witness"])
+        self._witness = str(planned.settings[WITNESS])
+        self._values = {UNDO: self._undo, WITNESS: self._witness}
         self._is_done = False
 
     async def inject(self) -> str:
@@ -50,7 +52,7 @@ class DatabaseStatement:
             if await _holds(session, self._witness):
                 raise FaultRefused(f"its witness holds before anything is done: {self._witness}")
             if self._undo:
-                self._promise({UNDO: self._undo})
+                self._promise(self._values)
             self._is_done = True  # it may be, from here on
             done = await _run(session, self._do)
         return f"done: {done}"
@@ -68,7 +70,7 @@ class DatabaseStatement:
         if not self._is_done:
             return "it was undone before"
         async with session_on(self._server, changes=True) as session:
-            done = await put_back_statement(session, {UNDO: self._undo})
+            done = await put_back_statement(session, self._values)
         self._is_done = False
         return done
 
@@ -81,9 +83,18 @@ class DatabaseStatement:
         return f"{self._witness} still gives {told}" if _is_true(told) else None
 
 
-async def put_back_statement(session: Session, values: dict[str, str]) -> str:
-    """Run the statement that undoes a fault."""
-    return f"undone: {await _run(session, values[UNDO])}"
+async def put_back_statement(session: Session, values: Mapping[str, str]) -> str:
+    """Run the statement that undoes a fault; one that is refused since it was run before is fine,
+    if the fault's witness does not hold any more."""
+    try:
+        return f"undone: {await _run(session, values[UNDO])}"
+    except SqlRefused as refusal:
+        if not refusal.sqlstate:
+            raise
+        await session.execute("ROLLBACK")
+        if await _holds(session, values[WITNESS]):
+            raise
+        return f"it was undone before: {refusal}"
 
 
 async def _run(session: Session, statements: str) -> str:

@@ -17,7 +17,10 @@ from stormproof.seams import Fault
 
 OVERDUE_S = 5.0  # a fault that nobody undoes when its time is over is undone so long after
 UNDO_AT_STOP_S = 10.0  # one that hangs must not keep the stack from being stopped, which ends it
-UNDO_AFTER_DEATH_S = 0.3  # of the two seconds in which everything has to be undone and stopped
+# Of the two seconds in which everything has to be undone and stopped; most ends with the stack
+# anyway, but not what was changed in a server that is there after it.
+UNDO_AFTER_DEATH_S = 0.3
+UNDO_OUTLIVING_S = 1.0
 
 
 class _InForce:
@@ -109,13 +112,18 @@ class FaultsInForce:
 
     async def _undo_or_report(self, name: str) -> None:
         try:
-            async with asyncio.timeout(UNDO_AFTER_DEATH_S if self.after_death else UNDO_AT_STOP_S):
+            async with asyncio.timeout(self._patience_s(name)):
                 await self.undo(name)
         except (FaultRefused, EnvironmentFailure) as error:
             self._chronicle.report(f"{name} was not undone before the stack was stopped: {error}")
         except TimeoutError:
             what = "undone" if name in self._in_force else "searched for residue"
             self._chronicle.report(f"{name} could not be {what} in time; the stack was stopped")
+
+    def _patience_s(self, name: str) -> float:
+        if not self.after_death:
+            return UNDO_AT_STOP_S
+        return UNDO_OUTLIVING_S if name in self._chronicle.outliving else UNDO_AFTER_DEATH_S
 
     def _limit(self, one: _InForce) -> None:
         """See to it that a fault ends even if the controller hangs, or forgets it."""

@@ -160,15 +160,15 @@ async def test_keeper_that_cannot_undo_leaves_the_run_to_be_healed(
     small: SmallStack, postgres: Postgres
 ) -> None:
     """When an undo in a server that outlives the run fails, the run is not called over: it stays in
-    the index, with what is to be undone."""
-    broken = msgspec.structs.replace(
-        fault(
-            "database-statement", "server", do="SELECT 1", undo="nonsense", witness="SELECT false"
-        ),
-        for_ns=1,
-    )
-    server = msgspec.structs.replace(database(postgres), part="server")
-    small.servers = [server]
+    the index with what is to be undone, until somebody has done it."""
+    words = {
+        "do": "CREATE TABLE stuck ()",
+        "undo": "nonsense",
+        "witness": "SELECT to_regclass('stuck') IS NOT NULL",
+    }
+    broken = fault("database-statement", "server", **words)
+    small.servers = [msgspec.structs.replace(database(postgres), part="server")]
+    url = {"STORMPROOF_URL_SERVER": postgres.url(DATABASE, OWNER)}
     stack = small.kept(broken)
     await stack.start()
     await stack.inject(broken)
@@ -176,12 +176,13 @@ async def test_keeper_that_cannot_undo_leaves_the_run_to_be_healed(
         await stack.undo(broken)
     await stack.stop()
     assert OpenRuns(small.index_dir).entries()[0]
-    report = await asyncio.to_thread(healed, small)
+    report = await asyncio.to_thread(healed, small, **url)
+    assert not report.is_clean
     assert "do by hand: nonsense" in "\n".join(report.lines)
-    right = await asyncio.to_thread(
-        healed, small, STORMPROOF_URL_SERVER=postgres.url(DATABASE, OWNER)
-    )
-    assert 'near "nonsense"' in "\n".join(right.lines)
+    await postgres.execute("DROP TABLE stuck")
+    report = await asyncio.to_thread(healed, small, **url)
+    assert report.is_clean, report.lines
+    assert "it was undone before" in "\n".join(report.lines)
 
 
 def test_servers_that_outlive_the_run_are_whole_when_its_controller_was_killed(

@@ -219,7 +219,7 @@ async def test_statement_is_done_witnessed_and_undone(
     )
     broken: Fault = DatabaseStatement(database(postgres), planned, promises.append)
     await broken.inject()
-    assert promises == [{"undo": "DELETE FROM things"}]
+    assert promises == [{"undo": "DELETE FROM things", "witness": "SELECT count(*) FROM things"}]
     assert await broken.witness() == "SELECT count(*) FROM things gives 2"
     assert await broken.residue() == "SELECT count(*) FROM things still gives 2"
     with pytest.raises(FaultRefused, match="holds before anything is done"):

@@ -12,7 +12,7 @@ from tests.unit.faults.disk import Disk
 from stormproof.faults import in_force
 from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.in_force import FaultsInForce
-from stormproof.faults.journal import Journal, leftovers
+from stormproof.faults.journal import Journal, RestoreIntended, leftovers
 from stormproof.kernel.errors import EnvironmentFailure, FaultLapsed, FaultRefused, StormproofError
 from stormproof.model.event import Event, FaultEvent, FaultStep
 from stormproof.model.fault import FaultShape
@@ -259,6 +259,20 @@ async def test_undo_that_takes_too_long_after_a_death_is_given_up(
     await bench.faults.inject("cut")
     await bench.faults.undo_all(after_death=True)
     assert bench.steps()[-1] is FaultStep.UNDONE
+    assert "searched for residue" in bench.chronicle.problems[0]
+
+
+async def test_undo_in_a_server_that_outlives_the_run_is_given_up_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would be there after the run has a bound of its own after the controller's death."""
+    monkeypatch.setattr(in_force, "UNDO_AFTER_DEATH_S", 1_000)
+    monkeypatch.setattr(in_force, "UNDO_OUTLIVING_S", 0.01)
+    bench.fault.hold_residue.clear()
+    await bench.faults.inject("cut")
+    line = RestoreIntended(fault="cut", kind="k", part="wire", values={}, is_kept=True)
+    bench.chronicle.commit(None, line)
+    await bench.faults.undo_all(after_death=True)
     assert "searched for residue" in bench.chronicle.problems[0]
 
 
