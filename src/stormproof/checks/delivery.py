@@ -77,6 +77,7 @@ def _measure(tally: Tally, *, drained: bool) -> dict[Key, Measurement]:
     for metric, times in (
         ("messages_acknowledged", tally.acknowledged),
         ("messages_delivered", len(tally.received)),
+        ("messages_recovered", tally.recovered),
     ):
         measured[metric, ""] = Measurement(value=float(times), samples=times)
     return measured

@@ -33,6 +33,7 @@ from stormproof.checks.ledger import (
 )
 from stormproof.model.ledger import EntryKind
 
+UNSURE = (EntryKind.INVOKE, EntryKind.UNKNOWN)  # without an answer that tells
 RANK_MASK = np.uint64(0xFFFF_FFFF)
 
 
@@ -64,6 +65,7 @@ class Tally:
     unheard: Words  # ranks of acknowledged messages that nobody was owed, rising
     reordered: int  # first deliveries that came after a higher number of the same session
     acknowledged: int
+    recovered: int  # messages whose sending is unknown, and that arrived
     refused: Words  # keys of messages that were refused and yet delivered
 
 
@@ -96,6 +98,7 @@ def tally_deliveries(segments: Sequence[Entries], *, drained: bool, whole: bool)
         unheard=_unheard(ledger),
         reordered=int(np.count_nonzero(~np.isin(late, doubled))),
         acknowledged=int(np.count_nonzero(state == EntryKind.OK)),
+        recovered=int(np.count_nonzero(arrived & np.isin(state, UNSURE))),
         refused=ledger.messages.key[arrived & (state == EntryKind.FAIL)],
     )
 

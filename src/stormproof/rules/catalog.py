@@ -258,6 +258,7 @@ _ALL: Final = [
         "messages_acknowledged", "Messages that the target acknowledged.", unit="", tags=_NONE
     ),
     _measured("messages_delivered", "Messages received, each once a user.", unit="", tags=_NONE),
+    _measured("messages_recovered", "Unanswered messages that arrived.", unit="", tags=_NONE),
     *(_exact(name, doc) for name, doc in COUNTED.items()),
     *(_measured(name, doc, unit="s", tags=_NONE, timed=False) for name, doc in LASTED.items()),
     *(_exact(name, doc, tags=frozenset({WHAT})) for name, doc in FINALLY_READ.items()),

@@ -145,6 +145,7 @@ def test_what_was_not_acknowledged_is_not_owed() -> None:
     writer.receive(0, 1, arrived, 2)
     counted = tally_deliveries((writer.array,), drained=True, whole=True)
     assert not len(counted.missing)
+    assert _drained(writer).measured["messages_recovered", ""].value == 1
 
 
 def test_a_second_delivery_is_a_duplicate() -> None:
