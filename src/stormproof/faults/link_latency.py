@@ -47,7 +47,11 @@ class LinkLatency(LinkFault):
         took_ns = await self._measure()
         if took_ns is not None and took_ns < least_ns:
             return None
-        took = "did not arrive within 1s" if took_ns is None else f"took {duration_text(took_ns)}"
+        took = (
+            f"did not arrive within {WITNESS_S:g}s"
+            if took_ns is None
+            else f"took {duration_text(took_ns)}"
+        )
         if took_ns is None and least_ns < WITNESS_S * SECOND_NS:
             return None
         return f"{counted(tally.bytes, 'byte')} delayed; a byte of ours {took}"
