@@ -105,8 +105,8 @@ class AuditLog:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self._path.stat().st_size >= FILE_BYTES_MAX:
                 self._path.rename(_older(self._path))
-        except BlockingIOError:
-            return  # the next entry finds it done
+        except (BlockingIOError, FileNotFoundError):
+            return  # somebody is doing so, or has done it a moment ago
         finally:
             os.close(lock)
 
