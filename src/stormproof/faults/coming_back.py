@@ -28,24 +28,35 @@ async def evidence_that_it_is_down(part: RunningPart, old: ProcessId | None) -> 
 async def bring_back(part: RunningPart) -> str:
     """Start a part again unless it runs, and wait until it is ready; return how it is.
 
+    One that answers at its deadline that it is not ready is back as well: what it depends on may
+    be broken too, and whether the target recovers is for the probes to tell.
+
     Raises:
         EnvironmentFailure: it does not come back; says what can be done.
     """
     if part.is_closing:
-        return f"{part.name} stays stopped: the whole stack is being stopped"
+        return _stays_stopped(part)
     try:
         if part.process is None:
-            await part.start()
+            await part.start(or_answer=True)
         else:
-            await part.become_ready()
+            await part.become_ready(or_answer=True)
+    except FaultRefused:
+        return _stays_stopped(part)
     except EnvironmentFailure as failure:
         advice = "mend what its log tells and run again; the run ends here and stops the stack"
         raise EnvironmentFailure(failure.what, failure.fix or advice) from failure
-    return f"{part.name} is ready as process {part.pid}"
+    if await part.serves():
+        return f"{part.name} is ready as process {part.pid}"
+    return f"{part.name} runs as process {part.pid} and answers that it is not ready"
+
+
+def _stays_stopped(part: RunningPart) -> str:
+    return f"{part.name} stays stopped: the whole stack is being stopped"
 
 
 async def what_is_not_back(part: RunningPart, old: ProcessId | None) -> str | None:
-    """Show an old process that lives, or a part that does not run or serve; None when all is well.
+    """Show an old process that lives, or a part that does not run or answer; None when all is well.
 
     A stack that is being stopped has nothing to come back.
     """
@@ -55,6 +66,6 @@ async def what_is_not_back(part: RunningPart, old: ProcessId | None) -> str | No
         return None
     if part.process is None:
         return f"{part.name} does not run"
-    if not await part.serves():
-        return f"{part.name} runs but does not serve"
+    if not await part.responds():
+        return f"{part.name} runs but does not answer"
     return None

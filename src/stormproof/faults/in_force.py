@@ -102,6 +102,7 @@ class FaultsInForce:
         """
         one = self._in_force.get(name)
         if one is not None:
+            self._unlimit(one)
             one.recall()
             await self._mend(one)
 
@@ -129,6 +130,10 @@ class FaultsInForce:
         """See to it that a fault ends even if the controller hangs, or forgets it."""
         allowed_s = one.planned.for_ns / SECOND_NS + OVERDUE_S
         one.limit = asyncio.get_running_loop().call_later(allowed_s, self._end_overdue, one)
+
+    def _unlimit(self, one: _InForce) -> None:
+        if one.limit is not None:
+            one.limit.cancel()
 
     def _end_overdue(self, one: _InForce) -> None:
         name = one.planned.name
@@ -221,8 +226,7 @@ class FaultsInForce:
 
     def _forget(self, one: _InForce) -> None:
         one.is_undone = True
-        if one.limit is not None:
-            one.limit.cancel()
+        self._unlimit(one)
         self._in_force.pop(one.planned.name, None)
 
     def _close(self, one: _InForce) -> None:

@@ -240,11 +240,11 @@ class Keeper:
 
     async def _end(self, ending: _Ending) -> bool:
         """Undo, stop, write the end; say whether nothing is left."""
+        self._stack.close()
         for task in self._commands:
             task.cancel()
         await asyncio.gather(*self._commands, return_exceptions=True)
-        self._stack.close()
-        await self._faults.undo_all(after_death=self._controller_gone.is_set())
+        await self._undo_all()
         await self._stop_stack(hurry=ending.by_signal)
         how = self._write_end(ending)
         is_clean = self._leave(how)
@@ -253,6 +253,21 @@ class Keeper:
         elif ending.command_id is not None:
             self._channel.answer(Done(id=ending.command_id))
         return is_clean
+
+    async def _undo_all(self) -> None:
+        """Undo every fault, and anew in a hurry when the controller dies meanwhile."""
+        loop = asyncio.get_running_loop()
+        is_dead = self._controller_gone.is_set()
+        gone = loop.create_task(self._controller_gone.wait())
+        undoing = loop.create_task(self._faults.undo_all(after_death=is_dead))
+        if not is_dead:
+            await asyncio.wait([gone, undoing], return_when=asyncio.FIRST_COMPLETED)
+            if not undoing.done():
+                undoing.cancel()
+                await asyncio.wait([undoing])
+                undoing = loop.create_task(self._faults.undo_all(after_death=True))
+        await undoing
+        gone.cancel()
 
     async def _stop_stack(self, *, hurry: bool) -> None:
         """Stop the stack in order, at once in a hurry or when the controller dies meanwhile."""

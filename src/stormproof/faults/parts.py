@@ -21,7 +21,7 @@ from stormproof.faults.processes import (
     kill_tree,
     wait_gone,
 )
-from stormproof.faults.readiness import answers
+from stormproof.faults.readiness import answers, answers_at_all
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
 from stormproof.kernel.units import SECOND_NS, duration_text
 from stormproof.model.event import PartEvent
@@ -73,6 +73,10 @@ class RunningPart:
             return False
         return child.has_run_ns >= self.ready.alive_ns or child is self._ready_child
 
+    async def responds(self) -> bool:
+        """Say whether it answers where it is asked, be it that it is not ready."""
+        return await self.serves() or await answers_at_all(self.ready)
+
     @property
     def process(self) -> ProcessId | None:
         """The process that runs now."""
@@ -85,9 +89,10 @@ class RunningPart:
         """The pid of that process; 0 when none runs."""
         return 0 if self.process is None else self.process.pid
 
-    async def start(self, *, held: bool = False) -> None:
-        """Start the process and wait until it is ready; with `held` it stands before its first
-        instruction until `become_ready`.
+    async def start(self, *, held: bool = False, or_answer: bool = False) -> None:
+        """Start the process and wait until it is ready, or only answers (see `become_ready`).
+
+        With `held` it stands before its first instruction until `become_ready`.
 
         Raises:
             EnvironmentFailure: it cannot be started, ends, or is not ready by its deadline; what
@@ -106,25 +111,31 @@ class RunningPart:
             await self.stop(deadline_ns=0)
             raise
         if not held:
-            await self.become_ready()
+            await self.become_ready(or_answer=or_answer)
 
-    async def become_ready(self) -> None:
+    async def become_ready(self, *, or_answer: bool = False) -> None:
         """Let go of a process that was held, and wait until it is ready; one that is stays so.
+
+        Args:
+            or_answer: at the deadline it is enough that the process answers, be it that it is not
+                ready: somebody else may keep it from that.
 
         Raises:
             EnvironmentFailure: it ends, or is not ready by its deadline, and is stopped again.
+            FaultRefused: the stack is being stopped; so is the process.
         """
         child = self._child
         if child is None or child is self._ready_child:
             return
         child.release()
         try:
-            await self._wait_ready(child)
-        except (EnvironmentFailure, asyncio.CancelledError):
+            is_ready = await self._wait_ready(child, or_answer=or_answer)
+        except (EnvironmentFailure, FaultRefused, asyncio.CancelledError):
             await self.stop(deadline_ns=0)
             raise
         self._ready_child = child
-        self._note("ready", child)
+        if is_ready:
+            self._note("ready", child)
         child.exited.add_done_callback(lambda _: self._ended(child))
 
     async def stop(self, *, deadline_ns: int | None = None, signal_number: int = 0) -> str:
@@ -146,12 +157,17 @@ class RunningPart:
         self._note("stopped", child, detail)
         return f"{self.name}, process {child.process.pid}: {detail}"
 
-    async def _wait_ready(self, child: Child) -> None:
+    async def _wait_ready(self, child: Child, *, or_answer: bool) -> bool:
+        """Wait until the part is ready; return False where it only answers that it is not."""
         deadline_ns = time.monotonic_ns() + self._part.ready.deadline_ns
         while not child.exited.done():
+            if self.is_closing:
+                raise FaultRefused(f"{self.name} is stopped: the whole stack is being stopped")
             if await self.serves() and not child.exited.done():
-                return
+                return True
             if time.monotonic_ns() >= deadline_ns:
+                if or_answer and await self.responds():
+                    return False
                 limit = duration_text(self._part.ready.deadline_ns)
                 raise self._failure(f"was not ready within {limit}")
             await asyncio.wait([child.exited], timeout=_ASK_EVERY_S)

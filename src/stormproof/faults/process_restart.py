@@ -50,5 +50,5 @@ class ProcessRestart:
         return await bring_back(self._part)
 
     async def residue(self) -> str | None:
-        """Show an old process that lives, or a part that does not run or serve."""
+        """Show an old process that lives, or a part that does not run or answer."""
         return await what_is_not_back(self._part, self._old)

@@ -14,6 +14,24 @@ _AUTHENTICATION = b"R"
 
 async def answers(ready: Readiness) -> bool:
     """Say whether the part serves now, by the question that `ready` names."""
+    answer = await _answer(ready)
+    match ready.kind:
+        case "tcp" | "alive":
+            return answer is not None
+        case "http":
+            return answer is not None and answer.split()[1:2] == [b"200"]
+        case "postgres":
+            return answer is not None and answer.startswith(_AUTHENTICATION)
+
+
+async def answers_at_all(ready: Readiness) -> bool:
+    """Say whether the part answers that question, whatever it says: "not ready", for one."""
+    answer = await _answer(ready)
+    return answer is not None and (ready.kind == "tcp" or answer != b"")
+
+
+async def _answer(ready: Readiness) -> bytes | None:
+    """Ask once; return how the answer begins, None when there was no connection or no answer."""
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(ready.host, ready.port)
@@ -22,20 +40,22 @@ async def answers(ready: Readiness) -> bool:
             finally:
                 writer.close()
     except (OSError, TimeoutError):
-        return False
+        return None
 
 
 async def _ask(
     ready: Readiness, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> bool:
-    if ready.kind == "tcp":
-        return True
-    if ready.kind == "http":
-        head = f"GET {ready.path} HTTP/1.1\r\nHost: {ready.host}:{ready.port}\r\n"
-        writer.write(f"{head}Connection: close\r\n\r\n".encode("ascii"))
-        return (await reader.readline()).split()[1:2] == [b"200"]
-    writer.write(postgres_startup(user="readiness", database="postgres"))
-    return await reader.read(1) == _AUTHENTICATION
+) -> bytes:
+    match ready.kind:
+        case "tcp" | "alive":
+            return b""  # that it accepts is all there is to know
+        case "http":
+            head = f"GET {ready.path} HTTP/1.1\r\nHost: {ready.host}:{ready.port}\r\n"
+            writer.write(f"{head}Connection: close\r\n\r\n".encode("ascii"))
+            return await reader.readline()
+        case "postgres":
+            writer.write(postgres_startup(user="readiness", database="postgres"))
+            return await reader.read(1)
 
 
 def postgres_startup(*, user: str, database: str) -> bytes:
