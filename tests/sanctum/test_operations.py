@@ -151,6 +151,25 @@ def test_record_that_cannot_be_rendered_fails_nobody() -> None:
     assert [message[:13] for message in messages] == ["no log record"] * 2 + ["half \ud800"]
 
 
+async def test_connection_that_the_event_loop_has_closed_is_a_lost_one(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that was reset before it is written to is told as the cache being away: uvloop
+    raises another error than a socket does, which ended the whole process."""
+
+    def closed(pieces: object) -> None:
+        raise RuntimeError("the handler is closed")
+
+    cache = Cache(valkey.url, pool_max=2, timeout_s=0.2, defects=Defects(), metrics=Metrics())
+    await _first_probe(cache)
+    for connection in cache._pool._available_connections:
+        monkeypatch.setattr(connection._writer, "writelines", closed)
+    with pytest.raises(CacheUnavailable):
+        await cache.get("there")
+    await _first_probe(cache)
+    await cache.close()
+
+
 async def test_share_of_nothing_is_no_number(valkey: Valkey) -> None:
     """Before anything was looked up or anybody logged in, no share is told that meets a bar."""
     metrics = Metrics()

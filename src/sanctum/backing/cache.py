@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from valkey.asyncio import BlockingConnectionPool, Connection, Valkey
+from valkey.exceptions import ConnectionError as ConnectionLost
 from valkey.exceptions import ValkeyError
 
 from sanctum.backing.breaker import Attempt, Breaker, BreakerOpen, Patience
@@ -39,6 +40,18 @@ class Held:
     ttl_s: float
 
 
+class _Connection(Connection):
+    """A connection whose loss is told as one, also where the event loop had noticed it first."""
+
+    async def send_packed_command(
+        self, command: bytes | str | Iterable[bytes], check_health: bool = True
+    ) -> None:
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:  # uvloop's, for a transport that it has closed by itself
+            raise ConnectionLost(str(error)) from error
+
+
 class Cache:
     """Run cache operations, each within a deadline, while the breaker is closed."""
 
@@ -51,6 +64,7 @@ class Cache:
         self._probe_key = f"sanctum:probe:{secrets.token_hex(8)}"
         self._pool = BlockingConnectionPool.from_url(
             _as_valkey(url),
+            connection_class=_Connection,
             max_connections=pool_max,
             timeout=timeout_s,
             # Deadlines are kept here: the client's own may swallow a cancellation (wait_for).
