@@ -19,6 +19,7 @@ from stormproof.model.plan import PlannedFault
 
 WITNESS_S = 1.0  # how long a fault may take to touch the target's traffic
 PATIENCE_S = 5.0  # before a link is said to be blocked: a busy machine is no residue
+UPSTREAM_TRIES = 2  # an upstream may come back between a look through the link and one past it
 LOOK_EVERY_S = 0.01
 BOTH: tuple[Direction, ...] = ("up", "down")
 
@@ -114,10 +115,11 @@ async def blockage(link: TcpLink) -> str | None:
                     return f"nothing passes {link.name} {direction}"
     except (OSError, TimeoutError) as error:
         return f"no connection passes {link.name}: {str(error) or 'none came about in time'}"
-    if await reaches_upstream(link, (), timeout_s=PATIENCE_S):
-        return None
-    if not await serves_directly(link, timeout_s=PATIENCE_S):
-        return None
+    for _ in range(UPSTREAM_TRIES):
+        if await reaches_upstream(link, (), timeout_s=PATIENCE_S):
+            return None
+        if not await serves_directly(link, timeout_s=PATIENCE_S):
+            return None
     return f"a new connection through {link.name} reaches no upstream"
 
 
