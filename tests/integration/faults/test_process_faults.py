@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -32,7 +33,7 @@ from stormproof.faults.process_slow_start import ProcessSlowStart
 from stormproof.faults.processes import ProcessId, descendants, is_alive
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
 from stormproof.kernel.units import SECOND_NS
-from stormproof.model.part import Part
+from stormproof.model.part import Part, Readiness
 from stormproof.seams import Fault
 
 FORKING = """
@@ -320,3 +321,45 @@ async def test_burden_that_gave_up_is_no_evidence(ground: Ground) -> None:
     await until_async(lambda: not gone.is_there)
     assert await fault.witness() is None
     assert "1 had ended before: gave up: " in await fault.undo()
+
+
+async def test_start_is_given_up_when_the_stack_goes_down(
+    small: SmallStack, ground: Ground
+) -> None:
+    """A part that is not ready yet when everything is being stopped is not waited for."""
+    fault = ground.fault("kill")
+    await fault.inject()
+    argv = [sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"]
+    ground.part._part = msgspec.structs.replace(small.server(), argv=argv)
+    undoing = asyncio.ensure_future(fault.undo())
+    await until_async(lambda: ground.part.process is not None)
+    ground.part.is_closing = True
+    assert "stays stopped" in await undoing
+    assert ground.part.process is None
+    assert await fault.residue() is None
+
+
+async def test_part_that_others_keep_from_being_ready_is_back(
+    small: SmallStack, ground: Ground
+) -> None:
+    """A part that answers at its deadline that it is not ready is undone, and no residue; at the
+    first start that is not enough."""
+    script = (
+        "import socket, sys\n"
+        "server = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+        "while True:\n"
+        "    connection, _ = server.accept()\n"
+        "    connection.recv(65536)\n"
+        "    connection.sendall(b'HTTP/1.1 503 Service Unavailable\\r\\n\\r\\n')\n"
+        "    connection.close()\n"
+    )
+    fault = ground.fault("kill")
+    await fault.inject()
+    port = small.ports["server"]
+    ready = Readiness(kind="http", port=port, path="/ready", deadline_ns=300_000_000)
+    argv = [sys.executable, "-I", "-S", "-c", script, str(port)]
+    ground.part._part = msgspec.structs.replace(small.server(), argv=argv, ready=ready)
+    with pytest.raises(EnvironmentFailure, match="was not ready within 300ms"):
+        await ground.part.start()
+    assert "answers that it is not ready" in await fault.undo()
+    assert await fault.residue() is None
