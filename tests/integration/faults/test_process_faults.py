@@ -43,6 +43,7 @@ while True:
     connection, _ = server.accept()
     if os.fork() == 0:
         os.setsid()
+        server.close()
         while data := connection.recv(65536):
             connection.sendall(data)
         os._exit(0)
