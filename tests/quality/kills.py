@@ -55,8 +55,13 @@ NUMBERS: Final[dict[str, object]] = {
 
 
 def kinds_of(hits: str) -> list[str]:
-    """Return the kinds of faults that hit something, in a fixed order."""
-    return sorted(kind for kind, shape in KINDS.items() if shape.hits == hits)
+    """Return the kinds of faults that hit something and need no more than numbers, in order."""
+    return sorted(
+        kind
+        for kind, shape in KINDS.items()
+        if shape.hits == hits
+        and all(name in NUMBERS or one.default is not None for name, one in shape.settings.items())
+    )
 
 
 def chains() -> dict[str, list[str]]:
