@@ -1,7 +1,7 @@
-"""Claims on fixed ports: two runs that want one of them never take each other's parts for theirs.
+"""Claims on ports: two runs that want one of them never take each other's parts for theirs.
 
 Whether a port is free says nothing about a part of another run that is about to listen there, and
-readiness asks whoever answers. So a keeper holds a name in the kernel for each fixed port, which
+readiness asks whoever answers. So a keeper holds a name in the kernel for each of its ports, which
 goes with it however it ends.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 
+from stormproof.kernel.claims import claim
 from stormproof.kernel.errors import EnvironmentFailure
 
 
@@ -26,10 +27,8 @@ class PortClaims:
             EnvironmentFailure: one is claimed by another run.
         """
         for port in ports:
-            claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._held.append(claim)
             try:
-                claim.bind(f"\0stormproof-port-{port}")
+                self._held.append(claim(port))
             except OSError as error:
                 raise EnvironmentFailure(
                     f"the port {port} belongs to another run that goes on",

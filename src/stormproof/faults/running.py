@@ -67,7 +67,7 @@ class RunningStack:
             EnvironmentFailure: a step failed; what was started still runs, `stop` takes it back.
         """
         self._make_private_folder()
-        self._claims.take(self._plan.fixed_ports)
+        self._claims.take(_ports_of(self._plan))
         for step in self._plan.steps:
             await self._carry_out(step)
 
@@ -281,3 +281,10 @@ class RunningStack:
             at_ns=time.monotonic_ns(), part=part, step=step, pid=pid or os.getpid(), detail=detail
         )
         self.chronicle.note(event)
+
+
+def _ports_of(plan: StackPlan) -> list[int]:
+    """Return every port that a part of the stack or a link of ours is to listen on."""
+    ports = {step.ready.port for step in plan.steps if isinstance(step, Part)}
+    ports |= {step.listen_port for step in plan.steps if isinstance(step, Link)}
+    return sorted({*ports, *plan.fixed_ports} - {0})

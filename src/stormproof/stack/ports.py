@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from stormproof.kernel.claims import is_claimed
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 
 HOST = "127.0.0.1"
@@ -69,6 +70,9 @@ def _free_ports(count: int, *, avoid: set[int]) -> list[int]:
 
 
 def _is_free(port: int) -> bool:
+    """Say whether nobody listens on a port, nor has claimed it for a part that is to."""
+    if is_claimed(port):
+        return False
     with socket.socket() as trial:
         # As servers do: a connection of the past that lingers in TIME_WAIT takes no port.
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
