@@ -7,7 +7,6 @@ from typing import Literal
 
 from stormproof.checks.wording import counted
 from stormproof.kernel.canonical import canonical_json, sha256_hex
-from stormproof.model.finding import ACCUSING
 from stormproof.model.objective import Status
 from stormproof.model.program import (
     RECOVERY,
@@ -30,7 +29,7 @@ def answer_of(entry: Entry, verdict: Verdict, folder: str) -> TrialAnswer:
         verdict: over its run.
         folder: of the run, below the program's.
     """
-    excused = entry.may_fail and verdict.verdict is not Status.PASS and not unforgivable(verdict)
+    excused = entry.may_fail and may_be_excused(verdict)
     met = sum(one.status is Status.PASS for one in verdict.objectives)
     return TrialAnswer(
         id=entry.id,
@@ -72,11 +71,14 @@ def _without_word(verdict: Verdict) -> str:
     return verdict.headline
 
 
-def unforgivable(verdict: Verdict) -> bool:
-    """Tell whether a verdict names what no mark excuses: data that is wrong, a missed recovery."""
-    accused = any(one.kind in ACCUSING for one in verdict.findings)
-    broken = [one for one in verdict.objectives if one.status is Status.FAIL]
-    return accused or any(one.exact or one.name.startswith(RECOVERY) for one in broken)
+def may_be_excused(verdict: Verdict) -> bool:
+    """Tell whether a trial broke nothing but bars: no data in doubt, no recovery missed.
+
+    What is undecided is no failure that a mark could excuse: nobody knows what it would have been.
+    """
+    kept = [one for one in verdict.objectives if one.exact or one.name.startswith(RECOVERY)]
+    whole = all(one.status is Status.PASS for one in kept)
+    return verdict.verdict is Status.FAIL and whole and not verdict.findings
 
 
 def certificate_of(

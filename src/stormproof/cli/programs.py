@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -20,16 +19,15 @@ import click
 
 from stormproof import __version__
 from stormproof.checks.certificate import (
-    answer_of,
     certificate_of,
     judge_coverage,
     unanswered,
 )
-from stormproof.cli.judging import EXIT_CODES, rejudge, stored_verdict
+from stormproof.cli.judging import EXIT_CODES, rejudge
 from stormproof.cli.locations import program_folders
 from stormproof.cli.plans import Order
+from stormproof.cli.program_runs import ProgramRuns, stored_answer
 from stormproof.cli.running import planned
-from stormproof.faults.children import birth
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 from stormproof.kernel.limits import COVERAGE_BYTES_MAX
 from stormproof.kernel.units import duration_text
@@ -37,7 +35,6 @@ from stormproof.model.plan import Plan
 from stormproof.model.program import (
     Certificate,
     CoverageAnswer,
-    Entry,
     Program,
     ProgramOrder,
     TrialAnswer,
@@ -132,7 +129,7 @@ def resume_program(path: Path, request: ProgramRequest) -> int:
         for one in order.asked
         if (run := directory.last_run(one.id)) is not None
         and run.is_completed()
-        and (answer := _stored_answer(directory, one)) is not None
+        and (answer := stored_answer(directory, one)) is not None
     }
     click.echo(f"resumed: {counted(len(done), 'trial')} done already", err=True)
     return _carry_out(directory, order, request, done=done)
@@ -152,7 +149,7 @@ def judge_program(path: Path, *, trust_checkers: bool) -> int:
     answers = {
         one.id: answer
         for one in order.asked
-        if (answer := _stored_answer(directory, one)) is not None
+        if (answer := stored_answer(directory, one)) is not None
     }
     return EXIT_CODES[_issue(directory, order, answers).verdict]
 
@@ -167,7 +164,14 @@ def _carry_out(
     slots = _slots(request.parallel, order.target)
     _tell_plan(order, compiled, len(slots))
     click.echo(f"program {directory.path}", err=True)
-    night = _Night(directory=directory, order=order, request=request, slots=slots, answers=done)
+    night = ProgramRuns(
+        directory=directory,
+        order=order,
+        secrets=request.secrets,
+        slots=slots,
+        answers=done,
+        lengths_ns={name: _length_ns(one) for name, one in compiled.items()},
+    )
     ready = []
     for entry in order.asked:
         problem = compiled[entry.id]
@@ -200,6 +204,13 @@ def _compiled(order: ProgramOrder, request: ProgramRequest) -> dict[str, Plan | 
         except EnvironmentFailure as error:
             found[entry.id] = str(error)
     return found
+
+
+def _length_ns(plan: Plan | str) -> int:
+    """Return how long a trial may take by its own deadlines, 0 of one that cannot be run."""
+    if isinstance(plan, str):
+        return 0
+    return plan.ready_deadline_ns + plan.duration_ns + plan.drain_deadline_ns + AROUND_A_TRIAL_NS
 
 
 def _slots(parallel: int, target: str) -> list[list[int]]:
@@ -237,92 +248,6 @@ def _tell_plan(order: ProgramOrder, compiled: dict[str, Plan | str], at_once: in
         click.echo(f"  {entry.id} {entry.trial}: load for {length}{left_out}{mark}", err=True)
         for one in plan.not_judged:
             click.echo(f"     not judged: {one.objective} ({one.why})", err=True)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Night:
-    """The trials of a program while they run."""
-
-    directory: ProgramDirectory
-    order: ProgramOrder
-    request: ProgramRequest
-    slots: list[list[int]]
-    answers: dict[str, TrialAnswer]
-    is_stopped: bool = False
-    _running: set[asyncio.subprocess.Process] = field(default_factory=set)
-
-    async def run(self, entries: Sequence[Entry]) -> None:
-        """Certify trials, as many at once as there are slots; a signal ends all of them."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._stop)
-        waiting = list(reversed(entries))
-        await asyncio.gather(*(self._work_off(waiting, cores) for cores in self.slots))
-
-    def _stop(self) -> None:
-        self.is_stopped = True
-        for child in self._running:
-            child.send_signal(signal.SIGTERM)
-
-    async def _work_off(self, waiting: list[Entry], cores: list[int]) -> None:
-        while waiting and not self.is_stopped:
-            entry = waiting.pop()
-            click.echo(f"\n== {entry.id} {entry.trial}", err=True)
-            code = await self._certify(entry, cores)
-            place = f"trials/{entry.id}/output.txt"
-            why = f"its command ended with {code} and no verdict; see {place}"
-            self.directory.say_why(entry.id, why)
-            said = _stored_answer(self.directory, entry) or unanswered(entry, why)
-            self.answers[entry.id] = said
-            click.echo(f"== {entry.id} {entry.trial}: {said.status.upper()}: "
-                       f"{said.why or said.headline}", err=True)  # fmt: skip
-
-    async def _certify(self, entry: Entry, cores: list[int]) -> int:
-        folder = self.directory.trials / entry.id
-        folder.mkdir(mode=0o700, exist_ok=True)
-        alone = len(self.slots) == 1
-        with (folder / "output.txt").open("ab") as output:
-            child = await asyncio.create_subprocess_exec(
-                *self._argv(entry, folder),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=None if alone else output,
-                preexec_fn=birth(os.getpid(), signal.SIGTERM, cores),
-            )
-        self._running.add(child)
-        try:
-            return await child.wait()
-        finally:
-            self._running.discard(child)
-
-    def _argv(self, entry: Entry, folder: Path) -> list[str]:
-        order = self.order
-        asked = ["--profile", entry.profile, "--scale", f"{order.scale:.17g}", "--out", str(folder)]
-        if order.seed is not None:
-            asked += ["--seed", str(order.seed)]
-        if order.target:
-            asked += ["--target", order.target]
-        if order.environment:
-            asked += ["--environment", order.environment]
-        if self.request.secrets is not None:
-            asked += ["--secrets", str(self.request.secrets)]
-        return [sys.executable, "-m", "stormproof", "certify", entry.trial, *asked]
-
-
-def _stored_answer(directory: ProgramDirectory, entry: Entry) -> TrialAnswer | None:
-    """Return the answer of a trial's newest run, None where that has no verdict.
-
-    A run that was cut off has one too: a witness of lost data fails it whatever its end was.
-    """
-    run = directory.last_run(entry.id)
-    if run is None or not run.verdict.is_file():
-        why = directory.why(entry.id)
-        return unanswered(entry, why) if why else None
-    try:
-        verdict = stored_verdict(run)
-    except BadInput as error:
-        return unanswered(entry, str(error.problems[0]))
-    return answer_of(entry, verdict, str(run.path.relative_to(directory.path)))
 
 
 def _issue(

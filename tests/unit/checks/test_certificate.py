@@ -32,6 +32,12 @@ def broken(name: str, *, exact: bool = False) -> Judged:
     )
 
 
+def undecided(name: str, *, exact: bool) -> Judged:
+    return msgspec.structs.replace(
+        HEALTHY.objectives[0], name=name, status=Status.INCONCLUSIVE, exact=exact
+    )
+
+
 def certified(
     *verdicts: Verdict,
     may_fail: bool = False,
@@ -99,6 +105,26 @@ def test_no_mark_excuses_lost_data_or_a_missed_recovery(changes: dict[str, objec
     bad = verdict(Status.FAIL, **changes)
     certificate = certified(verdict(Status.PASS), bad, verdict(Status.PASS), may_fail=True)
     assert certificate.verdict is Status.FAIL
+
+
+SLOW = broken("http_req_duration: p(95)<300")
+
+
+@pytest.mark.parametrize(
+    "doubtful",
+    [
+        verdict(Status.INCONCLUSIVE, objectives=[]),
+        verdict(Status.INCONCLUSIVE, objectives=[undecided("delivery_lost: count==0", exact=True)]),
+        verdict(Status.FAIL, objectives=[SLOW, undecided("delivery_lost: count==0", exact=True)]),
+        verdict(Status.FAIL, objectives=[SLOW, undecided("recovery_ready_s: max<5", exact=False)]),
+        verdict(Status.FAIL, objectives=[SLOW], findings=[
+            Finding(kind="ledger-cut", title="", count=1, witnesses=[], advice="")]),
+    ],
+)  # fmt: skip
+def test_no_mark_excuses_what_nobody_knows(doubtful: Verdict) -> None:
+    """Missing evidence is no broken bar: a trial that may fail counts then as what it is."""
+    certificate = certified(verdict(Status.PASS), doubtful, verdict(Status.PASS), may_fail=True)
+    assert certificate.verdict is doubtful.verdict
 
 
 def test_a_program_whose_trials_are_all_excused_has_shown_nothing() -> None:
