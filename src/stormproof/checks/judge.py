@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import msgspec
 
-from stormproof.checks.aborted import judge_aborting, replay_breaches
+from stormproof.checks.aborted import judge_asked, replay_breaches
 from stormproof.checks.bench import Bench
 from stormproof.checks.completeness import Completeness, check_processes, completeness_of
 from stormproof.checks.customers import check_customers, reach_of
@@ -33,7 +33,6 @@ from stormproof.checks.health import check_health
 from stormproof.checks.histories import history_checkers
 from stormproof.checks.hypotheses import check_hypotheses, spans_of_hypotheses
 from stormproof.checks.ledger_order import check_ledger_order
-from stormproof.checks.objectives import judge_objective
 from stormproof.checks.operation_order import odd_operations
 from stormproof.checks.outcome import Key, Measurement, Outcome
 from stormproof.checks.own_checkers import own_outcome
@@ -127,14 +126,9 @@ def _judge(
     plan, inquiry = record.plan, _inquire(record, asked, own)
     bench, completeness = inquiry.bench, inquiry.bench.completeness
     steady, irreproducible = replay_gate(record, completeness)
-    ended, unborne = replay_breaches(record)
-    findings = [*inquiry.findings, *irreproducible, *unborne, *replay_steps(record)]
-    answers = [
-        judge_aborting(one, ended[one.name], bench)
-        if one.name in ended
-        else judge_objective(one, bench)
-        for one in (*asked, *(one for one in plan.stops if one.name in ended))
-    ]
+    breaches = replay_breaches(record)
+    findings = [*inquiry.findings, *irreproducible, *breaches.findings, *replay_steps(record)]
+    answers = [judge_asked(one, breaches, bench) for one in (*asked, *breaches.stops)]
     judged = [*steady, *answers]
     status = _decide(steady, answers, findings, completeness)
     return Verdict(

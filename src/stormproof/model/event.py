@@ -73,6 +73,7 @@ class PartEvent(msgspec.Struct, frozen=True, kw_only=True, tag="part"):
 
 GATE_ACTIONS: Final = ("proceed", "skip-faults")
 BREACH_ACTIONS: Final = ("abort", "undo")
+BREACHES_UNSEEN: Final = "abort-off"  # the code of the warning that none is decided on any more
 STEP_ACTIONS: Final = ("inject", "skip")
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stormproof.kernel.units import SECOND_NS
-from stormproof.model.event import DecisionEvent, WarningEvent
+from stormproof.model.event import BREACHES_UNSEEN, DecisionEvent, WarningEvent
 from stormproof.model.objective import Objective, Status
 from stormproof.model.plan import Plan
 from stormproof.model.series import Frame, Series
@@ -208,4 +208,4 @@ class Decisions:
         if self._plan.stops:
             what = "faults are undone, for nobody sees any more whether users are hurt"
         text = f"{what}: a worker's live frame is missing, so nothing can be decided on"
-        return WarningEvent(at_ns=self._clock.now_ns(), code="abort-off", text=text)
+        return WarningEvent(at_ns=self._clock.now_ns(), code=BREACHES_UNSEEN, text=text)

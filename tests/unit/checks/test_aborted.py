@@ -20,7 +20,15 @@ from tests.builders import (
 )
 
 from stormproof.checks.judge import judge
-from stormproof.model.event import DecisionEvent, EndEvent, Event, Phase, PhaseEvent
+from stormproof.model.event import (
+    BREACHES_UNSEEN,
+    DecisionEvent,
+    EndEvent,
+    Event,
+    Phase,
+    PhaseEvent,
+    WarningEvent,
+)
 from stormproof.model.objective import Abort, Objective, Status
 from stormproof.model.plan import Plan
 from stormproof.model.record import Record
@@ -232,3 +240,40 @@ def test_a_stop_that_the_record_does_not_bear_out_is_our_own_fault(changes: dict
         "irreproducible-decision"
     ]
     assert STOP.name not in [one.name for one in verdict.objectives]
+
+
+def _unheeded(*slow_at: int, warned: bool = False) -> Record:
+    """Return the record of a whole run whose stop condition nobody decided on."""
+    slow = [operations([900.0] * 50), counted(ITERATIONS, 50)]
+    sent = [
+        frame(one.worker, one.second, slow if one.second in slow_at else one.counts)
+        for one in frames()
+    ]
+    kept = tuple(one for one in plan().objectives if "duration" not in one.name)
+    record = healthy_record(plan(stops=(STOP,), objectives=kept), frames=tuple(sent))
+    told = WarningEvent(at_ns=at(5.0), code=BREACHES_UNSEEN, text="a frame is missing")
+    return replace(record, events=(*record.events, told)) if warned else record
+
+
+def test_a_breach_that_nobody_decided_on_passes_nothing() -> None:
+    """The whole load is decided on again, and what the run overlooked is our own fault."""
+    verdict = _judge(_unheeded(30, 31, 32, 33))
+    assert [one.kind for one in verdict.findings] == ["irreproducible-decision"]
+    assert f"{STOP.name} was broken" in verdict.findings[0].title
+    assert verdict.verdict is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("warned", [True, False])
+def test_where_nothing_could_be_decided_a_stop_condition_is_an_objective(warned: bool) -> None:
+    """With live decisions off, and in the last two seconds of a load, what broke it fails."""
+    verdict = _judge(_unheeded(*((30, 31, 32, 33) if warned else (38, 39)), warned=warned))
+    assert [one.kind for one in verdict.findings] == []
+    assert _status(verdict, STOP.name) is Status.FAIL
+    assert verdict.verdict is Status.FAIL
+
+
+def test_a_stop_condition_that_held_unseen_is_met() -> None:
+    """A live frame that went missing takes nothing from a record that has them all."""
+    verdict = _judge(_unheeded(warned=True))
+    assert _status(verdict, STOP.name) is Status.PASS
+    assert verdict.verdict is Status.PASS
