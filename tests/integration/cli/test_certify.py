@@ -149,7 +149,7 @@ def test_validate_says_what_a_plan_would_do(
     assert run_commands(["validate", str(project.profile)]) == 64
     assert "trial 'small'" in capsys.readouterr().err
     assert run_commands(["validate", project.trial, "--profile", str(project.profile)]) == 64
-    assert "has no stack (give --target URL)" in capsys.readouterr().err
+    assert "has no stack (give --target URL or --stack FILE)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
