@@ -17,6 +17,8 @@ BODY_BYTES_MAX = 1 << 20
 CONNECTIONS_MAX = 256
 IDLE_S = 60.0  # between two reads of a connection
 _READ_BYTES = 64 << 10
+_LET_GO_S = 2.0
+_LET_GO_BYTES_MAX = 16 << 20
 _BACKLOG = 128
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -73,11 +75,22 @@ class ApiServer:
                         return
                 if conversation.refusal is not None:
                     writer.write(_written(refused(conversation.refusal), is_last=True))
+                    await _let_go(reader, writer)
                     return
         except (ConnectionError, TimeoutError):
             return  # the client went, or said nothing for too long
         finally:
             writer.close()
+
+
+async def _let_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read on for a while after the last answer: a client that is still sending, on a connection
+    that was closed, would get a reset before it has read why (RFC 9112, section 9.6)."""
+    writer.write_eof()
+    left = _LET_GO_BYTES_MAX
+    async with asyncio.timeout(_LET_GO_S):
+        while left > 0 and (data := await reader.read(_READ_BYTES)):
+            left -= len(data)
 
 
 class _Conversation:
