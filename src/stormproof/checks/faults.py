@@ -36,8 +36,15 @@ class FaultStory:
 
     @property
     def was_undone(self) -> bool:
-        """Return whether it is over."""
-        return self.at(FaultStep.UNDONE, FaultStep.CLEAN) is not None
+        """Return whether it is over; one whose undo failed did not end by an undo, even if what it
+        was put on has ended with its keeper since."""
+        failed = False
+        for event in self.steps:
+            failed = failed or event.step is FaultStep.FAILED
+            is_over = event.step in (FaultStep.UNDONE, FaultStep.CLEAN)
+            if is_over and not (failed and event.after_death):
+                return True
+        return False
 
     @property
     def was_searched(self) -> bool:
@@ -123,7 +130,7 @@ def _findings_of(story: FaultStory, completeness: Completeness) -> list[Finding]
         title = f"{name} left something behind: {left.detail}"
         findings.append(_finding("residue", title, left, "stop the stack and run `heal`"))
     if _stayed(story, completeness):
-        last = story.steps[-1]
+        last = story.at(FaultStep.FAILED) or story.steps[-1]
         title = f"{name} was not undone: {last.detail or last.step.value}"
         findings.append(_finding("not-undone", title, last, "stop the stack and run `heal`"))
     return [*findings, *_unproven(story, completeness)]
@@ -154,7 +161,7 @@ def _stayed(story: FaultStory, completeness: Completeness) -> bool:
     """Return whether the record proves that an injected fault was not undone."""
     if not story.was_injected or story.was_undone:
         return False
-    return completeness.is_complete or story.steps[-1].step is FaultStep.FAILED
+    return completeness.is_complete or story.at(FaultStep.FAILED) is not None
 
 
 def _measure(stories: list[FaultStory], completeness: Completeness) -> dict[str, Measurement]:

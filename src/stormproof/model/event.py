@@ -94,6 +94,7 @@ class DecisionEvent(msgspec.Struct, frozen=True, kw_only=True, tag="decision"):
     status: str
     value: float | None
     bar: float | None = None
+    asked_ns: int = 0  # since when an answer of the probe counted; 0: any did
     action: str  # "proceed", "skip-faults", "abort", "undo", "inject", "skip"
 
 

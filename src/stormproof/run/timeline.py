@@ -59,12 +59,16 @@ class ReadyWatch:
         self.rule.take(sample)
         self._news.set()
 
-    async def held(self) -> None:
-        """Return on the first answer from now on at which the target is ready."""
+    def holds_since(self, asked_ns: int) -> bool:
+        """Return whether the target is ready by an answer that came after an instant."""
+        return self.rule.holds and self.rule.known_ns > asked_ns
+
+    async def held(self, asked_ns: int) -> None:
+        """Return on the first answer after an instant at which the target is ready."""
         while True:
             self._news.clear()
             await self._news.wait()
-            if self.rule.holds:
+            if self.holds_since(asked_ns):
                 return
 
 
@@ -162,7 +166,9 @@ class Timeline:
     async def _is_ready(self, fault: PlannedFault) -> bool:
         """Wait until the target is ready, as long as the plan lets it; the answer is recorded."""
         asked_ns = self._clock.now_ns()
-        waiting = [asyncio.ensure_future(one) for one in (self._ready.held(), self._halted.wait())]
+        waiting = [
+            asyncio.ensure_future(one) for one in (self._ready.held(asked_ns), self._halted.wait())
+        ]
         try:
             await asyncio.wait(
                 waiting,
@@ -176,7 +182,7 @@ class Timeline:
         if self.is_halted:
             return False
         rule = self._ready.rule
-        holds, known_ns = rule.holds, rule.known_ns or self._clock.now_ns()
+        holds, known_ns = self._ready.holds_since(asked_ns), rule.known_ns or self._clock.now_ns()
         self._on_event(
             DecisionEvent(
                 at_ns=known_ns,
@@ -186,6 +192,7 @@ class Timeline:
                 status="pass" if holds else "fail",
                 value=rule.held_ns / SECOND_NS,
                 bar=rule.bar_s,
+                asked_ns=asked_ns,
                 action="inject" if holds else "skip",
             )
         )

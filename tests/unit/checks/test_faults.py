@@ -72,6 +72,17 @@ def test_an_undo_that_failed_is_a_failure() -> None:
         assert not outcome.measured["fault_undone", CUT].why
 
 
+def test_what_heals_afterwards_undoes_no_failure() -> None:
+    """An undo that failed stays not-undone when `heal` says that all ended with the keeper."""
+    steps = [*WHOLE[:3], (15.0, FaultStep.UNDOING), (16.0, FaultStep.FAILED)]
+    events: list[Event] = [FaultEvent(at_ns=at(s), fault=CUT, step=step) for s, step in steps]
+    healed = FaultEvent(at_ns=at(99.0), fault=CUT, step=FaultStep.UNDONE, after_death=True)
+    cut_off = [one for one in story(faults=False) if not isinstance(one, EndEvent)]
+    record = healthy_record(events=(*cut_off, *events, healed), sealed=False)
+    outcome = check_faults({CUT: stories_of(record)[CUT]}, completeness_of(record))
+    assert _kinds(outcome) == ["not-undone"]
+
+
 def test_a_run_that_ended_without_undoing_failed() -> None:
     """A complete record without an undo proves that there was none."""
     assert _kinds(_check(WHOLE[:3])) == ["not-undone"]

@@ -20,7 +20,9 @@ def asking() -> Plan:
     return plan(faults=(cut, replace(restart, ready_within_ns=5 * SECOND_NS)))
 
 
-def deciding(at_s: float, value: float, action: str, rule: str = RESTART) -> Record:
+def deciding(
+    at_s: float, value: float, action: str, rule: str = RESTART, asked_s: float = 0.0
+) -> Record:
     decision = DecisionEvent(
         at_ns=at(at_s),
         rule=rule,
@@ -29,6 +31,7 @@ def deciding(at_s: float, value: float, action: str, rule: str = RESTART) -> Rec
         status="pass" if action == "inject" else "fail",
         value=value,
         bar=1.0,
+        asked_ns=at(asked_s) if asked_s else 0,
         action=action,
     )
     record = healthy_record(asking())
@@ -54,5 +57,20 @@ def test_one_that_they_do_not_is_our_own_fault(
     at_s: float, value: float, action: str, rule: str
 ) -> None:
     """Another action, another value, or a fault that never asked."""
-    (finding,) = replay_steps(deciding(at_s, value, action, rule))
+    finding, *_ = replay_steps(deciding(at_s, value, action, rule))
     assert finding.kind == "irreproducible-decision"
+
+
+def test_an_answer_from_before_the_question_answers_nothing() -> None:
+    """A target that was ready once and has not answered since it was asked is not ready."""
+    assert replay_steps(deciding(20.005, 3.6, "skip", asked_s=20.005)) == []
+    (finding,) = replay_steps(deciding(20.005, 3.6, "inject", asked_s=20.005))
+    assert finding.kind == "irreproducible-decision"
+
+
+def test_a_fault_that_nobody_decided_on_is_our_own_fault() -> None:
+    """One that waits until the target is ready comes with a decision or not at all."""
+    (finding,) = replay_steps(healthy_record(asking()))
+    assert finding.kind == "irreproducible-decision"
+    assert finding.title.startswith(f"{RESTART} came")
+    assert replay_steps(healthy_record(asking(), sealed=False)) == []

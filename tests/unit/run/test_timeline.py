@@ -145,6 +145,36 @@ def test_a_step_is_skipped_when_the_target_never_comes_back() -> None:
     assert stage.told[-2:] == ["break c at 40", "mend c at 41"]
 
 
+def test_a_step_is_not_taken_on_an_answer_from_before_the_question() -> None:
+    """A target that was ready and then hangs, so that no answer comes at all, is not ready; nor do
+    the answers of another probe make it so."""
+
+    async def main(clock: VirtualClock) -> Stage:
+        made = Stage(clock, origin_ns=clock.now_ns())
+        watch = ReadyWatch(Readiness())
+        step = fault("b", 15, 1, ready_within_ns=3 * SECOND_NS)
+        timeline = Timeline(plan_of(step), made, clock, watch, made.events.append)
+
+        async def probe() -> None:
+            while True:
+                await asyncio.sleep(TICK_NS / SECOND_NS)
+                now_ns = clock.now_ns()
+                name = "ready" if now_ns - made.origin_ns < 12 * SECOND_NS else "live"
+                watch.on_sample(
+                    ProbeSample(probe=name, start_ns=now_ns, end_ns=now_ns, status=200, ok=True)
+                )
+
+        probing = asyncio.ensure_future(probe())
+        await timeline.play(made.origin_ns)
+        probing.cancel()
+        return made
+
+    stage = run_virtual(main)
+    assert skipped(stage) == {"b": "the target was not ready for it within 3s"}
+    (decision,) = [one for one in stage.events if isinstance(one, DecisionEvent)]
+    assert (decision.action, decision.status) == ("skip", "fail")
+
+
 def test_a_step_without_any_answer_is_skipped() -> None:
     """A probe that says nothing at all shows no target that is ready."""
     stage = play(fault("b", 15, 1, ready_within_ns=5 * SECOND_NS))
