@@ -57,6 +57,10 @@ TAKES_AWAY = {
         "a custom metric was given what it cannot keep, and that is missing from it",
         "mend the journey, and run again",
     ),
+    "keeper": (
+        "the keeper of the stack could not do all of its work: something may be left behind",
+        "end or remove what it names by hand, and run again",
+    ),
     "stray-error": (
         "the load generator had an error of its own",
         "report this with the record: it is a defect of stormproof",

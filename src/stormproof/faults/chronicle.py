@@ -89,15 +89,15 @@ class Chronicle:
         try:
             work()
         except EnvironmentFailure as failure:
-            self.report(str(failure))
+            self.report(str(failure), code="audit-log")
 
-    def report(self, problem: str) -> None:
-        """Keep a problem and warn the controller of it."""
+    def report(self, problem: str, *, code: str = "keeper") -> None:
+        """Keep a problem and warn the controller of it; with a `keeper` one no run passes."""
         problem = hide(problem, self._hidden)
         if problem in self.problems or len(self.problems) >= _PROBLEMS_MAX:
             return
         self.problems.append(problem)
-        self._tell(WarningEvent(at_ns=time.monotonic_ns(), code="keeper", text=problem))
+        self._tell(WarningEvent(at_ns=time.monotonic_ns(), code=code, text=problem))
 
     def _masked(self, event: Event) -> Event:
         detail = getattr(event, "detail", "")

@@ -92,3 +92,16 @@ def test_secrets_are_neither_written_nor_told(
     assert chronicle.problems == ["the end of a log: ***"]
     assert "s3cret" not in repr(told) + repr(disk.__dict__)
     assert repr(told).count("***") == 3
+
+
+def test_an_audit_log_that_cannot_be_written_is_told_apart(
+    disk: Disk, told: list[Event], tmp_path: Path
+) -> None:
+    """What keeps nobody from a run has a code of its own, and so takes no evidence away."""
+
+    def refused(_: FaultEvent) -> None:
+        raise EnvironmentFailure("no room", "make some")
+
+    chronicle = Chronicle(disk, Journal(tmp_path / "undo.jsonl"), told.append, audit=refused)
+    chronicle.note(event(FaultStep.UNDONE))
+    assert [one.code for one in told if isinstance(one, WarningEvent)] == ["audit-log"]
