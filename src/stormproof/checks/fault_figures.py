@@ -10,9 +10,10 @@ import msgspec
 
 from stormproof.checks.faults import FaultStory
 from stormproof.checks.outcome import Key, Measurement, Outcome
-from stormproof.checks.recovery import NEVER, unmeasured, worst_of
+from stormproof.checks.recovery import NEVER, unmeasured, worst_recovery
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import FaultStep
+from stormproof.model.fault import KINDS
 from stormproof.model.objective import Objective
 from stormproof.model.observed import ObservedKind
 from stormproof.model.record import Record
@@ -66,15 +67,16 @@ def check_fault_figures(
     What it does: `figure_resumed_s` is the time from a fault's undo to the first reading at which
     the counter `figure` had grown since. `takeover_off` is the difference
     between the gauge `held`, as it was read while the fault lasted, and what the counter `taken`
-    grew by from the fault on. Why it matters: a worker that is gone leaves work behind; that
-    somebody takes it up again, all of it and once, is what its queue promises. What a failure looks
-    like: a counter that stands still; more or fewer taken over than were left. Limits: as fine as
-    the source's interval; a gauge that moved while the fault lasted, or was zero, decides nothing.
+    grew by from the fault on, up to the next one. Why it matters: a worker that is gone leaves work
+    behind; that somebody takes it up again, all of it and once, is what its queue promises.
+    What a failure looks like: a counter that stands still; more or fewer taken over than were left.
+    Limits: as fine as the source's interval; a gauge that moved while the fault lasted, or was
+    zero, decides nothing.
     Source: Prometheus' counters, which begin again at 0 with their process.
     """
     measures: Mapping[str, Callable[[Objective], Measurement]] = {
         RESUMED: lambda one: _resumed(one, record, windows, stories),
-        TAKEOVER: lambda one: _takeover(one, record, stories),
+        TAKEOVER: lambda one: _takeover(one, record, windows, stories),
     }
     measured: dict[Key, Measurement] = {
         (one.metric, one.name): measures[one.metric](one) for one in asked if one.metric in measures
@@ -118,7 +120,7 @@ def _resumed(
         return _undecided(read.why, read.remedy)
     named = objective.tags.get(FAULT)
     chosen = [one for name, one in stories.items() if named in (None, name)]
-    return worst_of([_resumed_after(one, read, windows) for one in chosen])
+    return worst_recovery([_resumed_after(one, read, windows) for one in chosen])
 
 
 def _resumed_after(story: FaultStory, read: _Read, windows: Windows) -> Measurement:
@@ -165,7 +167,7 @@ def _grown_ns(before: float, after: Sequence[_Said]) -> int | None:
 
 
 def _takeover(
-    objective: Objective, record: Record, stories: Mapping[str, FaultStory]
+    objective: Objective, record: Record, windows: Windows, stories: Mapping[str, FaultStory]
 ) -> Measurement:
     story = stories[objective.tags[FAULT]]
     held, taken = _read(objective, HELD, record), _read(objective, TAKEN, record)
@@ -183,16 +185,22 @@ def _takeover(
     }
     if unheld := _unheld(objective.tags[HELD], story.planned.name, values):
         return _undecided(*unheld)
-    begins_anew = taken.source == story.planned.part
+    shape = KINDS.get(story.planned.kind)
+    begins_anew = taken.source == story.planned.part and shape is not None and shape.takes_down
     before = [one.value for one in taken.said if one.end_ns <= injected.at_ns]
     before = [0.0] if begins_anew else before
-    after = [one.value for one in taken.said if one.start_ns > undone.at_ns]
-    if not after or any(late < soon for soon, late in pairwise([*before[-1:], *after])):
-        why = f"{taken.source} {'began again' if after else 'was not read'} after the fault"
+    later = [one for one in windows.faults if one.start_ns >= undone.at_ns]
+    after = [one for one in taken.said if one.start_ns > undone.at_ns]
+    own = [one.value for one in after if not later or one.end_ns <= later[0].start_ns]
+    if not own or any(late < soon for soon, late in pairwise([*before[-1:], *own])):
+        why = f"{taken.source} {'began again' if own else 'was not read'} after the fault"
         return _undecided(why, "run again: what it had counted is not known")
     left = values.pop()
-    off = abs(after[-1] - (before[-1] if before else 0.0) - left)
-    return Measurement(value=off, samples=max(1, round(left)))
+    off = own[-1] - (before[-1] if before else 0.0) - left
+    if off < 0 and own[-1] != after[-1].value:  # the rest may be this fault's, or the later one's
+        why = f"{later[0].fault} came before all was taken over"
+        return _undecided(why, "leave more time between the faults")
+    return Measurement(value=abs(off), samples=max(1, round(left)))
 
 
 def _unheld(figure: str, fault: str, values: set[float]) -> tuple[str, str] | None:

@@ -21,7 +21,7 @@ from stormproof.checks.outage import (
     streaks_of,
 )
 from stormproof.checks.outcome import Key, Measurement, Outcome
-from stormproof.checks.recovery import Outage, unmeasured, worst_of
+from stormproof.checks.recovery import Outage, unmeasured, worst_recovery
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import Phase, PhaseEvent, ProbeSample
 from stormproof.model.record import Record
@@ -62,7 +62,7 @@ def check_health(
     every = {one.life.fault: silence or _lag(record, one) for one in outages}
     lags = {fault: every.get(fault) or unmeasured(story) for fault, story in stories.items()}
     measured |= {(LAG_METRIC, fault): lag for fault, lag in lags.items()}
-    measured[LAG_METRIC, ""] = worst_of(list(lags.values()))
+    measured[LAG_METRIC, ""] = worst_recovery(list(lags.values()))
     measured[FALSE_METRIC, ""] = silence or _false_ready(record, windows)
     return Outcome(measured=measured)
 

@@ -190,10 +190,22 @@ def _is_exceeded(objective: Objective, found: Measurement) -> bool:
     )
 
 
+def _is_decided(objective: Objective, found: Measurement) -> bool:
+    """Return whether the least and the most that a value can be say the same of the bar."""
+    if found.between is None or found.value is None:
+        return False
+    low, high = found.between
+    if objective.operator in ("==", "!=") and low < high and low <= objective.bar <= high:
+        return False
+    return holds(low, objective.operator, objective.bar) == holds(
+        high, objective.operator, objective.bar
+    )
+
+
 def _doubt_measured(
     objective: Objective, found: Measurement, about: set[int], bench: Bench
 ) -> Doubt | None:
-    if found.why and not _is_exceeded(objective, found):
+    if found.why and not _is_exceeded(objective, found) and not _is_decided(objective, found):
         return Doubt(why=found.why, remedy=found.remedy)
     metric = metric_of(objective)
     if not metric.exact and not bench.completeness.is_complete:

@@ -18,7 +18,7 @@ from stormproof.checks.outage import (
     silence_in_load,
     silence_of,
 )
-from stormproof.checks.outcome import Key, Measurement, Outcome
+from stormproof.checks.outcome import Key, Measurement, Outcome, worst_of
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import FaultStep, PartEvent, ProbeSample
 from stormproof.model.fault import KINDS
@@ -50,15 +50,22 @@ class Outage:
     def served_again_ns(self) -> int | None:
         """Return when the last failure was known before two seconds without any.
 
-        The undo itself when nothing failed after it; None when no such end was seen.
+        What was sent after the undo failed from then on, however long it hung; what was sent before
+        it failed when that was known. The undo itself when nothing failed after it; None when no
+        such end was seen.
         """
-        if self.life.over_ns is None:
+        over_ns = self.life.over_ns
+        if over_ns is None:
             return None
-        end_ns = self.life.over_ns
-        for sample in self.failed:
-            if sample.end_ns - end_ns > STREAK_GAP_NS:
+        end_ns = over_ns
+        spans = (
+            (one.start_ns if one.start_ns >= over_ns else one.end_ns, one.end_ns)
+            for one in self.failed
+        )
+        for from_ns, until_ns in sorted(spans):
+            if from_ns - end_ns > STREAK_GAP_NS:
                 break
-            end_ns = max(end_ns, sample.end_ns)
+            end_ns = max(end_ns, until_ns)
         return end_ns if self.limit_ns - end_ns >= STREAK_GAP_NS else None
 
 
@@ -110,7 +117,7 @@ def check_recovery(
         every = {one.life.fault: _measure(metric, record, one, silence) for one in outages}
         for fault, story in stories.items():
             measured[metric, fault] = every.get(fault) or unmeasured(story)
-        measured[metric, ""] = worst_of([measured[metric, fault] for fault in stories])
+        measured[metric, ""] = worst_recovery([measured[metric, fault] for fault in stories])
     return Outcome(measured=measured)
 
 
@@ -120,22 +127,11 @@ def unmeasured(story: FaultStory) -> Measurement:
     return Measurement(value=None, samples=0, why=why, remedy=remedy)
 
 
-def worst_of(measurements: Sequence[Measurement]) -> Measurement:
-    """Return the measurement that decides the largest of several.
-
-    One that never ended comes first, then one that is in doubt, then the largest value.
-    """
+def worst_recovery(measurements: Sequence[Measurement]) -> Measurement:
+    """Return the largest of several recoveries; a doubt where there is no fault."""
     if not measurements:
         return Measurement(value=None, samples=0, why="the plan has no fault", remedy="plan one")
-    unended = [one for one in measurements if one.at_least is not None and not one.why]
-    doubtful = [one for one in measurements if one.why]
-    if unended:
-        return max(unended, key=lambda one: one.at_least or 0.0)
-    if doubtful:
-        return doubtful[0]
-    largest = max(measurements, key=lambda one: one.value or 0.0)
-    samples = sum(one.samples for one in measurements)
-    return Measurement(value=largest.value, samples=samples)
+    return worst_of(measurements)
 
 
 def _measure(metric: str, record: Record, outage: Outage, silence: str) -> Measurement:

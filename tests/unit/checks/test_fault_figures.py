@@ -91,7 +91,10 @@ def test_what_another_fault_still_breaks_is_asked_of_that() -> None:
 
 
 def _takeover(
-    pending: Mapping[int, float], taken: Mapping[int, float], part: str = "dispatcher"
+    pending: Mapping[int, float],
+    taken: Mapping[int, float],
+    part: str = "dispatcher",
+    kind: str = "process-restart",
 ) -> Measurement:
     said: list[tuple[float, Said]] = []
     held = done = 0.0
@@ -102,9 +105,7 @@ def _takeover(
         said.append((second + 0.5, figures))
     record = observed(said, RELAYED)
     faults = [one for one in record.plan.faults if one.name != CUT]
-    cut = PlannedFault(
-        name=CUT, kind="process-restart", part=part, at_ns=12 * SECOND_NS, for_ns=4 * SECOND_NS
-    )
+    cut = PlannedFault(name=CUT, kind=kind, part=part, at_ns=12 * SECOND_NS, for_ns=4 * SECOND_NS)
     of_part = msgspec.structs.replace(record.plan, faults=(cut, *faults))
     return _measured(replace(record, plan=of_part), OFF, "count==0")
 
@@ -130,6 +131,31 @@ def test_what_was_held_is_taken_over(
     found = _takeover(pending, taken)
     assert found.value == value
     assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("taken", "value", "why"),
+    [
+        ({18: 40.0, 28: 65.0}, 0.0, ""),
+        ({18: 55.0, 28: 65.0}, 15.0, ""),
+        ({18: 30.0, 28: 65.0}, None, "came before all was taken over"),
+        ({18: 30.0}, 10.0, ""),
+    ],
+)
+def test_what_a_later_fault_left_is_not_held_against_an_earlier_one(
+    taken: dict[int, float], value: float | None, why: str
+) -> None:
+    """What is taken over after the next fault (at 26 s) is that one's; where the first one's was
+    not all taken over by then, nobody knows whose it is."""
+    found = _takeover({12: 40.0, 17: 0.0, 26: 25.0, 28: 0.0}, taken)
+    assert found.value == value
+    assert why in found.why
+
+
+def test_a_counter_goes_on_where_a_fault_ended_no_process() -> None:
+    """A part that was only paused counts on from what it had counted before."""
+    found = _takeover({12: 40.0, 17: 0.0}, {3: 5.0, 18: 45.0}, kind="process-pause")
+    assert (found.value, found.why) == (0.0, "")
 
 
 def test_another_parts_counter_goes_on() -> None:

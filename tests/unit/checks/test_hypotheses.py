@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from tests.builders import (
 
 from stormproof.checks.hypotheses import check_hypotheses, spans_of_hypotheses
 from stormproof.checks.judge import judge
+from stormproof.checks.outcome import Measurement, worst_of
 from stormproof.model.objective import Status
 from stormproof.model.plan import NamedObjective
 from stormproof.model.record import Record
@@ -60,8 +62,35 @@ def test_the_time_is_judged(bar: str, status: Status) -> None:
     assert [one.name for one in verdict.hypotheses] == ["feed-answers", "ready"]
 
 
+@pytest.mark.parametrize(
+    ("bar", "status"),
+    [("max<=3", Status.FAIL), ("max<=5", Status.INCONCLUSIVE), ("max<=6", Status.PASS)],
+)
+def test_silence_may_be_broken(bar: str, status: Status) -> None:
+    """Four seconds broken and two without an answer are between four and six: what is broken
+    anyway fails, and what silence would break is not held."""
+    silent = [
+        frame(one.worker, one.second, []) if one.second in (15, 16) else one
+        for one in broken_record().frames
+    ]
+    verdict = judge(replace(broken_record(bar), frames=tuple(silent)), version="0")
+    (judged,) = [one for one in verdict.objectives if one.name.startswith("hypothesis")]
+    assert (judged.value, judged.status) == (4.0, status)
+    assert ("2 of the load's 36 s have no sample" in judged.why) == (status is Status.INCONCLUSIVE)
+
+
+def test_the_longest_of_all_keeps_what_was_seen() -> None:
+    """A hypothesis that nobody could answer hides none that was broken for thirty seconds."""
+    seen = Measurement(value=30.0, samples=36)
+    unseen = Measurement(value=0.0, samples=5, why="no sample", between=(0.0, 31.0))
+    found = worst_of([seen, unseen])
+    assert (found.value, found.why, found.between) == (30.0, "no sample", (30.0, 31.0))
+    never = worst_of([Measurement(value=None, samples=0, why="not asked"), unseen])
+    assert (never.value, never.why, never.between) == (0.0, "not asked", (0.0, math.inf))
+
+
 def test_what_was_not_seen_is_not_held() -> None:
-    """Where a tenth of the load has no sample, nothing is said of the time."""
+    """Where no second says anything, or some are missing, the doubt says how many."""
     record = broken_record("max<=4")
     record = replace(record, frames=tuple(one for one in record.frames if one.second < 30))
     found = check_hypotheses(record, windows_of(record)).measured

@@ -83,6 +83,16 @@ def test_failures_of_the_load_count_as_outage() -> None:
     assert measured[SERVICE, CUT].value == pytest.approx(1.0)
 
 
+def test_requests_that_hang_after_the_undo_are_the_outage() -> None:
+    """Users who send from the undo on and fail by a deadline of five seconds are not served until
+    the last of them has failed, whatever hung since before the undo or failed in between."""
+    hung = [_failure(16.01 + step / 10, 21.01 + step / 10, status=0) for step in range(25)]
+    measured = _measured(healthy_record(failures=(*hung, _failure(20.2, 20.3))))
+    assert measured[SERVICE, CUT].value == pytest.approx(7.41)
+    before = _measured(healthy_record(failures=(_failure(14.0, 21.0, status=0),)))
+    assert before[SERVICE, CUT].value == pytest.approx(0.105)
+
+
 def test_a_lone_failure_later_is_another_story() -> None:
     """Two seconds without a failure end the outage."""
     measured = _measured(healthy_record(failures=(_failure(22.0, 22.5),)))
