@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
@@ -20,6 +21,7 @@ import asyncpg  # type: ignore[import-untyped]
 from sanctum.backing.database import Bounds
 
 DEADLINE_S = 20
+_RANDOM = random.SystemRandom()  # which port is free decides nothing: no seed is needed
 LOOPBACK = "127.0.0.1"
 OWNER = "owner"
 ROLE = "sanctum_app"
@@ -35,11 +37,15 @@ BOUNDS = Bounds(
 
 
 def free_port() -> int:
-    """Find a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port that nothing listens on, below those that the kernel gives connections, which
+    could take it before its server does."""
+    for port in _RANDOM.sample(range(10_000, 32_000), 1_000):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind((LOOPBACK, port))
+                return port
+    raise AssertionError("no port is free")
 
 
 async def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:

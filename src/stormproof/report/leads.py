@@ -34,6 +34,7 @@ FINDINGS_OF: Final[Mapping[str, tuple[str, ...]]] = {
 WITHOUT: Final = frozenset(
     {
         "seen",
+        "messages_recovered",
         "health_false_ready",
         "figure_resumed_s",
         "takeover_off",
