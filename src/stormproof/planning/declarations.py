@@ -21,7 +21,8 @@ STACKS: Final = ("embedded", "none")
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 Breakable = Mapping[Hits, Collection[str]]  # of a stack: the links, parts, .. that a fault may hit
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # it becomes part of a folder's name
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # becomes part of names of folders, files
+_NAME_FIX = "letters, digits, - and _, at most 64"
 _PATH = re.compile(r"/[\x21-\x7e]*")
 
 
@@ -73,8 +74,7 @@ def trial_problems(
     """
     where = f"trial {trial.name}"
     if not _NAME.fullmatch(trial.name):
-        fix = "letters, digits, - and _, at most 64"
-        yield Problem(where=where, what=f"the name {trial.name!r} is none", fix=fix)
+        yield Problem(where=where, what=f"the name {trial.name!r} is none", fix=_NAME_FIX)
     if not trial.scenarios:
         yield Problem(where=where, what="has no scenario", fix='scenarios={"visit": "visit"}')
     if trial.stack not in STACKS and not trial.stack.endswith(".toml"):
@@ -96,6 +96,8 @@ def trial_problems(
 def _bad_faults(trial: Trial, breakable: Breakable | None) -> Iterator[Problem]:
     for name, fault in trial.faults.items():
         place = f"trial {trial.name}: faults {name}"
+        if not _NAME.fullmatch(name):
+            yield Problem(where=place, what=f"the name {name!r} is none", fix=_NAME_FIX)
         shape = KINDS.get(fault.kind)
         if shape is None:
             what = f"the kind {fault.kind!r} is unknown"

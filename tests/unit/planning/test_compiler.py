@@ -239,6 +239,7 @@ def test_problems_of_every_kind_are_told_together(
         ('part="cache-link"', 'part="cash-link"', "known: database-link, cache-link, api-link"),
         ('part="cache")', 'part="host")', "'host' is nothing that a process-restart"),
         ('name="demonstration"', 'name="../demo"', "the name '../demo' is none"),
+        ('"cache-cut": TrialFault', '"../cut": TrialFault', "the name '../cut' is none"),
         ('rates={"feed": 30}', 'rates={"fed": 30}', "there is no scenario 'fed'"),
         ('rates={"feed": 30}', 'rates={"feed": "30"}', "floors: is not of its declared type"),
         ('checkers=("delivery",)', 'checkers=("delivry",)', "the checker 'delivry' is unknown"),
