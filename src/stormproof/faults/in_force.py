@@ -11,16 +11,18 @@ from stormproof.faults.journal import FaultIntended, FaultUndone
 from stormproof.kernel.errors import EnvironmentFailure, FaultLapsed, FaultRefused
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import FaultEvent, FaultStep
-from stormproof.model.fault import may_share
+from stormproof.model.fault import may_bite_late, may_share
 from stormproof.model.plan import PlannedFault
 from stormproof.seams import Fault
 
 OVERDUE_S = 5.0  # a fault that nobody undoes when its time is over is undone so long after
 UNDO_AT_STOP_S = 10.0  # one that hangs must not keep the stack from being stopped, which ends it
+LATE_LOOK_EVERY_S = 0.2  # at a fault that is in force and has touched nothing yet
 # Of the two seconds in which everything has to be undone and stopped; most ends with the stack
 # anyway, but not what was changed in a server that is there after it.
 UNDO_AFTER_DEATH_S = 0.3
 UNDO_OUTLIVING_S = 1.0
+_UNSEEN = "nothing showed that it bites"
 
 
 class _InForce:
@@ -31,12 +33,15 @@ class _InForce:
         self.is_undone = False
         self.is_wanted_back = False
         self.witnessing: asyncio.Future[str | None] | None = None
+        self.late: asyncio.Task[None] | None = None  # looks on where nothing showed at first
         self.limit: asyncio.TimerHandle | None = None
 
     def recall(self) -> None:
         """Let nobody look any longer whether it bites: it is to be undone now."""
         self.is_wanted_back = True
-        if self.witnessing is not None:
+        if self.late is not None:
+            self.late.cancel()
+        elif self.witnessing is not None:
             self.witnessing.cancel()
 
     async def evidence(self) -> str | None:
@@ -187,15 +192,40 @@ class FaultsInForce:
         except FaultRefused as refusal:
             self._note(one.planned, FaultStep.NOT_WITNESSED, f"nobody could look: {refusal}")
             return
-        if evidence is None:
-            self._note(one.planned, FaultStep.NOT_WITNESSED, "nothing showed that it bites")
+        if evidence is not None:
+            self._note(one.planned, FaultStep.WITNESSED, evidence)
+        elif may_bite_late(one.planned.kind) and not one.is_wanted_back:
+            one.late = asyncio.get_running_loop().create_task(self._look_on(one))
+        else:
+            self._note(one.planned, FaultStep.NOT_WITNESSED, _UNSEEN)
+
+    async def _look_on(self, one: _InForce) -> None:
+        """Look until there is evidence."""
+        evidence: str | None = None
+        try:
+            while evidence is None:
+                await asyncio.sleep(LATE_LOOK_EVERY_S)
+                evidence = await one.evidence()
+        except FaultRefused as refusal:
+            self._note(one.planned, FaultStep.NOT_WITNESSED, f"nobody could look: {refusal}")
         else:
             self._note(one.planned, FaultStep.WITNESSED, evidence)
+
+    async def _look_no_more(self, one: _InForce) -> None:
+        """Let the late look end; one that failed keeps nobody from undoing."""
+        if one.late is None:
+            return
+        await asyncio.wait([one.late])
+        if one.late.cancelled():
+            self._note(one.planned, FaultStep.NOT_WITNESSED, _UNSEEN)
+        elif (error := one.late.exception()) is not None:
+            self._chronicle.report(f"whether {one.planned.name} bites was not seen: {error!r}")
 
     async def _mend(self, one: _InForce) -> None:
         async with one.turn:
             if one.is_undone:
                 return
+            await self._look_no_more(one)
             planned = one.planned
             self._note(planned, FaultStep.UNDOING)
             try:

@@ -56,7 +56,7 @@ class LinkPartition(LinkFault):
 
     async def undo(self) -> str:
         """Take the cut off."""
-        held = self._link.held_back()
+        held = self._link.held_back(self._names)
         lost = await super().undo()
         if self._drops:
             return lost
@@ -65,12 +65,12 @@ class LinkPartition(LinkFault):
     async def _held(self) -> str | None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + WITNESS_S
-        held = self._link.held_back()
+        held = self._link.held_back(self._names)
         while not (held.bytes or held.connections):
             if loop.time() >= deadline:
                 return None
             await asyncio.sleep(LOOK_EVERY_S)
-            held = self._link.held_back()
+            held = self._link.held_back(self._names)
         return f"{held.bytes} bytes and {held.connections} new connections held back"
 
     async def _lost(self) -> str | None:

@@ -23,7 +23,8 @@ class LinkRefusal(LinkFault):
         A storm of attempts to connect, a crash on the first refusal, a service that never comes
         back, or that says it is ready meanwhile.
     Limits:
-        Below a share of 1 a connection is reset and not refused: a port cannot do both.
+        Below a share of 1 a connection is reset and not refused: a port cannot do both. Where
+        nobody is connected, the first who is within a second is reset, and then it is refused.
     Source:
         Toxiproxy's `down`.
     """
@@ -36,24 +37,26 @@ class LinkRefusal(LinkFault):
         """Refuse, or reset a share."""
         if self._share < 1:
             return await super().inject()
-        self._cut = self._link.refuse()
+        first = 0 if self._link.has_clients else await self._cut_first()
+        self._cut = first + self._link.refuse()
         return f"{self._link.name} refuses; {counted(self._cut, 'connection')} cut"
 
     async def witness(self) -> str | None:
-        """Show that a connection of ours is refused, or that some of the target's were reset."""
+        """Show that connections of the target were cut, and one of ours was refused or reset."""
         if self._share < 1:
             tally = await self._touched(lambda tally: tally.cut > 0)
             if tally is None or not await self._is_own_cut():
                 return None
             return f"{counted(tally.cut, 'connection')} reset; one of ours was too"
-        if not await self._is_own_cut():
+        if not self._cut or not await self._is_own_cut():
             return None
         return f"a connection of ours was refused; {counted(self._cut, 'connection')} cut"
 
     async def undo(self) -> str:
         """Listen again."""
+        told = await super().undo()
         if self._share < 1:
-            return await super().undo()
+            return told
         await self._link.accept_again()
         return f"{self._link.name} listens again on port {self._link.listen_port}"
 
@@ -64,6 +67,18 @@ class LinkRefusal(LinkFault):
         if self._link.is_refusing:
             return f"{self._link.name} still refuses"
         return await blockage(self._link)
+
+    async def _cut_first(self) -> int:
+        """Reset whoever connects first; return how many that were.
+
+        Who is refused leaves no trace, so that nobody could tell whether anybody ever was.
+        """
+        await super().inject()
+        try:
+            tally = await self._touched(lambda tally: tally.cut > 0)
+        finally:
+            await super().undo()
+        return 0 if tally is None else tally.cut
 
     async def _is_own_cut(self) -> bool:
         cut = await how_cut(self._link, self._names, within_s=PASSAGE_S)

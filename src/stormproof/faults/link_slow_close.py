@@ -35,8 +35,8 @@ class LinkSlowClose(LinkFault):
         super().__init__(link, planned, [(one, self._toxic) for one in directions_of(planned)])
 
     async def witness(self) -> str | None:
-        """Show that connections of the target are under it, and when a close of ours arrived."""
-        tally = await self._touched(lambda tally: tally.connections > 0)
+        """Show that closes of the target were delayed, and when one of ours arrived."""
+        tally = await self._touched(lambda tally: tally.cut > 0)
         if tally is None:
             return None
         direction = self._applied[0].direction
@@ -53,4 +53,4 @@ class LinkSlowClose(LinkFault):
         if took_ns < min(self._toxic.delay_ns, PASSAGE_S * SECOND_NS):
             return None
         took = f"took {duration_text(took_ns)}" if has_come else "did not arrive within 1s"
-        return f"{counted(tally.connections, 'connection')} under it; a close of ours {took}"
+        return f"{counted(tally.cut, 'close')} delayed; one of ours {took}"

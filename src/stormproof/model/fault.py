@@ -227,6 +227,13 @@ KINDS: Final[Mapping[str, FaultShape]] = {
 }
 
 
+def may_bite_late(kind: str) -> bool:
+    """Return whether faults of a kind may first touch the target at any time while they last:
+    those on links wait for traffic, which may be asked for what it suffered again and again."""
+    shape = KINDS.get(kind)
+    return shape is not None and shape.hits == "link"
+
+
 def may_share(one: str, other: str) -> bool:
     """Return whether faults of two kinds may be on the same link or part at the same time."""
     shapes = KINDS.get(one), KINDS.get(other)

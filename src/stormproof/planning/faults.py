@@ -93,12 +93,20 @@ def setting_problems(trial: Trial, profile: Profile) -> list[Problem]:
 
 
 def length_problems(plan: Plan, where: str) -> Iterator[Problem]:
-    """Find faults without the length that their kind needs, and with one that is never used."""
+    """Find faults without the length that their kind needs, and resets that come when all is over.
+
+    The length is the one that this run gives them, at its scale.
+    """
     for fault in plan.faults:
         shape = KINDS.get(fault.kind)
+        place = f"{where}: faults {fault.name}"
         if shape is not None and shape.lasts and fault.for_ns == 0:
-            place = f"{where}: faults {fault.name}"
             yield Problem(where=place, what="needs `for`", fix='such as "5s"')
+        after = fault.settings.get("after")
+        if fault.kind == "link-reset" and isinstance(after, int) and 0 < fault.for_ns <= after:
+            what = f"resets nothing: `after` is {duration_text(after)}"
+            fix = f"shorter than the {duration_text(fault.for_ns)} that it lasts"
+            yield Problem(where=place, what=what, fix=fix)
 
 
 def _settings(

@@ -117,7 +117,7 @@ CASES: dict[str, Case] = {
     "slow close": (
         "link-slow-close",
         {"delay": 30 * MS},
-        r"\d+ connections? under it; a close of ours took ([3-9]\d|\d{3})[\d.]*ms",
+        r"\d+ closes? delayed; one of ours took ([3-9]\d|\d{3})[\d.]*ms",
     ),
     "refusal": ("link-refusal", {}, r"a connection of ours was refused; \d+ connections? cut"),
     "half refused": (
@@ -194,6 +194,86 @@ async def test_fault_that_was_lifted_behind_its_back_is_not_witnessed(
         await fault.undo()
 
 
+QUIET: dict[str, tuple[str, dict[str, SettingValue]]] = {
+    "a partition of connections to come": ("link-partition", {"share": 0.001}),
+    "a reset that is to come": ("link-reset", {"after": 30_000 * MS}),
+    "a limit that is far": ("link-limit", {"bytes": 1 << 40}),
+    "a small limit that is far": ("link-limit", {"bytes": 16 << 20}),
+    "a slow close where nobody closes": ("link-slow-close", {"delay": MS}),
+}
+
+
+async def test_fault_without_effect_on_busy_connections_is_not_witnessed(
+    link: TcpLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traffic that a fault lets pass is no evidence, nor is what our own connections suffer."""
+    monkeypatch.setattr(link_fault, "WITNESS_S", 0.05)
+    monkeypatch.setattr("stormproof.faults.link_partition.WITNESS_S", 0.05)
+    async with sending(link):
+        for case, (kind, settings) in QUIET.items():
+            fault = fault_of(link, kind, settings)
+            await fault.inject()
+            assert await fault.witness() is None, case
+            await fault.undo()
+
+
+@asynccontextmanager
+async def sending(link: TcpLink) -> AsyncIterator[None]:
+    """Send to the server behind the link without a pause, on connections that stay."""
+    pairs = [await asyncio.open_connection(link.host, link.listen_port) for _ in range(4)]
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b"word" * 100)
+            await reader.readexactly(400)
+
+    tasks = [asyncio.ensure_future(send(*pair)) for pair in pairs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for _, writer in pairs:
+            writer.transport.abort()
+
+
+async def test_reset_that_comes_late_is_witnessed_when_it_does(
+    link: TcpLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reset is witnessed by connections that were reset, and not before."""
+    monkeypatch.setattr("stormproof.faults.link_reset.WITNESS_S", 0.1)
+    fault = fault_of(link, "link-reset", {"after": 200 * MS})
+    async with sending(link):
+        await fault.inject()
+        assert re.fullmatch("4 connections reset", await fault.witness() or "")
+        await fault.undo()
+
+
+async def test_refusal_that_nobody_meets_is_not_witnessed(
+    link: TcpLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody is connected nor connects, a refusal of ours shows nothing; who connects first
+    is reset, which does."""
+    with monkeypatch.context() as patch:
+        patch.setattr(link_fault, "WITNESS_S", 0.05)
+        fault = fault_of(link, "link-refusal")
+        await fault.inject()
+        assert await fault.witness() is None
+        await fault.undo()
+    injecting = asyncio.ensure_future(fault.inject())
+    while not link.toxics:
+        await asyncio.sleep(0)
+    reader, writer = await asyncio.open_connection(link.host, link.listen_port)
+    with pytest.raises(ConnectionResetError):
+        await reader.readexactly(1)
+    writer.close()
+    await injecting
+    assert await fault.witness() == "a connection of ours was refused; 1 connection cut"
+    await fault.undo()
+    assert await fault.residue() is None
+
+
 async def test_partition_gives_back_what_waited(link: TcpLink) -> None:
     """What was sent into a held link arrives after the undo."""
     fault = fault_of(link, "link-partition")
@@ -252,8 +332,9 @@ async def test_fault_is_not_put_on_twice(link: TcpLink) -> None:
         await fault_of(link, "link-latency", {"latency": MS}).inject()
 
 
-async def test_refusal_keeps_its_port(link: TcpLink) -> None:
+async def test_refusal_keeps_its_port(link: TcpLink, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a link refuses nobody else can take its port, and it listens there again."""
+    monkeypatch.setattr(link_fault, "WITNESS_S", 0.05)
     fault = fault_of(link, "link-refusal")
     port = link.listen_port
     await fault.inject()

@@ -87,13 +87,13 @@ def test_held_link_keeps_all_bytes_and_gives_them_back_in_order(
             up, down = numbered(8 << 20), numbered(4 << 20)
             writer.write(up)
             up_writer.write(down)
-            await until_async(lambda: link.held_back().bytes > 0)
+            await until_async(lambda: link.held_back(HOLD).bytes > 0)
             assert await silent(reader)
             assert await silent(up_reader)
             release(link)
             both = asyncio.gather(up_reader.readexactly(len(up)), reader.readexactly(len(down)))
             assert tuple(await both) == (up, down)
-            assert link.held_back().bytes == 0
+            assert link.held_back(HOLD).bytes == 0
             writer.close()
             up_writer.close()
 
@@ -112,8 +112,8 @@ def test_connection_made_while_held_is_served_after_the_release(
             reader, writer = await connect(link)
             writer.write(b"early")
             writer.write_eof()
-            await until_async(lambda: link.held_back().bytes == len(b"early"))
-            assert link.held_back().connections == 1
+            await until_async(lambda: link.held_back(HOLD).bytes == len(b"early"))
+            assert link.held_back(HOLD).connections == 1
             assert await silent(reader)
             assert upstream.accepted == 0
             release(link)
@@ -213,7 +213,7 @@ def test_own_connection_tells_whether_the_upstream_is_reached(
             hold(link)
             probing = asyncio.ensure_future(reaches_upstream(link, HOLD, timeout_s=0.2))
             await until_async(lambda: link.counters().connections == 2)
-            assert link.held_back().connections == 0
+            assert link.held_back(HOLD).connections == 0
             assert not await probing
 
     run(scenario)

@@ -350,7 +350,7 @@ def test_hold_keeps_what_latency_lets_go(run: Run) -> None:
             link.take_off("t")
             writer.write(b"second")
             assert await silent(up_reader)
-            assert link.held_back().bytes == 11
+            assert link.held_back(["hold"]).bytes == 11
             link.take_off("hold")
             assert await up_reader.readexactly(11) == b"firstsecond"
             writer.close()

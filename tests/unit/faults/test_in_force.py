@@ -21,7 +21,9 @@ from stormproof.seams import Fault
 
 CUT = PlannedFault(name="cut", kind="link-partition", part="wire", at_ns=0, for_ns=1)
 OTHER = PlannedFault(name="other", kind="link-partition", part="elsewhere", at_ns=0, for_ns=1)
+KILL = PlannedFault(name="kill", kind="process-kill", part="server", at_ns=0, for_ns=1)
 RESTART = PlannedFault(name="restart", kind="process-restart", part="server", at_ns=0)
+OVER = [FaultStep.UNDOING, FaultStep.UNDONE, FaultStep.CLEAN]
 
 
 class ScriptedFault:
@@ -76,7 +78,7 @@ class Bench:
         self.told: list[Event] = []
         self.chronicle = Chronicle(self.disk, Journal(self.journal), self.told.append)
         self.build: Callable[[PlannedFault], Fault] = lambda planned: self.fault
-        self.faults = FaultsInForce([CUT, OTHER, RESTART], self._build, self.chronicle)
+        self.faults = FaultsInForce([CUT, OTHER, KILL, RESTART], self._build, self.chronicle)
 
     def _build(self, planned: PlannedFault) -> Fault:
         return self.build(planned)
@@ -121,12 +123,57 @@ async def test_disk_that_takes_no_intent_keeps_the_fault_from_being_injected(ben
 
 
 async def test_fault_without_evidence_is_not_witnessed(bench: Bench) -> None:
-    """A fault that shows no effect stays in force, recorded as not witnessed."""
+    """A fault that shows no effect stays in force, and is recorded as not witnessed: one whose
+    effect may come late when it is undone, any other at once."""
     bench.fault.evidence = None
     await bench.faults.inject("cut")
-    assert bench.steps()[-1] is FaultStep.NOT_WITNESSED
+    assert bench.steps() == [FaultStep.INTENT, FaultStep.INJECTED]
     await bench.faults.undo("cut")
+    assert bench.steps()[2:] == [FaultStep.NOT_WITNESSED, *OVER]
     assert bench.fault.calls[-2:] == ["undo", "residue"]
+    await bench.faults.inject("kill")
+    assert bench.steps("kill")[-1] is FaultStep.NOT_WITNESSED
+
+
+async def test_an_effect_that_comes_late_is_witnessed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault that touches the target only later is witnessed then, once, and undone as ever."""
+    monkeypatch.setattr(in_force, "LATE_LOOK_EVERY_S", 0.0)
+    bench.fault.evidence = None
+    await bench.faults.inject("cut")
+    while bench.fault.calls.count("witness") < 3:
+        await asyncio.sleep(0)
+    assert bench.steps() == [FaultStep.INTENT, FaultStep.INJECTED]
+    bench.fault.evidence = "it bites"
+    while bench.steps()[-1] is not FaultStep.WITNESSED:
+        await asyncio.sleep(0)
+    await bench.faults.undo("cut")
+    assert bench.steps()[2:] == [FaultStep.WITNESSED, *OVER]
+
+
+async def test_a_late_look_that_fails_keeps_nobody_from_undoing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the look is told, and the fault is undone."""
+    monkeypatch.setattr(in_force, "LATE_LOOK_EVERY_S", 0.0)
+
+    class Failing(ScriptedFault):
+        async def witness(self) -> str | None:
+            if await super().witness() is None and self.calls.count("witness") > 1:
+                raise ValueError("out of order")
+            return None
+
+    bench.fault = Failing()
+    bench.fault.evidence = None
+    await bench.faults.inject("cut")
+    while bench.fault.calls.count("witness") < 2:
+        await asyncio.sleep(0)
+    for _ in range(3):  # until the look has ended by it
+        await asyncio.sleep(0)
+    await bench.faults.undo("cut")
+    assert bench.steps()[-3:] == OVER
+    assert "out of order" in bench.chronicle.problems[0]
 
 
 async def test_residue_is_recorded(bench: Bench) -> None:

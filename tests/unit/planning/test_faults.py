@@ -15,7 +15,12 @@ from stormproof.model.fault import KINDS, FaultSetting, FaultShape
 from stormproof.model.plan import PlannedFault
 from stormproof.model.profile import Profile
 from stormproof.model.trial import Trial, TrialFault
-from stormproof.planning.faults import overlap_problems, planned_faults, setting_problems
+from stormproof.planning.faults import (
+    length_problems,
+    overlap_problems,
+    planned_faults,
+    setting_problems,
+)
 from stormproof.planning.scale import Scale
 
 SHAPE = FaultShape(
@@ -107,3 +112,19 @@ def test_overlapping_faults_on_one_part_compose_or_are_refused(
     fix = f"not before {15 if one.for_ns else 11}s"
     told = Problem(where="p.json: faults b", what=what, fix=fix)
     assert problems == [told] * is_told
+
+
+@pytest.mark.parametrize(("after_s", "problems"), [(1, 0), (2, 1), (30, 1)])
+def test_a_reset_has_to_come_before_the_fault_is_over(after_s: int, problems: int) -> None:
+    """A reset whose time comes when the fault is over, or later, is refused with what would do."""
+    fault = PlannedFault(
+        name="cut",
+        kind="link-reset",
+        part="wire",
+        at_ns=0,
+        for_ns=2 * SECOND_NS,
+        settings={"after": after_s * SECOND_NS},
+    )
+    told = [str(one) for one in length_problems(plan(faults=(fault,)), "profile")]
+    assert len(told) == problems
+    assert all("shorter than the 2s that it lasts" in one for one in told)

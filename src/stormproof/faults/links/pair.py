@@ -9,7 +9,7 @@ import random
 import socket
 import struct
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol, cast
 
 from stormproof.faults.links.stream import Stream
@@ -103,6 +103,11 @@ class End(asyncio.Protocol):
         """Leave the pair."""
         self.lost = True
         self.pair.lost(self, error)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its peer is there and has not said that it sends no more."""
+        return self.is_open and not self._has_finished
 
     @property
     def is_open(self) -> bool:
@@ -277,11 +282,24 @@ class Pair:
             self._random = random.Random(derive(self._home.seed, "connection", self.number))  # noqa: S311 - delays and sizes, no secrets
         return self._random.random()
 
-    def waiting_bytes(self) -> int:
-        """Count what either side has sent and the link has not passed on."""
-        kept = self.up.kept_bytes + self.down.kept_bytes
-        return kept + sum(
-            end.waiting_bytes() for end in (self._client, self._upstream) if end is not None
+    @property
+    def has_client(self) -> bool:
+        """Whether somebody is connected who may still send, and it is not us."""
+        client = self._client
+        return client is not None and client.is_live and not self.is_own
+
+    def suffers(self, toxics: Collection[str]) -> bool:
+        """Say whether a toxic of these names acts on either stream."""
+        return any(_suffers(stream, toxics) for stream in (self.up, self.down))
+
+    def waiting_bytes(self, toxics: Collection[str]) -> int:
+        """Count what was sent into the streams that a toxic of these names acts on, and not passed
+        on; one of them keeps both waiting before there is an upstream."""
+        ways = ((self.up, self._client), (self.down, self._upstream))
+        return sum(
+            stream.kept_bytes + (0 if sender is None else sender.waiting_bytes())
+            for stream, sender in ways
+            if _suffers(stream, toxics) or not self.joined.done()
         )
 
     def _receiver(self, stream: Stream) -> End | None:
@@ -315,3 +333,7 @@ class Pair:
         is_joining = self._joining is not None and not self._joining.done()
         if all(end.lost for end in ends) and not is_joining:
             self._home.ended(self)
+
+
+def _suffers(stream: Stream, toxics: Collection[str]) -> bool:
+    return any(stream.has(name) for name in toxics)

@@ -136,8 +136,8 @@ class TcpLink:
             await server.wait_closed()
 
     def refuse(self) -> int:
-        """Cut all connections and let nobody connect; return how many were cut. The port
-        stays reserved."""
+        """Cut all connections and let nobody connect; return how many were cut of those
+        that clients still used, our own apart. The port stays reserved."""
         if self._server is None:
             return 0
         self._is_accepting = False
@@ -168,7 +168,8 @@ class TcpLink:
         self.is_refusing = False
 
     def cut(self) -> int:
-        """Cut all connections; return how many there were. New ones come about."""
+        """Cut all connections; return how many clients still used, our own apart. New ones come
+        about."""
         return self._cut_all()
 
     def put(self, applied: Applied) -> None:
@@ -209,11 +210,17 @@ class TcpLink:
         """Return what a toxic has done since it was put on; nothing when it is not on."""
         return self._tallies.get(name, Tally())
 
-    def held_back(self) -> HeldBack:
-        """Measure what waits now, our own connections apart."""
-        pairs = [pair for pair in self._pairs if not pair.is_own]
+    @property
+    def has_clients(self) -> bool:
+        """Whether anybody uses it, our own connections apart."""
+        return any(pair.has_client for pair in self._pairs)
+
+    def held_back(self, toxics: Collection[str]) -> HeldBack:
+        """Measure what waits now on the connections that a toxic of these names acts on, our own
+        apart: what undisturbed ones have on its way is nobody's doing."""
+        pairs = [pair for pair in self._pairs if not pair.is_own and pair.suffers(toxics)]
         return HeldBack(
-            bytes=sum(pair.waiting_bytes() for pair in pairs),
+            bytes=sum(pair.waiting_bytes(toxics) for pair in pairs),
             connections=sum(not pair.joined.done() for pair in pairs),
         )
 
@@ -280,7 +287,7 @@ class TcpLink:
 
     def _put_on(self, pair: Pair, applied: Applied) -> None:
         if self._is_drawn(pair, applied):
-            tally = Tally() if pair.is_own else self._tallies[applied.name]
+            tally = self._tallies[applied.name] if pair.has_client else Tally()
             _stream(pair, applied.direction).put(applied, tally)
 
     def _is_drawn(self, pair: Pair, applied: Applied) -> bool:
@@ -294,9 +301,10 @@ class TcpLink:
 
     def _cut_all(self) -> int:
         pairs = tuple(self._pairs)
+        count = sum(pair.has_client for pair in pairs)
         for pair in pairs:
             pair.abort()
-        return len(pairs)
+        return count
 
 
 def _stream(pair: Pair, direction: Direction) -> Stream:
