@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stormproof.checks.caught_up import caught_up
 from stormproof.checks.faults import FaultStory
@@ -24,7 +24,7 @@ from stormproof.model.event import FaultStep, PartEvent, ProbeSample
 from stormproof.model.fault import KINDS
 from stormproof.model.record import Record
 from stormproof.model.verdict import Instant, Recovery
-from stormproof.rules.windows import READY_PROBE, FaultLife, Windows
+from stormproof.rules.windows import READY_PROBE, FaultLife, Windows, ready_again_ns
 
 READY_METRIC, SERVICE_METRIC = "recovery_ready_s", "recovery_service_s"
 NEVER = "never"
@@ -102,9 +102,10 @@ def check_recovery(
 ) -> Outcome:
     """Measure how long after each fault's undo the target was ready and serving again.
 
-    What it does: takes the undo's instant (the last one of faults in force together), the coming of
-    the first ready answer after it that only ready answers follow until the next fault or the
-    drain, and the last failure before two quiet seconds. Why it matters: a drill shows the time
+    What it does: takes the undo's instant, the coming of the first ready answer after it that only
+    ready answers follow until the next fault or the drain, and the last failure before two quiet
+    seconds. Of a fault that another one outlasted it is known how long that took at most: until the
+    target was back while the other lasted, or after both. Why it matters: a drill shows the time
     that recovery takes, not the time it should. What a failure looks like: no ready answer for
     good, or failures that go on. Limits: as fine as the probes' interval and answers; what the next
     fault cuts short is "never", with the time that was seen. Source: ISO 22301's recovery time,
@@ -114,7 +115,7 @@ def check_recovery(
     for metric in (READY_METRIC, SERVICE_METRIC):
         probe = READY_PROBE if metric == READY_METRIC else CANARY
         silence = silence_in_load(record, windows, probe)
-        every = {one.life.fault: _measure(metric, record, one, silence) for one in outages}
+        every = {one.life.fault: _bound(metric, record, windows, one, silence) for one in outages}
         for fault, story in stories.items():
             measured[metric, fault] = every.get(fault) or unmeasured(story)
         measured[metric, ""] = worst_recovery([measured[metric, fault] for fault in stories])
@@ -132,6 +133,49 @@ def worst_recovery(measurements: Sequence[Measurement]) -> Measurement:
     if not measurements:
         return Measurement(value=None, samples=0, why="the plan has no fault", remedy="plan one")
     return worst_of(measurements)
+
+
+def _bound(
+    metric: str, record: Record, windows: Windows, outage: Outage, silence: str
+) -> Measurement:
+    """Measure one fault; of one that another outlasted, how long its recovery took at most.
+
+    What the target still recovers from after both cannot be seen, so that a bar which this most
+    does not meet is undecided, and asked of the last one.
+    """
+    life, whole = outage.life, _measure(metric, record, outage, silence)
+    if whole.why or life.over_ns is None or not _is_shared(life):
+        return whole
+    others = [one for one in windows.faults if one.end_ns > life.end_ns]
+    changes = [at_ns for one in others for at_ns in (one.start_ns, one.end_ns)]
+    limit_ns = min(at_ns for at_ns in changes if at_ns > life.end_ns)
+    within = _measure(metric, record, _until(record, outage, limit_ns), silence)
+    took = [] if within.value is None or within.why else [within.value]
+    if whole.value is not None:
+        took.append(whole.value + (life.over_ns - life.end_ns) / SECOND_NS)
+    after = max(
+        (one for one in others if one.first_ns == life.first_ns), key=lambda one: one.end_ns
+    )
+    return Measurement(
+        value=min(took, default=None),
+        samples=1,
+        why=f"{after.fault} was in force after {life.fault} ended",
+        remedy=f"ask of {after.fault}",
+        between=(0.0, min(took)) if took else None,
+    )
+
+
+def _until(record: Record, outage: Outage, limit_ns: int) -> Outage:
+    """Return a fault's outage up to the next change of those that it shares its recovery with."""
+    start_ns, end_ns = outage.life.start_ns, outage.life.end_ns
+    back_ns = ready_again_ns(outage.every_ready, end_ns, limit_ns, limit_ns)
+    return replace(
+        outage,
+        life=outage.life._replace(over_ns=end_ns, back_ns=back_ns, next_ns=limit_ns),
+        limit_ns=limit_ns,
+        # also those that hung beyond it: nobody was served by them
+        operations=[one for one in operations_of(record) if start_ns <= one.start_ns < limit_ns],
+    )
 
 
 def _measure(metric: str, record: Record, outage: Outage, silence: str) -> Measurement:

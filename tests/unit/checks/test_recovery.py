@@ -12,6 +12,7 @@ from tests.builders import (
     FEED_OPERATION,
     RESTART,
     at,
+    fault_events,
     healthy_record,
     plan,
     probe,
@@ -19,10 +20,13 @@ from tests.builders import (
 )
 
 from stormproof.checks.faults import stories_of
+from stormproof.checks.judge import judge
 from stormproof.checks.outcome import Measurement
 from stormproof.checks.recovery import check_recovery, instants_of, outages_of
 from stormproof.model.event import Failure, PartEvent, ProbeSample
+from stormproof.model.objective import Status
 from stormproof.model.record import Record
+from stormproof.rules.grammar import objective
 from stormproof.rules.windows import windows_of
 
 READY, SERVICE = "recovery_ready_s", "recovery_service_s"
@@ -91,6 +95,46 @@ def test_requests_that_hang_after_the_undo_are_the_outage() -> None:
     assert measured[SERVICE, CUT].value == pytest.approx(7.41)
     before = _measured(healthy_record(failures=(_failure(14.0, 21.0, status=0),)))
     assert before[SERVICE, CUT].value == pytest.approx(0.105)
+
+
+@pytest.mark.parametrize(
+    ("away", "value", "bar", "status"),
+    [
+        ((12.3, 31.5), 15.755, "max<5", Status.INCONCLUSIVE),  # away for good, or for the restart
+        ((12.3, 31.5), 15.755, "max<20", Status.PASS),
+        ((12.3, 17.0), 1.005, "max<5", Status.PASS),  # back while the restart was under way
+        ((12.3, 99.0), None, "max<5", Status.INCONCLUSIVE),
+    ],
+)
+def test_a_fault_that_another_outlasts_hides_nothing(
+    away: tuple[float, float], value: float | None, bar: str, status: Status
+) -> None:
+    """Of the cut until 16 s within a restart until 32 s it is known how long the target took at
+    most: enough to meet a bar, never to break one; the restart answers for itself."""
+    events = [*story(faults=False), *fault_events(CUT, 12, 16), *fault_events(RESTART, 15, 32)]
+    events.sort(key=lambda one: one.at_ns)
+    probes = _probes(ready=[away], canary=[away], to_s=46)
+    record = healthy_record(events=tuple(events), probes=probes)
+    measured = _measured(record)
+    for metric in (READY, SERVICE):
+        cut = measured[metric, CUT]
+        assert (cut.value is None) == (value is None)
+        assert cut.value is None or cut.value == pytest.approx(value, abs=0.26)
+        assert cut.why == f"{RESTART} was in force after {CUT} ended"
+        asked = [objective(f"{metric}{{fault:{of}}}", bar) for of in (CUT, RESTART)]
+        of_cut, of_restart = judge(record, objectives=asked, version="t").objectives[-2:]
+        assert of_cut.status is status
+        is_back = away[1] < 99
+        assert of_restart.status is (Status.PASS if is_back else Status.FAIL)
+
+
+def test_requests_that_hang_while_another_fault_lasts_were_not_served() -> None:
+    """Nobody was served between two undos by requests that fail only after the second one."""
+    events = [*story(faults=False), *fault_events(CUT, 12, 16), *fault_events(RESTART, 15, 22)]
+    events.sort(key=lambda one: one.at_ns)
+    hung = tuple(_failure(16.5 + step / 10, 23.0 + step / 10, status=0) for step in range(50))
+    measured = _measured(healthy_record(events=tuple(events), failures=hung))
+    assert measured[SERVICE, CUT].value == pytest.approx(11.9, abs=0.3)
 
 
 def test_a_lone_failure_later_is_another_story() -> None:
