@@ -101,8 +101,11 @@ class Stack(Protocol):
         """
         ...
 
-    async def inject(self, fault: PlannedFault) -> None:
-        """Inject a fault and return once it is witnessed (or known not to bite)."""
+    async def inject(self, fault: PlannedFault) -> int:
+        """Inject a fault and return once it is witnessed (or known not to bite).
+
+        The answer is the instant from which on it was in force.
+        """
         ...
 
     async def undo(self, fault: PlannedFault) -> None:

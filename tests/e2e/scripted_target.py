@@ -217,11 +217,13 @@ class ScriptedStack:
         """Return its URL; it serves already."""
         return f"http://127.0.0.1:{self._target.port}"
 
-    async def inject(self, fault: PlannedFault) -> None:
+    async def inject(self, fault: PlannedFault) -> int:
         """Begin with what the fault does."""
         self._note(fault, FaultStep.INTENT)
         self._play(self._scripts[fault.name].bites)
+        broken_ns = time.monotonic_ns()
         self._note(fault, FaultStep.INJECTED, FaultStep.WITNESSED)
+        return broken_ns
 
     async def undo(self, fault: PlannedFault) -> None:
         """Begin with what its undoing does."""

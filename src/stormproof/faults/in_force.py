@@ -11,8 +11,8 @@ from stormproof.faults.journal import FaultIntended, FaultUndone
 from stormproof.kernel.errors import EnvironmentFailure, FaultLapsed, FaultRefused
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import FaultEvent, FaultStep
-from stormproof.model.fault import may_bite_late, may_share
-from stormproof.model.plan import PlannedFault
+from stormproof.model.fault import may_bite_late
+from stormproof.model.plan import PlannedFault, may_be_together
 from stormproof.seams import Fault
 
 OVERDUE_S = 5.0  # a fault that nobody undoes when its time is over is undone so long after
@@ -58,11 +58,6 @@ class _InForce:
             return None
         finally:
             self.witnessing = None
-
-
-def may_be_together(one: PlannedFault, other: PlannedFault) -> bool:
-    """Return whether two faults may be in force at once: on different things, or composing."""
-    return one.part != other.part or may_share(one.kind, other.kind)
 
 
 class FaultsInForce:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from stormproof.kernel.canonical import canonical_json, sha256_hex
-from stormproof.model.fault import SettingValue
+from stormproof.model.fault import SettingValue, may_share
 from stormproof.model.metric import CustomMetric
 from stormproof.model.objective import Objective
 from stormproof.model.own_stack import OwnStack
@@ -156,6 +156,11 @@ class PlannedFault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     def end_ns(self) -> int:
         """When it is over at the latest, if everything before it goes as planned."""
         return self.at_ns + self.ready_within_ns + self.for_ns
+
+
+def may_be_together(one: PlannedFault, other: PlannedFault) -> bool:
+    """Return whether two faults may be in force at once: on different things, or composing."""
+    return one.part != other.part or may_share(one.kind, other.kind)
 
 
 class NamedObjective(msgspec.Struct, frozen=True, kw_only=True):

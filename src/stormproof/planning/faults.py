@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from stormproof.kernel.errors import Problem
 from stormproof.kernel.units import SECOND_NS, duration_text
-from stormproof.model.fault import KINDS, FaultSetting, FaultShape, SettingValue, may_share
-from stormproof.model.plan import Plan, PlannedFault, Scenario
+from stormproof.model.fault import KINDS, FaultSetting, FaultShape, SettingValue
+from stormproof.model.plan import Plan, PlannedFault, Scenario, may_be_together
 from stormproof.model.profile import FaultNumbers, Profile
 from stormproof.model.trial import Trial, TrialFault
 from stormproof.planning.fault_times import fault_times
@@ -59,8 +59,7 @@ def fault_problems(
 def overlap_problems(plan: Plan, where: str) -> Iterator[Problem]:
     """Find faults that would be on one part at once and do not go together on it."""
     for one, other in itertools.combinations(plan.faults, 2):
-        is_apart = one.part != other.part or may_share(one.kind, other.kind)
-        if is_apart or not _touch(one, other):
+        if may_be_together(one, other) or not _touch(one, other):
             continue
         place = f"{where}: faults {other.name}"
         what = f"is on {other.part} while {one.name} is, and a {one.kind} and a {other.kind} do not"

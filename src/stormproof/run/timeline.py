@@ -1,9 +1,10 @@
 """The faults of a run, each on a course of its own, so that they overlap as the plan says.
 
-A course: wait for the fault that it comes after, then for its instant, then, where the plan asks
-for it, until the target is ready; inject; hold; undo. Whatever ends the courses early (`halt`, an
-error, a cancellation), a fault that was injected is undone at once, and one that was not is
-recorded as skipped, with the reason.
+A course: wait for the fault that it comes after, then for its instant, then for the undo of what it
+does not go together with on its part, then, where the plan asks for it, until the target is ready;
+inject; hold, from then on and not from when it was witnessed; undo. Whatever ends the courses early
+(`halt`, an error, a cancellation), a fault that was injected is undone at once, and one that was
+not is recorded as skipped, with the reason.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from stormproof.kernel.units import SECOND_NS, duration_text
 from stormproof.model.event import DecisionEvent, Event, FaultEvent, FaultStep, ProbeSample
-from stormproof.model.plan import Plan, PlannedFault
+from stormproof.model.plan import Plan, PlannedFault, may_be_together
 from stormproof.seams import Clock, Stack
+
+Result = TypeVar("Result")
 
 
 class ReadyRule(Protocol):
@@ -101,6 +104,7 @@ class Timeline:
         self._halted_by = ""
         self._over = {fault.name: asyncio.Event() for fault in plan.faults}
         self._over_ns: dict[str, int] = {}
+        self._taking: dict[str, PlannedFault] = {}  # what has its part, or asks whether it is ready
 
     @property
     def is_halted(self) -> bool:
@@ -149,6 +153,7 @@ class Timeline:
             else:
                 self._skip(fault, self._halted_by or _unready(fault))
         finally:
+            self._taking.pop(fault.name, None)
             self._over_ns[fault.name] = self._clock.now_ns() - self._origin_ns
             self._over[fault.name].set()
 
@@ -159,9 +164,23 @@ class Timeline:
             await self._over[fault.after].wait()
             at_ns = max(at_ns, self._over_ns[fault.after] + fault.gap_ns)
         await self.until(self._origin_ns, at_ns)
+        await self._until_free(fault)
         if self.is_halted or not fault.ready_within_ns:
             return not self.is_halted
         return await self._is_ready(fault)
+
+    async def _until_free(self, fault: PlannedFault) -> None:
+        """Wait for the undo of what a fault cannot be together with, and take its part."""
+        while not self.is_halted:
+            others = [one for one in self._taking.values() if not may_be_together(one, fault)]
+            if not others:
+                self._taking[fault.name] = fault
+                return
+            over = asyncio.ensure_future(self._over[others[0].name].wait())
+            try:
+                await self._or_halted(over)
+            finally:
+                over.cancel()
 
     async def _is_ready(self, fault: PlannedFault) -> bool:
         """Wait until the target is ready, as long as the plan lets it; the answer is recorded."""
@@ -204,14 +223,13 @@ class Timeline:
         try:
             await self._or_halted(injecting)
             if injecting.done():
-                injecting.result()
-                injected_ns = self._clock.now_ns() - self._origin_ns
+                injected_ns = injecting.result() - self._origin_ns
                 await self.until(self._origin_ns, injected_ns + fault.for_ns)
         finally:
             await asyncio.shield(self._stack.undo(fault))
         await injecting  # an undo ends whatever it still looked for
 
-    async def _or_halted(self, work: asyncio.Future[None]) -> None:
+    async def _or_halted(self, work: asyncio.Future[Result]) -> None:
         """Wait until work is done or the faults are halted."""
         halted = asyncio.ensure_future(self._halted.wait())
         try:
@@ -230,7 +248,7 @@ def _unready(fault: PlannedFault) -> str:
     return f"the target was not ready for it within {duration_text(fault.ready_within_ns)}"
 
 
-def _noticed(work: asyncio.Future[None]) -> None:
+def _noticed(work: asyncio.Future[int]) -> None:
     """Look at how work ended, so that the loop does not tell what nobody waits for any more."""
     if not work.cancelled():
         work.exception()

@@ -36,7 +36,7 @@ from stormproof.model.control import (
     message_length,
     pack_message,
 )
-from stormproof.model.event import Event, WarningEvent
+from stormproof.model.event import Event, FaultEvent, FaultStep, WarningEvent
 from stormproof.model.fault import HOST_PART, KINDS
 from stormproof.model.part import Link, Part, Project, Service, StackPlan, Task
 from stormproof.model.plan import PlannedFault
@@ -103,6 +103,7 @@ class KeptStack:
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[str]] = {}
+        self._broken_ns: dict[str, int] = {}  # fault -> when it was injected
         self._commands = 0
         self._is_stopped = False
 
@@ -131,8 +132,8 @@ class KeptStack:
             await self._part_with_keeper()
             raise
 
-    async def inject(self, fault: PlannedFault) -> None:
-        """Inject a fault and return once it is witnessed (or known not to bite).
+    async def inject(self, fault: PlannedFault) -> int:
+        """Inject a fault and return once it is witnessed (or known not to bite), since when.
 
         Raises:
             FaultRefused: it cannot be done there or now.
@@ -140,6 +141,7 @@ class KeptStack:
         """
         command = Inject(id=self._next_id(), fault=fault.name)
         await self._ask(command, deadline_ns=self._part_deadline_ns(fault.part))
+        return self._broken_ns.get(fault.name, time.monotonic_ns())
 
     async def undo(self, fault: PlannedFault) -> None:
         """Undo a fault and check for residue; safe to call twice.
@@ -215,10 +217,15 @@ class KeptStack:
                 break
             match message:
                 case Told():
-                    self._on_event(message.event)
+                    self._take(message.event)
                 case Done() | Failed():
                     self._settle(message)
         self._lost()
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, FaultEvent) and event.step is FaultStep.INJECTED:
+            self._broken_ns[event.fault] = event.at_ns
+        self._on_event(event)
 
     def _settle(self, message: Done | Failed) -> None:
         waiting = self._waiting.get(message.id)

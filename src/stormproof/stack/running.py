@@ -46,7 +46,7 @@ class RunningTarget:
         _, writer = await asyncio.open_connection(self._network.hosts.get(host, host), port)
         return writer
 
-    async def inject(self, fault: PlannedFault) -> None:
+    async def inject(self, fault: PlannedFault) -> int:
         """Refuse: only a stack whose parts take their addresses from us can be broken."""
         raise EnvironmentFailure(f"{fault.name}: a running target cannot be broken", "use a stack")
 

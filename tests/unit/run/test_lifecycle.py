@@ -99,8 +99,9 @@ class Story:
         await self._note("stack start")
         return "http://127.0.0.1:1"
 
-    async def inject(self, fault: PlannedFault) -> None:
+    async def inject(self, fault: PlannedFault) -> int:
         await self._note(f"inject at {self.at_s()}")
+        return self.clock.now_ns()
 
     async def undo(self, fault: PlannedFault) -> None:
         await self._note(f"undo at {self.at_s()}")

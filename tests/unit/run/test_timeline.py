@@ -42,10 +42,12 @@ class Stage:
     async def start(self) -> str:
         return ""
 
-    async def inject(self, fault: PlannedFault) -> None:
+    async def inject(self, fault: PlannedFault) -> int:
         self._tell("break", fault)
+        broken_ns = self.clock.now_ns()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.recalled.wait(), self.witness_takes_s)
+        return broken_ns
 
     async def undo(self, fault: PlannedFault) -> None:
         self.recalled.set()
@@ -57,8 +59,9 @@ class Stage:
 
 
 def fault(name: str, at_s: float, for_s: float, **changes: object) -> PlannedFault:
-    base = {"at_ns": round(at_s * SECOND_NS), "for_ns": round(for_s * SECOND_NS)}
-    return PlannedFault(name=name, kind="link-partition", part=name, **(base | changes))  # type: ignore[arg-type]
+    base: dict[str, object] = {"at_ns": round(at_s * SECOND_NS), "for_ns": round(for_s * SECOND_NS)}
+    base |= {"kind": "link-partition", "part": name}
+    return PlannedFault(name=name, **(base | changes))  # type: ignore[arg-type]
 
 
 def plan_of(*faults: PlannedFault) -> Plan:
@@ -210,3 +213,28 @@ def test_halting_waits_for_no_witness() -> None:
     """A fault that is looked at for ten seconds is undone when the faults are halted."""
     stage = play(fault("a", 10, 20), witness_takes_s=10.0, halt_at_s=12.0)
     assert stage.told == ["break a at 10", "mend a at 12"]
+
+
+def test_a_fault_lasts_from_its_injection_on() -> None:
+    """The time in which it is looked at counts; one that is looked at for longer ends after it."""
+    stage = play(fault("a", 10, 5), witness_takes_s=2.0)
+    assert stage.told == ["break a at 10", "mend a at 15"]
+    stage = play(fault("a", 10, 1), witness_takes_s=2.0)
+    assert stage.told == ["break a at 10", "mend a at 12"]
+
+
+def test_a_fault_waits_for_the_undo_of_what_it_does_not_go_together_with() -> None:
+    """One that is due on the same part before the undo of another is done comes after that."""
+    pause = fault("a", 10, 5, part="cache", kind="process-pause")
+    kill = fault("b", 15, 5, part="cache", kind="process-kill")
+    stage = play(pause, kill, undo_takes_s=2.0)
+    assert stage.told == ["break a at 10", "mend a at 17", "break b at 17", "mend b at 24"]
+
+
+def test_what_waits_for_a_part_is_skipped_when_the_faults_are_halted() -> None:
+    """A halt does not leave it waiting, and it never comes."""
+    pause = fault("a", 10, 5, part="cache", kind="process-pause")
+    kill = fault("b", 15, 5, part="cache", kind="process-kill")
+    stage = play(pause, kill, undo_takes_s=4.0, halt_at_s=16.0)
+    assert stage.told == ["break a at 10", "mend a at 19"]
+    assert skipped(stage) == {"b": "enough"}
