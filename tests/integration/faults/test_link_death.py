@@ -31,14 +31,14 @@ SETTINGS: dict[str, dict[str, SettingValue]] = {
 
 @contextmanager
 def load(port: int) -> Iterator[None]:
-    """Talk to the echo server without a break, whatever happens to the connections."""
+    """Talk to the echo server on ever new connections, whatever happens to the connections."""
     ended = threading.Event()
 
     def talk() -> None:
         while not ended.is_set():
             try:
                 with socket.create_connection(("127.0.0.1", port), timeout=0.2) as connection:
-                    while not ended.is_set():
+                    for _ in range(10):  # then it is closed, which a slow close delays
                         connection.sendall(bytes(500))
                         if not connection.recv(500):
                             break
