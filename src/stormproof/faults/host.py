@@ -18,6 +18,7 @@ from stormproof.faults.journal import PartStarted
 from stormproof.faults.part_logs import log_path, tail
 from stormproof.faults.parts import stop_child
 from stormproof.faults.processes import ProcessId
+from stormproof.kernel.errors import EnvironmentFailure
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.part import Task
 
@@ -41,7 +42,7 @@ class Host:
         self._logs = logs
         self._chronicle = chronicle
 
-    def burden(self, name: str, for_ns: int, *words: str) -> Burden:
+    async def burden(self, name: str, for_ns: int, *words: str) -> Burden:
         """Put one burden on the machine; `words` are what `burden.py` is told.
 
         Raises:
@@ -58,7 +59,11 @@ class Host:
             wall_ns=child.started_wall_ns,
         )
         burden = Burden(child, log, self._chronicle)
-        self._chronicle.commit(None, line)
+        try:
+            self._chronicle.commit(None, line)
+        except EnvironmentFailure:
+            await burden.lift()
+            raise
         return burden
 
 

@@ -45,7 +45,8 @@ class HostCpu:
         """Start the burners."""
         for number in range(self._burners):
             name = f"{self._name}-{number + 1}"
-            self._burdens.append(self._host.burden(name, self._for_ns, "cpu", str(self._share)))
+            burden = await self._host.burden(name, self._for_ns, "cpu", str(self._share))
+            self._burdens.append(burden)
         return f"{self._burners} burners ask for {self._share:g} of a core each"
 
     async def witness(self) -> str | None:

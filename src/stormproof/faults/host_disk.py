@@ -62,7 +62,7 @@ class HostDisk:
                 f"{self._leave_mib} MiB have to be left"
             )
         words = ("disk", folder, str(self._mib), str(self._leave_mib // 2), self._mode)
-        self._burdens.append(self._host.burden(self._name, self._for_ns, *words))
+        self._burdens.append(await self._host.burden(self._name, self._for_ns, *words))
         return f"taking {self._mib} MiB of the {free} MiB free in {folder}"
 
     async def witness(self) -> str | None:

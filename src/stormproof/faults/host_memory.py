@@ -51,7 +51,7 @@ class HostMemory:
                 f"at most {limit} MiB may be"
             )
         words = ("memory", str(self._mib), str(FLOOR_MIB))
-        self._burdens.append(self._host.burden(self._name, self._for_ns, *words))
+        self._burdens.append(await self._host.burden(self._name, self._for_ns, *words))
         return f"taking {self._mib} MiB of the {available} MiB available"
 
     async def witness(self) -> str | None:

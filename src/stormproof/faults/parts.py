@@ -18,8 +18,8 @@ from stormproof.faults.processes import (
     descendants,
     is_alive,
     kill,
-    kill_tree,
-    wait_gone,
+    kill_tree_async,
+    wait_gone_async,
 )
 from stormproof.faults.readiness import answers, answers_at_all
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
@@ -216,12 +216,12 @@ async def stop_child(child: Child, stop_signal: int, allowed_ns: int, chronicle:
     if not child.exited.done():
         how = "SIGKILL"
         deadline_ns = time.monotonic_ns() + KILL_DEADLINE_NS
-        left = kill_tree(child.process, deadline_ns=deadline_ns)
+        left = await kill_tree_async(child.process, deadline_ns=deadline_ns)
         await asyncio.wait([child.exited], timeout=KILL_DEADLINE_NS / SECOND_NS)
     else:
         left = [process for process in below if is_alive(process)]
         kill(left)
-        left = wait_gone(left, deadline_ns=time.monotonic_ns() + KILL_DEADLINE_NS)
+        left = await wait_gone_async(left, deadline_ns=time.monotonic_ns() + KILL_DEADLINE_NS)
     for process in left:
         chronicle.report(f"process {process.pid} of {child.name} cannot be ended")
     remove_shared_memory(child, chronicle)

@@ -5,6 +5,7 @@ A pid alone is reused; a pid with its start time names one process of one boot.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import select
@@ -16,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 RUN_MARK = "STORMPROOF_RUN"  # in the environment of every part: names the run it belongs to
+_LOOK_EVERY_S = 0.005  # at what was killed and has still to end
 _GONE_STATES = frozenset("ZX")
 
 
@@ -117,14 +119,17 @@ def kill_tree(root: ProcessId, *, deadline_ns: int) -> list[ProcessId]:
     Returns what still lives when `deadline_ns` of CLOCK_MONOTONIC has passed.
     """
     known: dict[ProcessId, None] = {}
-    while True:
-        for process in (root, *descendants(root)):
-            known[process] = None
-        alive = [process for process in known if is_alive(process)]
-        if not alive or time.monotonic_ns() >= deadline_ns:
-            return alive
-        kill(alive)
+    while (alive := _strike(root, known)) and time.monotonic_ns() < deadline_ns:
         wait_gone(alive, deadline_ns=deadline_ns)
+    return alive
+
+
+async def kill_tree_async(root: ProcessId, *, deadline_ns: int) -> list[ProcessId]:
+    """Do what `kill_tree` does, while the loop goes on with everything else."""
+    known: dict[ProcessId, None] = {}
+    while (alive := _strike(root, known)) and time.monotonic_ns() < deadline_ns:
+        await wait_gone_async(alive, deadline_ns=deadline_ns)
+    return alive
 
 
 def wait_gone(process_ids: Sequence[ProcessId], *, deadline_ns: int) -> list[ProcessId]:
@@ -138,6 +143,23 @@ def wait_gone(process_ids: Sequence[ProcessId], *, deadline_ns: int) -> list[Pro
             left_ms = (deadline_ns - time.monotonic_ns()) / 1e6
             poll.poll(max(0, left_ms))
     return [process for process in process_ids if is_alive(process)]
+
+
+async def wait_gone_async(process_ids: Sequence[ProcessId], *, deadline_ns: int) -> list[ProcessId]:
+    """Do what `wait_gone` does, while the loop goes on with everything else."""
+    while alive := [process for process in process_ids if is_alive(process)]:
+        if time.monotonic_ns() >= deadline_ns:
+            break
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return alive
+
+
+def _strike(root: ProcessId, known: dict[ProcessId, None]) -> list[ProcessId]:
+    """Kill what lives of a tree, that which was `known` before included; return what that was."""
+    known.update(dict.fromkeys((root, *descendants(root))))
+    alive = [process for process in known if is_alive(process)]
+    kill(alive)
+    return alive
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -23,16 +24,17 @@ from stormproof.faults.host_cpu import HostCpu
 from stormproof.faults.host_descriptors import HostDescriptors
 from stormproof.faults.host_disk import HostDisk
 from stormproof.faults.host_memory import HostMemory
-from stormproof.faults.journal import Journal, leftovers
+from stormproof.faults.journal import Journal, Line, leftovers
 from stormproof.faults.parts import RunningPart
 from stormproof.faults.pausing import is_stopped
 from stormproof.faults.process_crash_loop import ProcessCrashLoop
 from stormproof.faults.process_kill import ProcessKill
 from stormproof.faults.process_pause import ProcessPause
 from stormproof.faults.process_slow_start import ProcessSlowStart
-from stormproof.faults.processes import ProcessId, descendants, is_alive
+from stormproof.faults.processes import ProcessId, descendants, identify_self, is_alive
 from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
 from stormproof.kernel.units import SECOND_NS
+from stormproof.model.event import Event
 from stormproof.model.part import Part, Readiness
 from stormproof.seams import Fault
 
@@ -317,7 +319,7 @@ async def test_burden_that_gave_up_is_no_evidence(ground: Ground) -> None:
     """A burden that has ended by itself shows no effect, and its undo quotes its last words."""
     fault = ground.disk("fill")
     await fault.inject()
-    gone = ground.host.burden("gone", 0, "memory", "1", str(1 << 40))
+    gone = await ground.host.burden("gone", 0, "memory", "1", str(1 << 40))
     fault._burdens.append(gone)
     await until_async(lambda: not gone.is_there)
     assert await fault.witness() is None
@@ -364,3 +366,29 @@ async def test_part_that_others_keep_from_being_ready_is_back(
         await ground.part.start()
     assert "answers that it is not ready" in await fault.undo()
     assert await fault.residue() is None
+
+
+async def test_burden_that_cannot_be_written_down_is_ended(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that takes no line lets no burden stay, one that was put on before included."""
+    commit, lines = ground.chronicle.commit, [0]
+
+    def fail_second(event: Event | None, line: Line) -> None:
+        lines[0] += 1
+        if lines[0] == 2:
+            raise EnvironmentFailure("the disk is full")
+        commit(event, line)
+
+    monkeypatch.setattr(ground.chronicle, "commit", fail_second)
+    fault = HostCpu(ground.host, name="cpu", for_ns=SECOND_NS, burners=2, share=0.1)
+    with pytest.raises(EnvironmentFailure, match="the disk is full"):
+        await fault.inject()
+    burners = [one for one in descendants(identify_self()) if is_burner(one)]
+    assert len(burners) == 1
+    await fault.undo()
+    assert not any(is_burner(one) for one in descendants(identify_self()))
+
+
+def is_burner(process: ProcessId) -> bool:
+    return b"burden.py" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
