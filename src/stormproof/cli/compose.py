@@ -165,7 +165,7 @@ def _stack_plan(plan: Plan, directory: RunDirectory, run_id: str) -> StackPlan |
     cores = split_cores(plan)[1]
     if plan.own_stack is not None:
         values = secret_values(plan.own_stack)
-        return plan_processes(plan.own_stack, run_id, directory.path, cores, values)
+        return plan_processes(plan.own_stack, run_id, directory.path, cores, values, seed=plan.seed)
     return None if plan.stack == "none" else plan_embedded(plan, run_id, directory.path, cores)
 
 

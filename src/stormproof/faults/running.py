@@ -179,7 +179,7 @@ class RunningStack:
                 log = log_path(self._logs, step.name)
                 await run_task(step, run_id=self._plan.run_id, log=log, chronicle=self.chronicle)
             case Link():
-                link = TcpLink(step)
+                link = TcpLink(step, seed=self._plan.seed)
                 await link.open()
                 self._links[step.name] = link
                 self._note(step.name, "ready")

@@ -126,6 +126,7 @@ class StackPlan(msgspec.Struct, frozen=True, kw_only=True):
     private_dir: str  # outside the run directory, in the temporary one, named `stormproof-..`
     user: str = ""  # owns the private folder (only when the keeper is root)
     base_url: str
+    seed: int = 0  # of what links draw: whom a share hits, jitter, sizes of slices
     cores: list[int] = []  # CPU affinity of the keeper and so of its links; empty: any
     steps: list[Step]
     servers: list[Server] = []

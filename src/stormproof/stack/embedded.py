@@ -117,6 +117,7 @@ def plan_embedded(plan: Plan, run_id: str, run_dir: Path, stack_cores: Sequence[
         private_dir=str(private),
         user=user,
         base_url=f"http://{embedded.place_of(API)}",
+        seed=plan.seed,
         cores=list(stack_cores),
         steps=embedded.steps(),
         servers=embedded.kept_statistics(),

@@ -50,6 +50,8 @@ def plan_processes(
     run_dir: Path,
     stack_cores: Sequence[int],
     secret_values: Mapping[str, str],
+    *,
+    seed: int = 0,
 ) -> StackPlan:
     """Plan a stack of one's own for one run; nothing is made or started.
 
@@ -59,6 +61,7 @@ def plan_processes(
         run_dir: its run directory, where the parts' logs go.
         stack_cores: the cores that all parts run on; empty: any.
         secret_values: the values of its secrets, by name.
+        seed: of what its links draw.
 
     Raises:
         EnvironmentFailure: a port is taken, or one from outside is not served; a command or a
@@ -77,6 +80,7 @@ def plan_processes(
         run_dir=str(run_dir.resolve()),
         private_dir=str(private),
         base_url=filling.text(own.base_url),
+        seed=seed,
         cores=list(stack_cores),
         steps=steps,
         servers=[

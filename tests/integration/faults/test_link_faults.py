@@ -7,14 +7,18 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import msgspec
 import pytest
-from tests.integration.faults.small_stack import SmallStack
+from tests.integration.faults.small_stack import SmallStack, record_at
 
 from stormproof.faults import link_fault
 from stormproof.faults.catalog import _ON_LINKS
+from stormproof.faults.chronicle import Chronicle
+from stormproof.faults.journal import Journal
 from stormproof.faults.links import TcpLink
 from stormproof.faults.links.toxics import Applied, Latency
 from stormproof.faults.parts import RunningPart
+from stormproof.faults.running import RunningStack
 from stormproof.kernel.errors import FaultRefused
 from stormproof.model.fault import KINDS, SettingValue
 from stormproof.model.plan import PlannedFault
@@ -343,3 +347,15 @@ async def test_refusal_keeps_its_port(link: TcpLink, monkeypatch: pytest.MonkeyP
     await fault.undo()
     assert await fault.residue() is None
     assert link.listen_port == port
+
+
+async def test_links_of_a_stack_draw_out_of_the_seed_of_its_plan(small: SmallStack) -> None:
+    """Whom a share hits hangs on the plan's seed, for the keeper gives it to each link."""
+    plan = msgspec.structs.replace(small.plan, seed=7, steps=[small.link()])
+    recorder = record_at(small.run_dir / "record" / "keeper.seg", "keeper")
+    chronicle = Chronicle(recorder, Journal(small.run_dir / "undo.jsonl"), lambda event: None)
+    stack = RunningStack(plan, logs=small.root, chronicle=chronicle)
+    await stack.start()
+    assert stack.link("wire").seed == 7
+    await stack.stop(hurry=False)
+    chronicle.close("completed")

@@ -8,6 +8,7 @@ import re
 import tempfile
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.integration.stack.embedded_run import small_plan
 
@@ -58,6 +59,16 @@ def test_every_part_and_link_may_be_broken_that_a_fault_names(
     api = parts(plan)["api"]
     assert f":{PORTS['database-link']}/" in api.env["SANCTUM_DATABASE_URL"]
     assert plan.base_url == f"http://127.0.0.1:{PORTS['api-link']}"
+
+
+def test_links_draw_out_of_the_seed_of_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two runs of one plan break the same connections, two seeds others."""
+    look_nowhere(monkeypatch, tmp_path)
+    for seed in (3, 4):
+        plan = msgspec.structs.replace(small_plan(), seed=seed)
+        assert plan_embedded(plan, "run-1", tmp_path / "run-1", [1]).seed == seed
 
 
 def parts(plan: StackPlan) -> dict[str, Part]:
