@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.builders import (
+    DROPS,
     FEED_OPERATION,
     ITERATIONS,
     LedgerWriter,
@@ -88,6 +89,63 @@ def test_users_are_undecided_where_failures_were_not_kept() -> None:
     assert "20 of 40 failures were not kept" in found.why
 
 
+def hanging(*, dropped: int = 0, kept: int = 20, **changes: Any) -> Record:
+    """Return a record in which what is sent in the fault hangs, and fails by a deadline at 21 s."""
+    bad = [operations([9_000.0] * 10, failed=10), counted(ITERATIONS, 10)]
+    sent = []
+    for one in frames():
+        if one.second in BAD_S:
+            drops = [counted(DROPS, dropped)] if dropped else []
+            sent.append(frame(one.worker, one.second, drops, users=20))
+        else:
+            sent.append(frame(one.worker, one.second, bad) if one.second == 21 else one)
+    failures = [
+        Failure(
+            worker=number % 2,
+            user=number // 2 % 5,
+            series=FEED_OPERATION,
+            kind="timeout",
+            intended_ns=at(13.1),
+            start_ns=at(13.1),
+            end_ns=at(21.5),
+            status=0,
+        )
+        for number in range(kept)
+    ]
+    return healthy_record(plan(**changes), frames=tuple(sent), failures=tuple(failures))
+
+
+def test_what_fails_after_the_disturbance_was_hurt_by_it() -> None:
+    """Twenty requests of ten users hang through the fault, and are hurt by it."""
+    record = hanging()
+    assert 21 not in windows_of(record).seconds("disturbed")
+    seconds = len(windows_of(record).seconds("disturbed")) - len(BAD_S)
+    requests, users = measured(record, "blast_requests"), measured(record, "blast_users")
+    assert (requests.value, requests.why) == (20 / (100 * seconds + 20), "")
+    assert (users.value, users.why) == (10 / 40, "")
+
+
+@pytest.mark.parametrize(
+    ("made", "least", "most", "why"),
+    [
+        ({"kept": 12}, 0.023, 0.039, "8 of 20 later failures were not kept"),
+        ({"dropped": 3}, 0.038, 0.061, "12 iterations were dropped while faults were in force"),
+    ],
+)
+@pytest.mark.parametrize("status", [Status.FAIL, Status.INCONCLUSIVE, Status.PASS])
+def test_what_nobody_saw_may_have_been_hurt(
+    made: dict[str, int], least: float, most: float, why: str, status: Status
+) -> None:
+    """Failures that were not kept and iterations never begun meet no bar that they could break."""
+    bars = {Status.FAIL: least, Status.INCONCLUSIVE: (least + most) / 2, Status.PASS: most}
+    asked = tuple(blast_objectives(Blast(requests=bars[status]), plan()))
+    record = hanging(**made, objectives=asked)
+    assert measured(record, "blast_requests").why == why
+    verdict = judge(record, version="0")
+    (judged,) = [one for one in verdict.objectives if one.name.startswith("blast_requests")]
+    assert judged.status is status
+
+
 def test_scopes_hurt_are_those_into_which_something_was_refused() -> None:
     """Of three channels that were written to while a fault was in force, one refused."""
     writer = LedgerWriter()
@@ -98,6 +156,9 @@ def test_scopes_hurt_are_those_into_which_something_was_refused() -> None:
     entries = writer.array.copy()
     entries["at_ns"] = at(13.5)
     record = failing(kept=40)
+    found = measured(replace(record, ledger=(entries,)), "blast_tenants")
+    assert (found.value, found.samples) == (1 / 3, 3)
+    entries["at_ns"][entries["kind"] == EntryKind.FAIL] = at(22)  # sent in the fault, refused later
     found = measured(replace(record, ledger=(entries,)), "blast_tenants")
     assert (found.value, found.samples) == (1 / 3, 3)
     cut = measured(replace(record, ledger=(entries,), sealed=False), "blast_tenants")
