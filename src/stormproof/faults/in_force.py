@@ -137,7 +137,8 @@ class FaultsInForce:
 
     def _end_overdue(self, one: _InForce) -> None:
         name = one.planned.name
-        self._chronicle.report(f"{name} was not undone when its time was over; the keeper does so")
+        overdue = f"{name} was not undone when its time was over; the keeper does so"
+        self._chronicle.report(overdue, code="fault-overdue")  # nothing is left behind by that
         task = asyncio.get_running_loop().create_task(self._undo_or_report(name))
         self._overdue.add(task)
         task.add_done_callback(self._overdue.discard)

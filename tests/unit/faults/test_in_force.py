@@ -14,7 +14,7 @@ from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.in_force import FaultsInForce
 from stormproof.faults.journal import Journal, RestoreIntended, leftovers
 from stormproof.kernel.errors import EnvironmentFailure, FaultLapsed, FaultRefused, StormproofError
-from stormproof.model.event import Event, FaultEvent, FaultStep
+from stormproof.model.event import Event, FaultEvent, FaultStep, WarningEvent
 from stormproof.model.fault import FaultShape
 from stormproof.model.plan import PlannedFault
 from stormproof.seams import Fault
@@ -370,6 +370,8 @@ async def test_fault_that_nobody_undoes_ends_by_itself(
     assert bench.chronicle.problems == [
         "cut was not undone when its time was over; the keeper does so"
     ]
+    codes = [one.code for one in bench.told if isinstance(one, WarningEvent)]
+    assert codes == ["fault-overdue"]  # and not `keeper`: nothing is left behind
 
 
 async def test_fault_that_is_undone_in_time_is_undone_once(
