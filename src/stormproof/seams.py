@@ -10,7 +10,7 @@ choose the rest: `faults.catalog` the fault, `load.executors` the schedule.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from stormproof.model.control_order import ControlOrder
 from stormproof.model.event import Event, Failure, ProbeSample
@@ -88,6 +88,15 @@ class Fault(Protocol):
 
     async def residue(self) -> str | None:
         """Return what is left of it; None when nothing is."""
+        ...
+
+
+@runtime_checkable
+class MayLapse(Protocol):
+    """A fault that others can end, and that sees it when it looks."""
+
+    async def lapse(self) -> str | None:
+        """Return what shows that it is not in force any more; None while it is."""
         ...
 
 

@@ -50,6 +50,7 @@ class CacheEviction:
         self._share = float(planned.settings["memory"])
         self._policy = str(planned.settings["policy"])
         self._before: dict[str, str] = {}
+        self._bound = ""
         self._evicted_before = 0
 
     async def inject(self) -> str:
@@ -63,9 +64,10 @@ class CacheEviction:
             bound = now["used_memory"] - int((1 - self._share) * now["used_memory_dataset"])
             self._promise(before)
             self._before = before
+            self._bound = str(max(1, bound))
             try:
                 await connection.call("CONFIG", "SET", POLICY, self._policy)
-                await connection.call("CONFIG", "SET", MEMORY, str(max(1, bound)))
+                await connection.call("CONFIG", "SET", MEMORY, self._bound)
             except RespError:
                 await put_back_memory(connection, before)
                 raise
@@ -88,6 +90,14 @@ class CacheEviction:
                 if asyncio.get_running_loop().time() >= deadline:
                     return None
                 await asyncio.sleep(LOOK_EVERY_S)
+
+    async def lapse(self) -> str | None:
+        """Show a bound or a policy that somebody else has changed."""
+        async with cache_on(self._server) as connection:
+            now = await _settings(connection)
+        if now == {MEMORY: self._bound, POLICY: self._policy}:
+            return None
+        return f"{MEMORY} was {now[MEMORY]} and {POLICY} {now[POLICY]} before the undo"
 
     async def undo(self) -> str:
         """Set the bound and the policy back to what they were."""

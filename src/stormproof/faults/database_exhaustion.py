@@ -33,11 +33,14 @@ SELECT current_setting('max_connections')::int,
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)::int
   FROM pg_stat_activity WHERE backend_type = 'client backend'
 """
+# Counted and ended in one look: one that has gone since an earlier count is not made up for.
 _END_OTHERS: Final = """
+WITH others AS MATERIALIZED (
+    SELECT pid, backend_start FROM pg_stat_activity
+     WHERE backend_type = 'client backend' AND NOT starts_with(application_name, $1))
 SELECT count(pg_terminate_backend(pid)) FROM (
-    SELECT pid FROM pg_stat_activity
-     WHERE backend_type = 'client backend' AND NOT starts_with(application_name, $1)
-     ORDER BY backend_start LIMIT $2::int) AS oldest
+    SELECT pid FROM others ORDER BY backend_start
+     LIMIT (SELECT greatest(0, count(*) - $2::int) FROM others)) AS oldest
 """
 
 
@@ -142,11 +145,12 @@ class DatabaseExhaustion:
     async def _let_go(self) -> tuple[int, bool]:
         """Cut all sessions; return how many there were, and whether nobody had filled up any more:
         the first one does."""
+        has_ended = self._filling is not None and self._filling.done()
         if self._filling is not None:
             self._filling.cancel()
             await asyncio.gather(self._filling, return_exceptions=True)
         held, self._held = self._held, []
-        is_lost = bool(held) and held[0].is_lost
+        is_lost = bool(held) and (held[0].is_lost or has_ended)
         for session in held:
             session.drop()
         return len(held), is_lost
@@ -162,16 +166,29 @@ class DatabaseExhaustion:
         too_many = counts.others - self._left if self._ends_others else 0
         if too_many > 0:
             async with self._turn:
-                await self._held[0].value(_END_OTHERS, APPLICATION, too_many)
+                await self._held[0].value(_END_OTHERS, APPLICATION, self._left)
         allowed = max(0, self._left - counts.others) if self._ends_others else self._left
         missing = min(counts.free - allowed, AT_ONCE, HELD_MAX - len(self._held))
         if missing > 0:
-            opening = (open_session(self._server, self._name) for _ in range(missing))
-            # Others may be quicker: whether it is enough is counted, not hoped for.
-            opened = await asyncio.gather(*opening, return_exceptions=True)
+            opened = await self._open(missing)
             kept = [self._held[0], *(one for one in self._held[1:] if not one.is_lost)]
-            self._held = [*kept, *(one for one in opened if isinstance(one, Session))]
+            self._held = [*kept, *opened]
         return missing <= 0 and too_many <= 0
+
+    async def _open(self, count: int) -> list[Session]:
+        """Open as many of `count` sessions as are to be had: others may be quicker, so whether it
+        is enough is counted, not hoped for. One who is cancelled meanwhile leaves none open."""
+        opening = [
+            asyncio.ensure_future(open_session(self._server, self._name)) for _ in range(count)
+        ]
+        try:
+            opened = await asyncio.gather(*opening, return_exceptions=True)
+        except asyncio.CancelledError:
+            for one in await asyncio.gather(*opening, return_exceptions=True):
+                if isinstance(one, Session):
+                    one.drop()
+            raise
+        return [one for one in opened if isinstance(one, Session)]
 
     async def _fill_up(self) -> None:
         while True:

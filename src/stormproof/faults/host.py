@@ -104,6 +104,12 @@ async def lift_all(burdens: list[Burden]) -> str:
     return f"{len(burdens)} burdens lifted{early}"
 
 
+def what_has_ended(burdens: list[Burden]) -> str | None:
+    """Show burdens that have ended by themselves; None when there are none."""
+    gone = [burden.last_words or "without a word" for burden in burdens if not burden.is_there]
+    return f"{len(gone)} of {len(burdens)} burdens had ended: {gone[0]}" if gone else None
+
+
 def what_is_not_lifted(burdens: list[Burden]) -> str | None:
     """Show burdens that still weigh; None when there are none."""
     left = ", ".join(str(burden.process.pid) for burden in burdens if burden.is_there)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from stormproof.faults.host import Burden, Host, lift_all, what_is_not_lifted
+from stormproof.faults.host import Burden, Host, lift_all, what_has_ended, what_is_not_lifted
 
 WITNESS_S = 0.5
 _WANTED_SHARE = 0.5  # of what is asked for that is used or waited for, while others use the cores
@@ -60,6 +60,10 @@ class HostCpu:
         if not everyone_is_there or not used or used + waited < _WANTED_SHARE * asked:
             return None
         return f"{self._burners} burners use {used:.2f} cores and wait for {waited:.2f} more"
+
+    async def lapse(self) -> str | None:
+        """Show a burden that has ended by itself."""
+        return what_has_ended(self._burdens)
 
     async def undo(self) -> str:
         """End the burners."""

@@ -73,6 +73,17 @@ class HostDescriptors:
         most = max(spares)
         return f"{len(spares)} processes of {self._part.name} can open at most {most} more each"
 
+    async def lapse(self) -> str | None:
+        """Show processes whose limit somebody else has changed."""
+        limits = {process: limits_of(process) for process in self._lowered}
+        changed = [
+            process
+            for process, now in limits.items()
+            if now is not None and now[0] != self._lowered[process].lowered
+        ]
+        pids = ", ".join(str(one.pid) for one in changed)
+        return f"had their limit changed before: processes {pids}" if changed else None
+
     async def undo(self) -> str:
         """Give every process its limit back."""
         count = self._restore()

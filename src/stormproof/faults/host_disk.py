@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from stormproof.faults.host import Burden, Host, lift_all, what_is_not_lifted
+from stormproof.faults.host import Burden, Host, lift_all, what_has_ended, what_is_not_lifted
 from stormproof.kernel.errors import FaultRefused
 
 WITNESS_S = 10.0
@@ -77,6 +77,10 @@ class HostDisk:
                 return f"{held} MiB are held" + (f", {written} MiB written" if written else "")
             await asyncio.sleep(_LOOK_EVERY_S)
         return None
+
+    async def lapse(self) -> str | None:
+        """Show a burden that has ended by itself."""
+        return what_has_ended(self._burdens)
 
     async def undo(self) -> str:
         """Give the space back."""

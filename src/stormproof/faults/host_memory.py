@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from stormproof.faults.host import Burden, Host, lift_all, what_is_not_lifted
+from stormproof.faults.host import Burden, Host, lift_all, what_has_ended, what_is_not_lifted
 from stormproof.faults.memory_left import available_mib
 from stormproof.kernel.errors import FaultRefused
 
@@ -64,6 +64,10 @@ class HostMemory:
                 return f"{held} MiB are held, {available_mib()} MiB are left"
             await asyncio.sleep(_LOOK_EVERY_S)
         return None
+
+    async def lapse(self) -> str | None:
+        """Show a burden that has ended by itself."""
+        return what_has_ended(self._burdens)
 
     async def undo(self) -> str:
         """Give the memory back."""

@@ -13,7 +13,7 @@ from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import FaultEvent, FaultStep
 from stormproof.model.fault import may_bite_late
 from stormproof.model.plan import PlannedFault, may_be_together
-from stormproof.seams import Fault
+from stormproof.seams import Fault, MayLapse
 
 OVERDUE_S = 5.0  # a fault that nobody undoes when its time is over is undone so long after
 UNDO_AT_STOP_S = 10.0  # one that hangs must not keep the stack from being stopped, which ends it
@@ -222,6 +222,7 @@ class FaultsInForce:
             if one.is_undone:
                 return
             await self._look_no_more(one)
+            await self._look_again(one)
             planned = one.planned
             self._note(planned, FaultStep.UNDOING)
             try:
@@ -236,6 +237,17 @@ class FaultsInForce:
                 raise
             self._close(one)
             await self._look_for_residue(one)
+
+    async def _look_again(self, one: _InForce) -> None:
+        """Note that somebody else has ended a fault; nobody knows since when it broke nothing."""
+        if self.after_death or not isinstance(one.fault, MayLapse):
+            return
+        try:
+            lapse = await one.fault.lapse()
+        except FaultRefused as refusal:
+            lapse = f"nobody could look whether it still bites: {refusal}"
+        if lapse is not None:
+            self._note(one.planned, FaultStep.NOT_WITNESSED, lapse)
 
     async def _look_for_residue(self, one: _InForce) -> None:
         """Note what is left; that nobody could look is told by no note at all, and a warning."""

@@ -62,6 +62,12 @@ class ProcessPause:
             return None
         return f"{len(self._paused)} processes of {self._part.name} stand still; {silence}"
 
+    async def lapse(self) -> str | None:
+        """Show processes that somebody else has let go on."""
+        running = [one for one in self._paused if is_alive(one) and not is_stopped(one)]
+        pids = ", ".join(str(one.pid) for one in running)
+        return f"of {self._part.name} went on before: processes {pids}" if running else None
+
     async def undo(self) -> str:
         """Let all go on, also what was born below them."""
         self._hang_up()

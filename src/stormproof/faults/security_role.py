@@ -113,6 +113,12 @@ class SecurityRole:
                 return f"as {self._role}: {refusal} ({FORBIDDEN})"
         return None
 
+    async def lapse(self) -> str | None:
+        """Show a role that has its privilege back."""
+        async with session_on(self._server) as session:
+            is_back = bool(self._taken) and await self._has(session)
+        return f"{self._role} had got {self._privilege} back before" if is_back else None
+
     async def undo(self) -> str:
         """Grant again what was taken."""
         if not self._taken:

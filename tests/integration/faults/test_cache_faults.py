@@ -27,12 +27,14 @@ async def test_eviction_drops_keys_and_sets_back_exactly_what_was_set(
     for number in range(500):
         await client.call("SET", f"key-{number}", "x" * 500)
     planned = fault("cache-eviction", "cache", memory=0.3, policy="allkeys-random")
-    broken: Fault = CacheEviction(cache(valkey), planned, promises.append)
+    broken = CacheEviction(cache(valkey), planned, promises.append)
     await broken.inject()
     assert promises == [was]
     assert "keys were dropped" in (await broken.witness() or "")
     assert "maxmemory-policy is allkeys-random, was volatile-ttl" in (await broken.residue() or "")
+    assert await broken.lapse() is None
     await broken.undo()
+    assert "maxmemory-policy volatile-ttl before" in (await broken.lapse() or "")
     await broken.undo()
     assert await broken.residue() is None
     refused = CacheEviction(

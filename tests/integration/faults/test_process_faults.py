@@ -36,7 +36,7 @@ from stormproof.kernel.errors import EnvironmentFailure, FaultRefused
 from stormproof.kernel.units import SECOND_NS
 from stormproof.model.event import Event
 from stormproof.model.part import Part, Readiness
-from stormproof.seams import Fault
+from stormproof.seams import Fault, MayLapse
 
 FORKING = """
 import os, socket, sys, time
@@ -153,6 +153,8 @@ async def test_faults_keep_their_contract(
         assert injected in await fault.inject()
         assert evidence in (await fault.witness() or "")
         assert left in (await fault.residue() or "")
+        if isinstance(fault, MayLapse):
+            assert await fault.lapse() is None
         assert undone in await fault.undo()
         await fault.undo()
         assert await fault.residue() is None
@@ -233,6 +235,17 @@ async def test_part_that_ends_while_it_is_paused_is_told(ground: Ground) -> None
     await fault.undo()
     assert "has ended while it was paused" in (await fault.residue() or "")
     await ground.part.start()
+
+
+async def test_part_that_somebody_lets_go_on_is_paused_no_more(ground: Ground) -> None:
+    """A process that goes on before the undo is named, as what ended the fault."""
+    fault = ground.fault("pause")
+    await fault.inject()
+    os.kill(ground.process.pid, signal.SIGCONT)
+    await until_async(lambda: not is_stopped(ground.process))
+    assert isinstance(fault, MayLapse)
+    assert f"went on before: processes {ground.process.pid}" in (await fault.lapse() or "")
+    await fault.undo()
 
 
 async def test_paused_part_is_stopped_in_order(ground: Ground) -> None:
@@ -323,6 +336,7 @@ async def test_burden_that_gave_up_is_no_evidence(ground: Ground) -> None:
     fault._burdens.append(gone)
     await until_async(lambda: not gone.is_there)
     assert await fault.witness() is None
+    assert "1 of 2 burdens had ended: gave up: " in (await fault.lapse() or "")
     assert "1 had ended before: gave up: " in await fault.undo()
 
 

@@ -181,14 +181,16 @@ async def test_role_is_refused_until_its_right_is_granted_again(
     to grant."""
     before = await postgres.fetch(GRANTS)
     planned = fault("security-role", role=APPLICATION, table=TABLE, privilege=privilege)
-    broken: Fault = SecurityRole(database(postgres), planned, promises.append)
+    broken = SecurityRole(database(postgres), planned, promises.append)
     assert await broken.witness() is None
     await broken.inject()
     assert promises[0]["grantable"] == ("yes" if privilege in ("update", "delete") else "no")
     told = await broken.witness()
     assert told == f"as {APPLICATION}: permission denied for table things (42501)"
     assert await broken.residue() == f"{APPLICATION} may not {privilege} on things"
+    assert await broken.lapse() is None
     await broken.undo()
+    assert f"had got {privilege} back" in (await broken.lapse() or "")
     await broken.undo()
     assert await broken.residue() is None
     assert sorted(str(await postgres.fetch(GRANTS))) == sorted(str(before))

@@ -214,6 +214,41 @@ async def test_fault_that_had_ended_by_itself_is_undone_and_not_witnessed(bench:
     assert bench.intended() == []
 
 
+class LapsingFault(ScriptedFault):
+    """A scripted fault that sees when somebody else has ended it."""
+
+    ended: str | None = None
+
+    async def lapse(self) -> str | None:
+        self.calls.append("lapse")
+        if self.blindness is not None:
+            raise self.blindness
+        return self.ended
+
+
+@pytest.mark.parametrize("is_blind", [False, True])
+async def test_fault_that_others_ended_is_not_witnessed(bench: Bench, is_blind: bool) -> None:
+    """It is looked at again before its undo: one that bites no more, or that nobody can look at,
+    proves nothing, and is undone all the same."""
+    bench.fault = fault = LapsingFault()
+    await bench.faults.inject("cut")
+    fault.ended = "it goes on"
+    fault.blindness = FaultRefused("no way there") if is_blind else None
+    await bench.faults.undo("cut")
+    assert fault.calls[2:4] == ["lapse", "undo"]
+    steps = bench.steps()
+    assert steps.index(FaultStep.NOT_WITNESSED) == steps.index(FaultStep.UNDOING) - 1
+    assert FaultStep.UNDONE in steps
+
+
+async def test_fault_that_still_bites_is_not_doubted(bench: Bench) -> None:
+    """The second look adds nothing to the record where the fault is still in force."""
+    bench.fault = LapsingFault()
+    await bench.faults.inject("cut")
+    await bench.faults.undo("cut")
+    assert FaultStep.NOT_WITNESSED not in bench.steps()
+
+
 async def test_fault_that_refuses_to_be_injected_has_failed(bench: Bench) -> None:
     """A refusal is recorded as failed, is raised, and leaves nothing in force."""
     bench.fault.refusal = FaultRefused("not running")
