@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from stormproof.cli.auditing import enter_healed
+from stormproof.cli.log_secrets import scrub_logs
 from stormproof.faults.heal import heal
 from stormproof.faults.index import default_index_dir
 from stormproof.store.directory import RunDirectory
@@ -27,7 +28,10 @@ def heal_runs(run: Path | None) -> int:
     for line in report.lines:
         click.echo(line)
     enter_healed(report.undone)
-    return 0 if report.is_clean else LEFT_BEHIND
+    unclean = [told for one in report.ended if (told := scrub_logs(one, os.environ))]
+    for line in unclean:
+        click.echo(line)
+    return 0 if report.is_clean and not unclean else LEFT_BEHIND
 
 
 def _open_segment(path: Path, writer: str) -> SegmentRecorder:

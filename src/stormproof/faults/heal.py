@@ -80,6 +80,7 @@ class HealReport:
     lines: tuple[str, ...]
     is_clean: bool
     undone: tuple[tuple[str, str, str], ...] = ()  # run, its folder, fault
+    ended: tuple[Path, ...] = ()  # folders of runs that write to no log any more
 
 
 def heal(
@@ -109,10 +110,13 @@ def heal(
             runs, problems = _from_journal(run_dir.resolve(), index)
         if not runs and not problems:
             named = _never_undone(leftovers(run_dir.resolve() / JOURNAL_NAME))
-            return HealReport(lines=(*named, NOTHING_LEFT), is_clean=True)
+            return HealReport(
+                lines=(*named, NOTHING_LEFT), is_clean=True, ended=(run_dir.resolve(),)
+            )
     lines = list(problems)
     is_clean = not problems
     undone: list[tuple[str, str, str]] = []
+    ended: list[Path] = []
     for run in runs:
         healing = _Healing(run, index, open_segment, environ)
         try:
@@ -121,9 +125,10 @@ def heal(
             healing.say(f"not healed: {error}")
             is_clean = False
         lines += healing.lines
+        ended += [Path(run.run_dir)] * healing.has_ended
         undone += ((run.run_id, run.run_dir, fault) for fault in healing.undone)
     told = tuple(lines or [NOTHING_LEFT])
-    return HealReport(lines=told, is_clean=is_clean, undone=tuple(undone))
+    return HealReport(lines=told, is_clean=is_clean, undone=tuple(undone), ended=tuple(ended))
 
 
 def _never_undone(left: Leftovers) -> list[str]:
@@ -182,6 +187,7 @@ class _Healing:
         self._something_left = False
         self.lines: list[str] = []
         self.undone: tuple[str, ...] = ()
+        self.has_ended = False
 
     def say(self, line: str) -> None:
         self.lines.append(f"{self._run.run_id}: {line}")
@@ -255,6 +261,7 @@ class _Healing:
             journal.close()
 
     def _end_processes(self, left: Leftovers) -> None:
+        self.has_ended = True
         if not self._same_boot:
             return
         names = {process: part.part for process, part in left.parts.items()}

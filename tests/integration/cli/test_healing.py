@@ -66,6 +66,24 @@ def test_a_dead_run_is_healed_by_name_or_with_the_rest(
     assert read_json(RunDirectory.open(run).plan, Plan).trial == "demo"
 
 
+def test_secrets_are_taken_out_of_the_logs_of_a_dead_run(
+    index_dir: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that is not set is named with its logs (exit 69); set, and healed again, it is gone."""
+    run = enter_dead_run(index_dir, tmp_path / "run-1")
+    (run / "plan.json").write_text('{"own_stack": {"secrets": ["SHOP_KEY"]}}')
+    (run / "logs").mkdir(exist_ok=True)
+    (run / "logs" / "web.log").write_text("it said a-word-of-the-shop\n")
+    assert run_commands(["heal", str(run)]) == 69
+    assert f"look for SHOP_KEY in {run / 'logs'}" in capsys.readouterr().out
+    monkeypatch.setenv("SHOP_KEY", "a-word-of-the-shop")
+    assert run_commands(["heal", str(run)]) == 0
+    assert "a-word" not in (run / "logs" / "web.log").read_text()
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_what_is_no_run_is_bad_input(
     index_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], there: bool

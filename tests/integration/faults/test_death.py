@@ -120,8 +120,10 @@ def test_heal_after_both_were_killed(small: SmallStack) -> None:
     assert (undone.fault, undone.step, undone.after_death) == ("cut", FaultStep.UNDONE, True)
     assert isinstance(end, EndEvent)
     assert end.how == "healed"
+    assert report.ended == (small.run_dir,)
     assert heal_all(small) == NOTHING
-    assert heal(small.index_dir, small.run_dir, record_at) == NOTHING
+    again = heal(small.index_dir, small.run_dir, record_at)
+    assert (again.lines, again.is_clean) == (NOTHING.lines, True)
 
 
 def test_heal_finds_a_run_by_its_directory_alone(small: SmallStack) -> None:
