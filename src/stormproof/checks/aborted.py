@@ -63,7 +63,7 @@ def replay_breaches(record: Record) -> Breaches:
     decisions = [
         e for e in record.events if isinstance(e, DecisionEvent) and e.action in BREACH_ACTIONS
     ]
-    end = _load_end(record)
+    end = min(_load_end(record), _sent_by_all(record))
     again = _breaches(record, max((end, *(one.to_second for one in decisions))))
     by_place = {(one.objective.name, one.to_second, _action(one, plan)): one for one in again}
     seconds: dict[str, range] = {}
@@ -111,6 +111,15 @@ def _load_end(record: Record) -> int:
         return 0
     stops = [one.at_ns for one in orders if one.kind == "stop"]
     return (min([*drains, *stops]) - origin_ns) // SECOND_NS
+
+
+def _sent_by_all(record: Record) -> int:
+    """Return the second before which every worker has sent its frames: later ones are not decided
+    on, live, as when a load that counts its iterations has done them all."""
+    newest: dict[int, int] = {}
+    for frame in record.frames:
+        newest[frame.worker] = max(frame.second, newest.get(frame.worker, frame.second))
+    return min(newest.values()) + 1 if len(newest) >= record.plan.workers else 0
 
 
 def _undecided(

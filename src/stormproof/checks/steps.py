@@ -43,7 +43,8 @@ def _undecided(record: Record, asking: set[str]) -> Iterator[Finding]:
     """Find faults that came although no decision says that the target was ready for them."""
     if not record.sealed or record.problems:
         return  # what is missing may have been there
-    decided = {e.rule for e in record.events if isinstance(e, DecisionEvent)}
+    decisions = [one for one in record.events if isinstance(one, DecisionEvent)]
+    decided = {one.rule for one in decisions if one.action == "inject"}
     for event in record.events:
         if not isinstance(event, FaultEvent) or event.step is not FaultStep.INJECTED:
             continue

@@ -277,3 +277,12 @@ def test_a_stop_condition_that_held_unseen_is_met() -> None:
     verdict = _judge(_unheeded(warned=True))
     assert _status(verdict, STOP.name) is Status.PASS
     assert verdict.verdict is Status.PASS
+
+
+def test_seconds_that_a_worker_never_sent_are_not_decided_on() -> None:
+    """A load whose iterations are done sends no frames any more, which breaks no floor."""
+    floor = objective("http_reqs{over:4s}", "count>1")
+    record = healthy_record(plan(stops=(floor,)))
+    sent = tuple(one for one in record.frames if one.second < 20)
+    verdict = _judge(replace(record, frames=sent))
+    assert [one for one in verdict.findings if one.kind.startswith("irrep")] == []
