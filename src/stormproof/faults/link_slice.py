@@ -40,7 +40,7 @@ class LinkSlice(LinkFault):
 
     async def witness(self) -> str | None:
         """Show that bytes of the target were sliced, and that a message of ours came in pieces."""
-        tally = await self._touched(lambda tally: tally.bytes > 0)
+        tally = await self._touched(lambda tally: tally.cut > 0)
         if tally is None:
             return None
         size_max = self._toxic.average_bytes + self._toxic.variation_bytes

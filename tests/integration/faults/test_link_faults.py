@@ -201,6 +201,7 @@ async def test_fault_that_was_lifted_behind_its_back_is_not_witnessed(
 QUIET: dict[str, tuple[str, dict[str, SettingValue]]] = {
     "a partition of connections to come": ("link-partition", {"share": 0.001}),
     "a reset that is to come": ("link-reset", {"after": 30_000 * MS}),
+    "slices that nothing is larger than": ("link-slice", {"bytes": 100_000}),
     "a limit that is far": ("link-limit", {"bytes": 1 << 40}),
     "a small limit that is far": ("link-limit", {"bytes": 16 << 20}),
     "a slow close where nobody closes": ("link-slow-close", {"delay": MS}),

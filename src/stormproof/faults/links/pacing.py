@@ -99,6 +99,7 @@ class PacedStage(Stage):
                 return
             self._size = None
             self.passed(due_s)
+            self._tally.cut += self._at + len(piece) < len(head)
             self._give(piece)
         if self._queue and self._timer is None:
             self._arm(0.0)

@@ -98,7 +98,7 @@ class Tally:
 
     connections: int = 0  # that it acts or acted on
     bytes: int = 0  # that it delayed, sliced, counted or lost
-    cut: int = 0  # connections that it ended, or closes that it delayed
+    cut: int = 0  # connections that it ended, closes that it delayed, or cuts that it made in data
 
 
 class Ending(Enum):
