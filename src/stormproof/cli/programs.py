@@ -42,7 +42,7 @@ from stormproof.model.program import (
 from stormproof.planning.programs import known_programs, only_of, read_program
 from stormproof.report.certificate import certificate_html, certificate_text
 from stormproof.report.number import counted
-from stormproof.store.directory import new_run_id
+from stormproof.store.directory import new_run_id, replace_whole
 from stormproof.store.program_directory import ProgramDirectory
 
 AROUND_A_TRIAL_NS = 40_000_000_000  # to start its stack, prepare its users, judge and stop
@@ -281,7 +281,7 @@ def _copy_coverage(order: ProgramOrder, directory: ProgramDirectory) -> None:
         if source.stat().st_size > COVERAGE_BYTES_MAX:
             what = f"is over {COVERAGE_BYTES_MAX} bytes"
             raise BadInput([Problem(where=str(source), what=what)])
-        directory.save(directory.coverage, source.read_bytes())
+        replace_whole(directory.coverage, source.read_bytes())
     except OSError as error:
         click.echo(f"stormproof: no coverage report: {source}: {error.strerror}", err=True)
 

@@ -112,20 +112,29 @@ class RunDirectory:
         return read_json(self.seal_file, Seal).how == "completed"
 
     def save(self, file: Path, data: bytes) -> None:
-        """Replace a file of the directory whole: written beside it, forced to disk, renamed."""
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        try:
-            with draft.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.replace(file)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise EnvironmentFailure(
-                f"{file} cannot be written: {error.strerror}",
-                "free space, then judge the run again",
-            ) from error
+        """Replace a file of the directory whole."""
+        replace_whole(file, data)
+
+
+def replace_whole(file: Path, data: bytes) -> None:
+    """Replace a file whole: written beside it, forced to disk, renamed.
+
+    Raises:
+        EnvironmentFailure: it cannot be written; what was there is still there.
+    """
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise EnvironmentFailure(
+            f"{file} cannot be written: {error.strerror}",
+            "free space, then judge the run again",
+        ) from error
 
 
 def _allocate(path: Path, size: int) -> None:

@@ -10,7 +10,6 @@ runs/<id>/
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -19,7 +18,7 @@ from stormproof.kernel.canonical import readable_json
 from stormproof.kernel.errors import BadInput, EnvironmentFailure, Problem
 from stormproof.kernel.paths import is_file
 from stormproof.model.program import ProgramOrder
-from stormproof.store.directory import RunDirectory, read_json
+from stormproof.store.directory import RunDirectory, read_json, replace_whole
 
 
 class ProgramDirectory:
@@ -84,28 +83,14 @@ class ProgramDirectory:
     def say_why(self, trial_id: str, why: str) -> None:
         """Keep why a trial was not judged, so that its certificate can be made again."""
         (self.trials / trial_id).mkdir(mode=0o700, exist_ok=True)
-        self.save(self.trials / trial_id / "why.txt", why.encode())
+        replace_whole(self.trials / trial_id / "why.txt", why.encode())
 
     def why(self, trial_id: str) -> str:
         """Return why a trial was not judged; empty where nothing is known."""
         file = self.trials / trial_id / "why.txt"
         return file.read_text("utf-8", "replace") if is_file(file) else ""
 
-    def save(self, file: Path, data: bytes) -> None:
-        """Replace a file of the directory whole.
-
-        Raises:
-            EnvironmentFailure: it cannot be written.
-        """
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        try:
-            draft.write_bytes(data)
-            draft.replace(file)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise EnvironmentFailure(f"{file} cannot be written: {error.strerror}") from error
-
     def save_certificate(self, certificate: msgspec.Struct, page: bytes) -> None:
         """Save the certificate as JSON and as a page."""
-        self.save(self.certificate, readable_json(certificate))
-        self.save(self.page, page)
+        replace_whole(self.certificate, readable_json(certificate))
+        replace_whole(self.page, page)
