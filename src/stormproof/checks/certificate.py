@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from stormproof.checks.judge import worst
 from stormproof.checks.wording import counted
 from stormproof.kernel.canonical import canonical_json, sha256_hex
 from stormproof.model.objective import Status
@@ -17,8 +18,6 @@ from stormproof.model.program import (
     TrialAnswer,
 )
 from stormproof.model.verdict import Verdict
-
-_WORST_FIRST = (Status.FAIL, Status.INCONCLUSIVE, Status.PASS)
 
 
 def answer_of(entry: Entry, verdict: Verdict, folder: str) -> TrialAnswer:
@@ -37,7 +36,7 @@ def answer_of(entry: Entry, verdict: Verdict, folder: str) -> TrialAnswer:
         title=verdict.trials[0].title if verdict.trials else entry.trial,
         profile=entry.profile,
         status=verdict.verdict,
-        headline=_without_word(verdict),
+        headline=verdict.headline_tail,
         scope=verdict.scope,
         run=verdict.run,
         folder=folder,
@@ -61,14 +60,6 @@ def unanswered(entry: Entry, why: str) -> TrialAnswer:
         may_fail=entry.may_fail,
         why=why,
     )
-
-
-def _without_word(verdict: Verdict) -> str:
-    """Return the headline without the verdict's own word, which stands beside it."""
-    word = verdict.verdict.value
-    if verdict.headline.lower().startswith(word):
-        return verdict.headline[len(word) :].lstrip(": ")
-    return verdict.headline
 
 
 def may_be_excused(verdict: Verdict) -> bool:
@@ -105,7 +96,7 @@ def certificate_of(
     if coverage is not None:
         counting.append(coverage.status)
     # A program whose trials are all excused has shown nothing.
-    verdict = next((one for one in _WORST_FIRST if one in counting), Status.INCONCLUSIVE)
+    verdict = worst(counting) if counting else Status.INCONCLUSIVE
     reduced = bool(left_out) or any(one.scope == "reduced" for one in trials)
     scope: Literal["full", "reduced"] = "reduced" if reduced else "full"
     return Certificate(

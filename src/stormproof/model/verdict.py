@@ -131,3 +131,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     not_judged: list[NotJudged]
     problems: list[str]  # of the record: truncated segments, gaps, dead workers
     warnings: list[str] = []  # what the run said of itself, `code: text`; the first 100
+
+    @property
+    def headline_tail(self) -> str:
+        """The headline without the verdict's word, which stands beside it anyway."""
+        word = self.verdict.value
+        if self.headline.lower().startswith(word):
+            return self.headline[len(word) :].lstrip(": ")
+        return self.headline

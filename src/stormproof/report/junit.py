@@ -16,7 +16,7 @@ from stormproof.model.objective import Status
 from stormproof.model.verdict import Judged, Verdict
 from stormproof.report.margin import margin_text
 from stormproof.report.printable import printable
-from stormproof.report.standing import finding_status, headline_tail
+from stormproof.report.standing import finding_status
 from stormproof.report.wording import bar_text, value_text, where_text, window_text
 
 Outcome = Literal["failure", "error", "skipped"]
@@ -79,7 +79,7 @@ def _case(
 
 def _verdict_case(verdict: Verdict) -> ET.Element:
     outcome = _OUTCOMES.get(verdict.verdict)
-    return _case("verdict", f"verdict of {verdict.run}", outcome, headline_tail(verdict))
+    return _case("verdict", f"verdict of {verdict.run}", outcome, verdict.headline_tail)
 
 
 def _objective_case(judged: Judged) -> ET.Element:

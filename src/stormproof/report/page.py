@@ -22,7 +22,7 @@ from stormproof.report.operations import OperationRow, operation_rows
 from stormproof.report.recovery import InstantRow, instant_rows
 from stormproof.report.settings import SettingGroup, settings_of
 from stormproof.report.sources import SourceTable, source_tables
-from stormproof.report.standing import finding_status, headline_tail, ordered
+from stormproof.report.standing import finding_status, ordered
 from stormproof.report.tally import Tally, tally_of
 from stormproof.report.timeline import Timeline, letter_of, timeline_of
 from stormproof.report.wording import (
@@ -134,7 +134,7 @@ def page_of(verdict: Verdict, record: Record) -> Page:
     return Page(
         verdict=verdict,
         title=record.plan.title,
-        headline=headline_tail(verdict),
+        headline=verdict.headline_tail,
         started=wall_text(record.manifest.started_wall_ns),
         ended=_ended(record),
         met=sum(judged.status is Status.PASS for judged in verdict.objectives),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from stormproof.model.finding import ACCUSING, Finding
 from stormproof.model.objective import Status
-from stormproof.model.verdict import Judged, Verdict
+from stormproof.model.verdict import Judged
 
 _SEVERITY = {Status.FAIL: 0, Status.INCONCLUSIVE: 1, Status.PASS: 2}
 
@@ -14,14 +14,6 @@ _SEVERITY = {Status.FAIL: 0, Status.INCONCLUSIVE: 1, Status.PASS: 2}
 def ordered(objectives: Iterable[Judged]) -> list[Judged]:
     """Return objectives worst first, otherwise in the plan's order."""
     return sorted(objectives, key=lambda judged: _SEVERITY[judged.status])
-
-
-def headline_tail(verdict: Verdict) -> str:
-    """Return the headline without the verdict's word, which stands beside it anyway."""
-    word = verdict.verdict.value
-    if verdict.headline.lower().startswith(word):
-        return verdict.headline[len(word) :].lstrip(": ")
-    return verdict.headline
 
 
 def finding_status(finding: Finding) -> Status:

@@ -13,7 +13,7 @@ from stormproof.report.layout import WIDTH_MIN, Sheet, cells
 from stormproof.report.margin import margin_text
 from stormproof.report.number import counted, percent, quantity
 from stormproof.report.recovery import instant_rows
-from stormproof.report.standing import finding_status, headline_tail, ordered
+from stormproof.report.standing import finding_status, ordered
 from stormproof.report.wording import bar_text, value_text, where_text
 
 WITNESSES_SHOWN = 3
@@ -58,7 +58,7 @@ def render_text(
 def _write_headline(sheet: Sheet, verdict: Verdict) -> None:
     lead = f"{sheet.mark(verdict.verdict)} {verdict.verdict.upper()}"
     styles = ("bold", verdict.verdict.value)
-    sheet.write(headline_tail(verdict), lead=lead, indent=0, hang=2, styles=styles)
+    sheet.write(verdict.headline_tail, lead=lead, indent=0, hang=2, styles=styles)
     scope = f"scope {verdict.scope}" + (f" (scale {verdict.scale:g})" if verdict.scale != 1 else "")
     parts = [
         scope,
