@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 
 from stormproof.faults.links.stages import Bed, Item, Stage, milliseconds_up
@@ -16,7 +17,7 @@ from stormproof.faults.links.toxics import Ending, Tally, Toxic
 _TIMER_S = 0.001  # what timers of uvloop can tell apart
 
 
-class PacedStage(Stage):
+class PacedStage(Stage, ABC):
     """The base: a queue of reads, and when the next piece of the first one may pass."""
 
     def __init__(self, toxic: Toxic, bed: Bed, tally: Tally) -> None:
@@ -27,17 +28,17 @@ class PacedStage(Stage):
         self._free_s = 0.0  # from when on the next piece may be under way, on time.monotonic
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
 
+    @abstractmethod
     def piece_bytes(self) -> int:
         """Return how large the next piece may be; 0: nothing passes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def due_s(self, count: int) -> float:
         """Return when a piece of `count` bytes may pass."""
-        raise NotImplementedError
 
+    @abstractmethod
     def passed(self, due_s: float) -> None:
         """Note that the piece which was due then has passed."""
-        raise NotImplementedError
 
     def take(self, data: bytes) -> None:
         """Keep bytes until it is their turn."""

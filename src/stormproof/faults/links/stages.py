@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Protocol
 
@@ -83,7 +84,7 @@ class Stage:
         """Forget all that was kept back: its receiver is gone."""
 
 
-class WaitingStage(Stage):
+class WaitingStage(Stage, ABC):
     """The base of stages that keep things for a time: a queue, and a timer for its head."""
 
     def __init__(self, toxic: Toxic, bed: Bed, tally: Tally) -> None:
@@ -91,9 +92,9 @@ class WaitingStage(Stage):
         self._queue: deque[tuple[float, Item]] = deque()  # with the instant, on time.monotonic
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
 
+    @abstractmethod
     def due_s(self, item: Item, now_s: float) -> float:
         """Return when an item that came now may pass, if all ahead of it have by then."""
-        raise NotImplementedError
 
     def take(self, data: bytes) -> None:
         """Keep bytes until they may pass."""
