@@ -13,15 +13,13 @@ from pathlib import Path
 import pytest
 from tests.integration.faults.real_servers import MADE, PLACES
 from tests.integration.faults.small_stack import SmallStack, record_at
-from tests.integration.observe.watched import connected
-from tests.sanctum.servers import Postgres, Valkey
+from tests.sanctum.servers import Postgres
 
 from stormproof.faults.chronicle import Chronicle
 from stormproof.faults.journal import Journal
 from stormproof.faults.parts import RunningPart
 from stormproof.faults.processes import identify_self, kill_tree, marked
 from stormproof.model.event import Event
-from stormproof.servers.resp import RespConnection
 
 KILL_PATIENCE_NS = 10 * 10**9
 
@@ -68,24 +66,6 @@ def postgres() -> Iterator[Postgres]:
     asyncio.run(server.execute(*MADE))
     yield server
     server.stop()
-
-
-@pytest.fixture(scope="module")
-def valkey() -> Iterator[Valkey]:
-    """Serve a cache."""
-    server = Valkey()
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-async def client(valkey: Valkey) -> AsyncIterator[RespConnection]:
-    """Connect to the cache, which is empty."""
-    connection = await connected(valkey)
-    await connection.call("FLUSHALL")
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -14,17 +14,19 @@ import pytest
 import uvloop
 
 from stormproof.faults.links import TcpLink
-from stormproof.faults.links.toxics import Applied, Hold
+from stormproof.faults.links.toxics import Applied, Direction, Hold, Toxic
 from stormproof.model.part import Link
 from stormproof.stack.ports import choose_ports
 
 Scenario = Callable[[], Awaitable[None]]
+Run = Callable[[Scenario], None]
+MS = 1_000_000  # nanoseconds
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 PATIENCE_S = 20.0
 HOLD = ("hold-up", "hold-down")
 
 
-def bounded(run_loop: Callable[[Coroutine[Any, Any, None]], None]) -> Callable[[Scenario], None]:
+def bounded(run_loop: Callable[[Coroutine[Any, Any, None]], None]) -> Run:
     """Run scenarios in an event loop, each with a deadline."""
 
     def run_scenario(scenario: Scenario) -> None:
@@ -121,3 +123,13 @@ async def ended(reader: asyncio.StreamReader) -> bool:
         return await reader.read(1) == b""
     except ConnectionError:
         return True
+
+
+def put(
+    link: TcpLink, toxic: Toxic, direction: Direction = "up", *, share: float = 1.0, name: str = "t"
+) -> None:
+    link.put(Applied(name=name, toxic=toxic, direction=direction, share=share))
+
+
+def change(link: TcpLink, toxic: Toxic, direction: Direction = "up", *, share: float = 1.0) -> None:
+    link.change(Applied(name="t", toxic=toxic, direction=direction, share=share))

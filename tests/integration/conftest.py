@@ -1,4 +1,4 @@
-"""A real Valkey for the tests of a folder, and a client of it that finds it empty."""
+"""A real Valkey for the tests of a file, and a client of it that finds it empty."""
 
 from __future__ import annotations
 
